@@ -1,0 +1,1 @@
+"""Breaks it on purpose and judges the result."""

@@ -1,0 +1,1 @@
+"""A small shop: it enqueues orders, charges each one once and packs it."""

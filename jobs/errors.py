@@ -1,0 +1,82 @@
+"""What can go wrong, each with what was seen, of whom, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.jobs.settings import SettingsError
+
+if TYPE_CHECKING:
+    from holdfast.jobs.lease import Lease
+
+__all__ = [
+    "DeadLetter",
+    "EffectMisused",
+    "HoldfastError",
+    "InDoubt",
+    "LeaseEnded",
+    "NotDone",
+    "NotInAJob",
+    "RedisAwayError",
+    "SettingsError",
+    "UnsupportedServer",
+]
+
+
+class HoldfastError(Exception):
+    """The base of our errors, but for the loss of a lease."""
+
+
+class LeaseEnded(BaseException):
+    """The lease on a job ended before its work did.
+
+    Not an Exception: a job's own `except Exception` must not swallow it and go on.
+    """
+
+    def __init__(self, lease: Lease, ended: object) -> None:
+        super().__init__(
+            f"{lease} is no longer ours ({ended}). Its result is void; the job is safe with its new holder, in "
+            f"line, or ended by a person. If this recurs, HOLDFAST_LEASE_MS is shorter than the job's pauses."
+        )
+        self.lease = lease
+
+
+class RedisAwayError(HoldfastError):
+    """Redis did not answer until the moment by which an answer was needed. What was asked may have been done."""
+
+
+class UnsupportedServer(HoldfastError):
+    """A Redis on which our promises cannot be kept."""
+
+
+class DeadLetter(HoldfastError):
+    """A failure that no further attempt can mend: the job is buried at once."""
+
+
+class InDoubt(DeadLetter):
+    """An earlier attempt meant to change the world and did not say whether it did."""
+
+    def __init__(self, name: str, key: str) -> None:
+        super().__init__(
+            f"effect {name!r} (key {key}) was begun by an earlier attempt that did not end, so it may or may not "
+            f"have taken place. The job is stopped and kept. Find out, then requeue it; or give effect() an "
+            f"on_doubt= that asks the outside, or on_doubt='retry' if twice does no harm."
+        )
+
+
+class NotDone(HoldfastError):
+    """Raised in the body of an effect: it is known not to have taken place, so another attempt may make it."""
+
+
+class EffectMisused(HoldfastError):
+    """An effect used in a way that could not keep its promise."""
+
+
+class NotInAJob(HoldfastError):
+    """Something that only a running job has was asked for outside of one."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} was called outside a job. It works in functions run by `rq worker -w holdfast.workers.Worker`; "
+            f"a stock RQ worker or a direct call has no lease it could hold on to."
+        )

@@ -1,0 +1,219 @@
+"""RQ's Queue, with an enqueue that is one atomic round trip and may safely be sent twice."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from weakref import WeakKeyDictionary
+
+from holdfast.jobs.clock import Clock, SystemClock
+from holdfast.jobs.retry import Retry
+from holdfast.jobs.rq_surface import DuplicateJobError, Job, JobStatus
+from holdfast.jobs.rq_surface import Queue as RQQueue
+from holdfast.jobs.settings import Settings
+from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.connections import Courier, derive
+from holdfast.jobs.store.records import fields_of
+from holdfast.jobs.store.scripts import Scripts
+from holdfast.jobs.store.upkeep import Entrance, Placement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from redis import ConnectionPool, Redis
+    from redis.client import Pipeline
+
+    from holdfast.jobs.store.scripts import Word
+
+T = TypeVar("T")
+Placed = out.Queued | out.Scheduled | out.Duplicate
+
+#: How many jobs of enqueue_many go in one round trip.
+_BATCH = 200
+#: How long an enqueue is tried before it raises, and how long one reply is waited for.
+_PATIENCE_MS = 15_000
+_REPLY_MS = 3_000
+
+# Apps make Queue objects freely; each must not open connections of its own.
+_derived: WeakKeyDictionary[ConnectionPool, Redis] = WeakKeyDictionary()
+
+
+def _own_client(redis: Redis) -> Redis:
+    own = _derived.get(redis.connection_pool)
+    if own is None:
+        own = _derived[redis.connection_pool] = derive(redis, reply_ms=_REPLY_MS)
+    return own
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """What our enqueue takes beyond RQ's."""
+
+    key: str | None = None
+    crashes: int | None = None
+
+    @classmethod
+    def take_from(cls, options: dict[str, Any]) -> Self:
+        wishes = cls(options.pop("key", None), options.pop("crashes", None))
+        if wishes.key is not None and (not isinstance(wishes.key, str) or not wishes.key):
+            raise ValueError(f"key={wishes.key!r}: an idempotency key is a text that is not empty")
+        if wishes.crashes is not None and (not isinstance(wishes.crashes, int) or wishes.crashes < 0):
+            raise ValueError(f"crashes={wishes.crashes!r}: a whole number, 0 to run at most once")
+        return wishes
+
+    @property
+    def fields(self) -> list[Word]:
+        return [] if self.crashes is None else ["hf_crashes_max", self.crashes]
+
+
+class Queue(RQQueue):  # type: ignore[misc]  # rq has no types
+    """A queue that app code uses like RQ's, and stock workers serve too.
+
+    An enqueue without dependencies is one script in one round trip: after a lost reply it is sent again under the
+    same name and changes nothing the second time. Beyond RQ's options:
+
+    - `key=`: a second enqueue with the same key, within `HOLDFAST_KEY_HORIZON_MS` (24 h), returns the first job;
+    - `crashes=`: how many deaths of its worker the job may cause before it is buried; 0: it runs at most once;
+    - `retry=`: also `Fixed` and `Exponential`.
+
+    Like RQ's own option names, `key` and `crashes` do not reach your function; pass `kwargs={"key": ...}` for that.
+    Raises RedisAwayError when Redis does not answer for 15 s: whether the job is in line is then unknown, and a
+    `key=` or `job_id=` with `unique=True` makes it safe to ask again.
+    """
+
+    def __init__(
+        self,
+        name: str = "default",
+        connection: Redis | None = None,
+        *args: Any,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+        settings: Settings | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, connection, *args, **options)
+        self._clock = clock or SystemClock()
+        self._rng = rng or random.SystemRandom()
+        self._horizon_ms = (settings or Settings()).key_horizon_ms
+        own = _own_client(self.connection)
+        self._courier = Courier(own, self._clock, self._rng)
+        self._entrance = Entrance(Scripts(own), self._clock)
+
+    def enqueue(self, f: Any, *args: Any, **options: Any) -> Job:
+        """Put a call of `f` in line. See the class for what it takes beyond RQ's options."""
+        wishes = _Wishes.take_from(options)
+        job, at_front, pipeline, unique = self._make(f, args, options, JobStatus.QUEUED)
+        if wishes.key and (pipeline is not None or job._dependency_ids):  # noqa: SLF001 - RQ gives no other way
+            raise ValueError(f"key={wishes.key!r} cannot be used together with pipeline= or depends_on=")
+        return self._enter(job, wishes, at_front=at_front, pipeline=pipeline, unique=unique)
+
+    def enqueue_job(
+        self, job: Job, pipeline: Pipeline | None = None, at_front: bool = False, unique: bool = False  # noqa: FBT001, FBT002 - RQ's signature
+    ) -> Job:
+        """Put a job object in line."""
+        return self._enter(job, _Wishes(), at_front=at_front, pipeline=pipeline, unique=unique)
+
+    def enqueue_at(self, datetime: datetime, f: Any, *args: Any, **options: Any) -> Job:  # noqa: A002 - RQ's word
+        """Put a call in line at a moment, by the server's clock. A naive moment is local time, as in RQ."""
+        due_ms = int(datetime.astimezone(UTC).timestamp() * 1000)
+        return self._schedule(f, args, options, due_ms=due_ms)
+
+    def enqueue_in(self, time_delta: timedelta, func: Any, *args: Any, **options: Any) -> Job:
+        """Put a call in line after a while, counted by the server."""
+        return self._schedule(func, args, options, delay_ms=int(time_delta.total_seconds() * 1000))
+
+    def enqueue_many(
+        self, job_datas: Iterable[Any], pipeline: Pipeline | None = None, group_id: str | None = None
+    ) -> list[Job]:
+        """Put many calls in line, in few round trips. Atomic for each job, not for all."""
+        datas = list(job_datas)
+        if pipeline is not None or any(data.depends_on for data in datas):
+            jobs: list[Job] = super().enqueue_many(datas, pipeline=pipeline, group_id=group_id)
+            return jobs
+        placed = []
+        for data in datas:
+            options = data._asdict()
+            at_front = options.pop("at_front")
+            job = self.create_job(**options, group_id=group_id, status=JobStatus.QUEUED)
+            placed.append((job, self._placement(job, at_front=at_front), self._fields(job, data.retry)))
+        for start in range(0, len(placed), _BATCH):
+            batch = [(placement, fields) for _, placement, fields in placed[start : start + _BATCH]]
+            self._send(lambda batch=batch: self._entrance.enqueue_many(batch))  # type: ignore[misc]
+        return [job for job, _, _ in placed]
+
+    def _make(
+        self, f: Any, args: tuple[Any, ...], options: dict[str, Any], status: JobStatus
+    ) -> tuple[Job, bool, Pipeline | None, bool]:
+        given = self.parse_args(f, *args, **options)._asdict()
+        at_front, pipeline, unique = (given.pop(name) for name in ("at_front", "pipeline", "unique"))
+        if unique and not given["job_id"]:
+            raise ValueError("unique=True requires an explicit job_id")
+        job = self.create_job(**given, status=status)
+        job.policy = given["retry"]
+        return job, at_front, pipeline, unique
+
+    def _enter(
+        self, job: Job, wishes: _Wishes, *, at_front: bool, pipeline: Pipeline | None, unique: bool
+    ) -> Job:
+        if pipeline is not None or job._dependency_ids or not self.is_async:  # noqa: SLF001 - RQ gives no other way
+            return super().enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
+        job.origin = self.name
+        job.enqueued_at = datetime.fromtimestamp(self._clock.wall_s(), tz=UTC)
+        placement = self._placement(job, at_front=at_front, key=wishes.key, unique=unique)
+        fields = self._fields(job, getattr(job, "policy", None)) + wishes.fields
+        placed = self._send(lambda: self._entrance.enqueue(placement, fields))
+        return self._answer(job, placed, unique=unique)
+
+    def _schedule(
+        self,
+        f: Any,
+        args: tuple[Any, ...],
+        options: dict[str, Any],
+        *,
+        due_ms: int | None = None,
+        delay_ms: int | None = None,
+    ) -> Job:
+        wishes = _Wishes.take_from(options)
+        job, at_front, pipeline, unique = self._make(f, args, options, JobStatus.SCHEDULED)
+        if pipeline is not None or not self.is_async:
+            moment_s = due_ms / 1000 if due_ms is not None else self._clock.wall_s() + (delay_ms or 0) / 1000
+            when = datetime.fromtimestamp(moment_s, tz=UTC)
+            return self.schedule_job(job, when, pipeline=pipeline, unique=unique)
+        job.enqueue_at_front = at_front or None
+        placement = self._placement(job, key=wishes.key, unique=unique, due_ms=due_ms, delay_ms=delay_ms)
+        fields = self._fields(job, job.policy) + wishes.fields
+        return self._answer(job, self._send(lambda: self._entrance.enqueue(placement, fields)), unique=unique)
+
+    def _placement(self, job: Job, **where: Any) -> Placement:
+        return Placement(
+            queue=self.name,
+            job_id=job.id,
+            op=f"{self._rng.getrandbits(64):016x}",
+            ttl=job.ttl,
+            key_horizon_ms=self._horizon_ms,
+            **where,
+        )
+
+    @staticmethod
+    def _fields(job: Job, policy: object) -> list[Word]:
+        own = policy.to_fields() if isinstance(policy, Retry) else []
+        return [*fields_of(job), *own]
+
+    def _answer(self, job: Job, placed: Placed, *, unique: bool) -> Job:
+        match placed:
+            case out.Queued():
+                job._status = JobStatus.QUEUED  # noqa: SLF001 - RQ's setter is a round trip
+            case out.Scheduled():
+                job._status = JobStatus.SCHEDULED  # noqa: SLF001
+            case out.Duplicate(job_id):
+                if unique:
+                    raise DuplicateJobError(f"Job with ID '{job_id}' already exists")
+                return self.fetch_job(job_id) or self.job_class(
+                    job_id, connection=self.connection, serializer=self.serializer
+                )
+        return job
+
+    def _send(self, operation: Callable[[], T]) -> T:
+        return self._courier.send(operation, until_ms=self._clock.boot_ms() + _PATIENCE_MS)

@@ -1,0 +1,48 @@
+"""Every name of RQ's that we lean on beyond its documented API, in one place, with the reason.
+
+A test lists them, so that a new RQ release which moves one fails there and nowhere else.
+"""
+
+from __future__ import annotations
+
+from rq.connections import get_connection_kwargs  # the pool's arguments without redis-py's run-time state
+from rq.defaults import (
+    DEFAULT_RESULT_TTL,
+    UNSERIALIZABLE_RETURN_VALUE_PAYLOAD,  # what stands for a return value that cannot be pickled
+)
+from rq.exceptions import DuplicateJobError
+from rq.job import (
+    Callback,
+    Job,
+    JobStatus,
+    Retry,
+    _job_stack,  # where get_current_job() looks
+)
+from rq.logutils import blue, green, setup_loghandlers
+from rq.queue import Queue
+from rq.results import Result
+from rq.timeouts import BaseTimeoutException, JobTimeoutException
+from rq.utils import now, utcformat
+
+job_stack = _job_stack
+
+__all__ = [
+    "DEFAULT_RESULT_TTL",
+    "UNSERIALIZABLE_RETURN_VALUE_PAYLOAD",
+    "BaseTimeoutException",
+    "Callback",
+    "DuplicateJobError",
+    "Job",
+    "JobStatus",
+    "JobTimeoutException",
+    "Queue",
+    "Result",
+    "Retry",
+    "blue",
+    "get_connection_kwargs",
+    "green",
+    "job_stack",
+    "now",
+    "setup_loghandlers",
+    "utcformat",
+]

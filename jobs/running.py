@@ -1,0 +1,89 @@
+"""What the code of a running job may ask: who it is, and whether it still holds its lease."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from holdfast.jobs.errors import LeaseEnded, NotInAJob, RedisAwayError
+from holdfast.jobs.store import outcomes as out
+
+if TYPE_CHECKING:
+    from holdfast.jobs.lease import Lease
+    from holdfast.jobs.store.connections import Courier
+    from holdfast.jobs.store.moves import Moves
+
+T = TypeVar("T")
+
+
+@dataclass
+class Running:
+    """One execution, as its own code sees it."""
+
+    lease: Lease
+    moves: Moves
+    courier: Courier
+    serializer: Any
+    #: When this generation was born, as its record says; part of every effect's key.
+    born: str
+    #: By when, on the boot clock, this execution stops by itself. Moves on with each renewal.
+    stop_by_ms: Callable[[], int]
+    #: The names of the effects this execution has used.
+    effects: set[str] = field(default_factory=set)
+
+    def ask(self, move: Callable[[], T | out.Fenced | out.Lost | out.Closed]) -> T:
+        """Make a move until it is answered.
+
+        Raises LeaseEnded when someone else holds the job, nobody does, or no answer came by the stop-by moment.
+        """
+        try:
+            answer = self.courier.send(move, until_ms=self.stop_by_ms())
+        except RedisAwayError as away:
+            raise LeaseEnded(self.lease, away) from away
+        if isinstance(answer, (out.Fenced, out.Lost, out.Closed)):
+            raise LeaseEnded(self.lease, answer)
+        return answer
+
+    def key_of(self, name: str) -> str:
+        """Spell the idempotency key of an effect: the same in each attempt, another in each generation.
+
+        Made only of what the producer wrote and counted, so that a Redis which forgot its last second makes the
+        same key again.
+        """
+        born = "".join(letter for letter in self.born if letter.isdigit())
+        return f"{self.lease.job_id}:{born}.{self.lease.generation}:{name}"
+
+
+_now: Running | None = None
+
+
+@contextmanager
+def running(execution: Running) -> Iterator[Running]:
+    """Let the code inside ask about this execution. A horse runs one at a time."""
+    global _now  # noqa: PLW0603 - threads of a job must see it too, so no context variable
+    before, _now = _now, execution
+    try:
+        yield execution
+    finally:
+        _now = before
+
+
+def current(what: str) -> Running:
+    """Give the execution that calls; `what` names the asker in the error.
+
+    Raises NotInAJob outside of one.
+    """
+    if _now is None:
+        raise NotInAJob(what)
+    return _now
+
+
+def fence() -> int:
+    """Give the fencing token of the running job, for stores that can refuse an older one.
+
+    It grows with every execution of a job (Martin Kleppmann, "How to do distributed locking", 2016). Below 2**53.
+    Raises NotInAJob outside of a job.
+    """
+    return current("fence()").lease.fence

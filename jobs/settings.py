@@ -1,0 +1,107 @@
+"""All settings, read once from `HOLDFAST_*`, checked against each other, and printed at start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields
+
+_PREFIX = "HOLDFAST_"
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be meant, alone or beside another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How long things may take. Times in ms unless the name says otherwise."""
+
+    #: From claim or renewal to deadline. A dead worker's job waits this long.
+    lease_ms: int = 10_000
+    #: Between renewals. Three may be lost before the lease is.
+    renew_ms: int = 3_000
+    #: How long before the deadline a holder that could not renew stops its own work.
+    margin_ms: int = 1_000
+    #: Between two passes of the fleet's reaper.
+    reap_ms: int = 1_000
+    #: Between two passes of the fleet's promoter.
+    promote_ms: int = 1_000
+    #: How long an idle worker waits for a bell before it looks by itself.
+    poll_ms: int = 1_000
+    #: From SIGTERM until a running job is given back.
+    grace_ms: int = 25_000
+    #: Past a job's own timeout, until a horse that ignores it is killed.
+    overtime_ms: int = 5_000
+    #: How many deaths of its worker a job may cause before it is buried, unless it says otherwise.
+    crashes: int = 3
+    #: For how long a key given with an enqueue keeps a second one out.
+    key_horizon_ms: int = 86_400_000
+    #: How many jobs a horse runs before it is replaced. 1 is RQ's fork per job.
+    jobs_per_horse: int = 1
+    #: Whether every move is also written to one capped stream, in the server's order.
+    record_moves: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("lease_ms", "renew_ms", "margin_ms", "reap_ms", "promote_ms", "poll_ms"):
+            self._require(getattr(self, name) > 0, f"{name} ({getattr(self, name)}) must be above 0")
+        for name in ("grace_ms", "overtime_ms", "crashes", "key_horizon_ms"):
+            self._require(getattr(self, name) >= 0, f"{name} ({getattr(self, name)}) must not be negative")
+        self._require(
+            self.lease_ms > 3 * self.renew_ms,
+            f"lease_ms ({self.lease_ms}) must exceed 3 x renew_ms ({self.renew_ms}), "
+            f"so that one lost renewal does not cost a lease",
+        )
+        self._require(
+            self.margin_ms < self.lease_ms - self.renew_ms,
+            f"margin_ms ({self.margin_ms}) must be below lease_ms - renew_ms "
+            f"({self.lease_ms - self.renew_ms}), or a holder stops before it could have renewed",
+        )
+        self._require(
+            self.jobs_per_horse == 1,
+            f"jobs_per_horse ({self.jobs_per_horse}) can only be 1 in this version: a fork for each job",
+        )
+
+    @staticmethod
+    def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - a condition is a bool
+        if not holds:
+            raise SettingsError(otherwise)
+
+    @property
+    def reply_ms(self) -> int:
+        """How long one reply of Redis is waited for: several tries must fit before the stop-by moment."""
+        return max(100, min(3_000, (self.lease_ms - self.margin_ms) // 4))
+
+    @property
+    def holder_grace_ms(self) -> int:
+        """How long holders get to renew after an outage before the reaper acts: one heartbeat."""
+        return self.renew_ms + self.reply_ms
+
+    def describe(self) -> str:
+        """Say every setting in one line, as at the start of a worker."""
+        return " ".join(f"{each.name}={getattr(self, each.name)}" for each in fields(self))
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read `HOLDFAST_LEASE_MS` and so on.
+
+        Raises SettingsError for a name we do not know, a value that is no number, or a contradiction.
+        """
+        known = {_PREFIX + each.name.upper(): each for each in fields(cls)}
+        given = {name: value for name, value in environment.items() if name.startswith(_PREFIX)}
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise SettingsError(
+                f"unknown setting {', '.join(unknown)}; the ones there are: {', '.join(sorted(known))}"
+            )
+        return cls(**{known[name].name: _read(name, value, known[name]) for name, value in given.items()})
+
+
+def _read(name: str, value: str, field: Field[int]) -> int:
+    if field.type == "bool":
+        if value.lower() not in {"0", "1", "true", "false"}:
+            raise SettingsError(f"{name} is {value!r}; it takes 1 or 0")
+        return value.lower() in {"1", "true"}
+    try:
+        return int(value)
+    except ValueError:
+        raise SettingsError(f"{name} is {value!r}; it takes a whole number") from None

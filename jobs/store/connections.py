@@ -1,0 +1,142 @@
+"""The one factory of connections, and the loop that sends an operation again under the same id.
+
+redis-py may re-send a command by itself after a lost reply: one RPUSH becomes several. On our own pool it never
+does; what is sent twice is sent twice by `Courier`, with an operation id that makes the second a replay.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from redis import ConnectionPool, Redis
+from redis.exceptions import (
+    AuthenticationError,
+    ConnectionError as RedisConnectionError,
+    ReadOnlyError,
+    ResponseError,
+    TimeoutError as RedisTimeoutError,
+)
+
+from holdfast.jobs.errors import RedisAwayError, UnsupportedServer
+from holdfast.jobs.rq_surface import get_connection_kwargs
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from holdfast.jobs.clock import Clock
+
+T = TypeVar("T")
+
+_FIRST_WAIT_S = 0.02
+_LONGEST_WAIT_S = 2.0
+
+#: Replies that say "not now": the server starts, is busy with a script, lost its master, or may not write.
+_NOT_NOW = ("LOADING", "BUSY ", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "TRYAGAIN", "UNKILLABLE")
+
+
+def derive(redis: Redis, *, reply_ms: int) -> Redis:
+    """Give a client of the same server on a pool of our own: no hidden retries, bounded waits.
+
+    Works for whatever the user connects with (TLS, Sentinel, sockets, fakes), as it keeps the class and arguments of
+    their connections. `reply_ms` is the longest wait for one connect or one reply.
+    """
+    pool = redis.connection_pool
+    arguments = get_connection_kwargs(redis)
+    arguments.pop("connection_pool", None)  # a Sentinel pool hands itself to its connections
+    arguments.update(
+        retry=None,
+        retry_on_timeout=False,
+        retry_on_error=[],
+        socket_timeout=reply_ms / 1000,
+        socket_connect_timeout=reply_ms / 1000,
+        decode_responses=False,
+        health_check_interval=0,
+        protocol=2,
+        driver_info=None,
+    )
+    if hasattr(pool, "sentinel_manager"):
+        own = type(pool)(pool.service_name, pool.sentinel_manager, is_master=pool.is_master, **arguments)
+    else:
+        own = ConnectionPool(connection_class=pool.connection_class, **arguments)
+    return Redis(connection_pool=own)
+
+
+def check_server(redis: Redis) -> None:
+    """Refuse a server on which our promises cannot be kept.
+
+    Raises UnsupportedServer for Redis Cluster and for a Redis older than 6.2.
+    """
+    info = redis.info("server")
+    version = str(info.get("redis_version", "0"))
+    if info.get("redis_mode") == "cluster":
+        raise UnsupportedServer(
+            "this Redis runs in cluster mode. The keys of one job live in different slots, so neither RQ nor Holdfast "
+            "can work on it. Use a primary with replicas; to grow, spread queues over several."
+        )
+    if tuple(int(part) for part in version.split(".")[:2]) < (6, 2):
+        raise UnsupportedServer(f"this Redis is {version}; Holdfast needs 6.2 or newer.")
+
+
+def is_passing(error: Exception) -> bool:
+    """Tell whether an error of redis-py says nothing of what was asked, only that Redis is away for now."""
+    if isinstance(error, AuthenticationError):
+        return False
+    if isinstance(error, (RedisConnectionError, RedisTimeoutError, ReadOnlyError)):
+        return True
+    return isinstance(error, ResponseError) and str(error).startswith(_NOT_NOW)
+
+
+class Courier:
+    """Sends an operation until it is answered. A timeout means unknown, never failed."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        clock: Clock,
+        rng: random.Random,
+        *,
+        on_away: Callable[[Exception], None] = lambda _: None,
+        on_back: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._rng = rng
+        self._on_away = on_away
+        self._on_back = on_back
+
+    def send(
+        self,
+        operation: Callable[[], T],
+        *,
+        until_ms: int | None = None,
+        gives_up: Callable[[], bool] = lambda: False,
+    ) -> T:
+        """Send until answered. The operation must carry an id that makes a second sending harmless.
+
+        Raises RedisAwayError once `until_ms` (boot time) has come, or `gives_up()` holds, without an answer.
+        """
+        wait_s = _FIRST_WAIT_S
+        was_away = False
+        while True:
+            try:
+                answer = operation()
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                if not was_away:
+                    self._on_away(error)
+                was_away = True
+                # After a failover the old address refuses writes on connections that look healthy.
+                self._redis.connection_pool.disconnect()
+                if gives_up() or (until_ms is not None and self._clock.boot_ms() >= until_ms):
+                    raise RedisAwayError(f"Redis did not answer in time: {error}") from error
+            else:
+                if was_away:
+                    self._on_back()
+                return answer
+            pause_s = self._rng.uniform(wait_s / 2, wait_s)
+            if until_ms is not None:
+                pause_s = max(0.0, min(pause_s, (until_ms - self._clock.boot_ms()) / 1000))
+            self._clock.sleep(pause_s)
+            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)

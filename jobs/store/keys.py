@@ -1,0 +1,107 @@
+"""Every key, RQ's and ours, spelled once, with its type and a sentence.
+
+RQ's keys keep RQ's meaning, types and formats, so that stock tools stay truthful. The scripts get
+these same spellings (`scripts.py` writes them into the Lua prelude), so no other file spells one.
+
+Redis Cluster is not supported, as in RQ: the keys of one job live in different slots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Key:
+    """A family of keys: its spelling with a `{}` for each name it takes, its type, and what it holds."""
+
+    spelling: str
+    kind: str
+    sentence: str
+
+    def __call__(self, *names: str) -> str:
+        """Spell the key for these names."""
+        return self.spelling.format(*names)
+
+
+FAMILIES: dict[str, Key] = {
+    # RQ's
+    "queues": Key("rq:queues", "set", "the keys of all queues ever used"),
+    "queue": Key("rq:queue:{}", "list", "ids of the jobs in line, the next one first"),
+    "job": Key("rq:job:{}", "hash", "a job's record; our fields on it start with hf_"),
+    "dependents": Key("rq:job:{}:dependents", "set", "ids of the jobs that wait for this one"),
+    # RQ spells this one with two colons.
+    "dependencies": Key("rq:job::{}:dependencies", "set", "ids of the jobs this one waits for"),
+    "wip": Key("rq:wip:{}", "zset", "job:execution -> when a stock tool may think it dead, in seconds"),
+    "scheduled": Key("rq:scheduled:{}", "zset", "job -> when it is due, in seconds"),
+    "finished": Key("rq:finished:{}", "zset", "job -> when it is forgotten, in seconds"),
+    "failed": Key("rq:failed:{}", "zset", "job -> when it is forgotten, in seconds"),
+    "deferred": Key("rq:deferred:{}", "zset", "job -> since when it waits for others, in seconds"),
+    "canceled": Key("rq:canceled:{}", "zset", "job -> when it was canceled, in seconds"),
+    "results": Key("rq:results:{}", "stream", "the outcomes of a job, newest last"),
+    "execution": Key("rq:execution:{}:{}", "hash", "one attempt at a job: job, execution"),
+    "executions": Key("rq:executions:{}", "zset", "the live executions of a job"),
+    "worker": Key("rq:worker:{}", "hash", "what a worker says of itself"),
+    "suspended": Key("rq:suspended", "string", "present while no worker may claim"),
+    # Ours
+    "leased": Key("holdfast:queues", "set", "names of the queues that ever had a lease"),
+    "leases": Key("holdfast:leases:{}", "zset", "job:execution -> deadline in ms: the truth about who holds what"),
+    "bell": Key("holdfast:bell:{}", "list", "a token while an idle worker should look at the queue"),
+    "replay": Key("holdfast:replay:{}", "string", "the last operation of a worker and its answer"),
+    "tombstone": Key("holdfast:tombstone:{}", "string", "a job deleted by its own settle: who enqueued it"),
+    "dedupe": Key("holdfast:key:{}:{}", "string", "an idempotent enqueue's queue and key -> the job it made"),
+    "turn": Key("holdfast:turn:{}", "string", "present while a chore has just been done by someone"),
+    "reaper": Key("holdfast:reaper", "hash", "the last pass of the fleet's reapers, and the server they saw"),
+    "ghosts": Key("holdfast:ghosts", "list", "the last entries in line that had no job behind them"),
+    "moves": Key("holdfast:moves", "stream", "every move in the server's own order, where recording is on"),
+}
+
+_EFFECT = "hf_effect:"
+
+
+def effect_field(name: str) -> str:
+    """Spell the field of a job's record that holds the marker of an effect."""
+    return _EFFECT + name
+
+
+def lua() -> str:
+    """Write the same spellings as Lua functions, `keys.job(id)` and so on."""
+    lines = ["local keys = {}"]
+    for name, key in FAMILIES.items():
+        parts = key.spelling.split("{}")
+        names = [chr(ord("a") + i) for i in range(len(parts) - 1)]
+        pieces = [f"'{parts[0]}'"]
+        for given, rest in zip(names, parts[1:], strict=True):
+            pieces.append(given)
+            if rest:
+                pieces.append(f"'{rest}'")
+        lines.append(f"function keys.{name}({', '.join(names)}) return {' .. '.join(pieces)} end")
+    lines.append(f"local EFFECT = '{_EFFECT}'")
+    return "\n".join(lines) + "\n"
+
+
+def _family(name: str) -> Key:
+    return FAMILIES[name]
+
+
+queues = _family("queues")
+queue = _family("queue")
+job = _family("job")
+wip = _family("wip")
+scheduled = _family("scheduled")
+finished = _family("finished")
+failed = _family("failed")
+results = _family("results")
+execution = _family("execution")
+executions = _family("executions")
+worker = _family("worker")
+suspended = _family("suspended")
+leased = _family("leased")
+leases = _family("leases")
+bell = _family("bell")
+replay = _family("replay")
+dedupe = _family("dedupe")
+turn = _family("turn")
+reaper = _family("reaper")
+ghosts = _family("ghosts")
+moves = _family("moves")

@@ -1,0 +1,41 @@
+-- bury: started -> failed, stopped
+-- End a lease with a failure for good.
+--
+-- KEYS     job         hash    the record
+-- ARGV     worker_name who asks
+-- ARGV     instance    this life of that worker
+-- ARGV     op          the number of the operation
+-- ARGV     queue       where the job came from
+-- ARGV     job_id      whose lease
+-- ARGV     execution   whose attempt
+-- ARGV     fence       the fencing token they were given
+-- ARGV     stamp       now, as RQ writes it
+-- ARGV     started     when the attempt began, in seconds
+-- ARGV     ended       when it ended, in seconds
+-- ARGV     worked_s    for how long it worked
+-- ARGV     status      failed or stopped
+-- ARGV     cause       which budget ran out, or what decided
+-- ARGV     error       what went wrong
+-- ARGV     obituary    the same as RQ keeps it, compressed
+-- OUTCOME  buried         failed for good
+-- OUTCOME  fenced  fence  someone newer holds it: nothing was written
+-- OUTCOME  lost           nobody holds it: nothing was written
+-- OUTCOME  closed  why    an operation with a later number has been seen
+local first_answer = replayed(instance, op)
+if first_answer then
+  return first_answer
+end
+local refused = refusal(job_id, queue, execution, fence)
+if refused then
+  return keep(instance, op, refused)
+end
+
+local was = redis.call('HMGET', keys.job(job_id), 'hf_moves', 'hf_failures')
+local fields = {'hf_error', error, 'hf_failures', (tonumber(was[2]) or 0) + 1}
+journal(fields, was[1], 'bury', worker_name, execution .. ' ' .. cause)
+redis.call('HSET', keys.job(job_id), unpack(fields))
+end_execution(job_id, queue, execution, worker_name)
+count_for_worker(worker_name, 'failed_job_count', worked_s)
+local to = lay_to_rest(job_id, queue, execution, worker_name, status, cause, stamp, started, ended, obituary)
+tell('bury', job_id, queue, execution, fence, to, worker_name)
+return keep(instance, op, {'buried'})

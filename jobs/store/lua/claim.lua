@@ -1,0 +1,184 @@
+-- claim: queued -> started
+-- Take the next job of the first queue that has one, under a lease.
+--
+-- KEYS     suspended   string  while present nobody claims
+-- KEYS     queue       list    loses the id
+-- KEYS     job         hash    the record
+-- KEYS     leases      zset    gets the deadline
+-- KEYS     leased      set     gets the queue's name, so that a reaper looks there even if RQ forgot the queue
+-- KEYS     wip         zset    what stock tools look at
+-- KEYS     scheduled   zset    gets back what is not due
+-- KEYS     execution   hash    RQ's record of the attempt
+-- KEYS     executions  zset    the live executions of the job
+-- KEYS     worker      hash    says what the worker is busy with
+-- KEYS     bell        list    emptied when nothing was found
+-- KEYS     ghosts      list    entries that had no job behind them
+-- ARGV     worker_name who asks
+-- ARGV     instance    this life of that worker
+-- ARGV     op          the number of the operation
+-- ARGV     execution   the id the attempt will have
+-- ARGV     seen_fence  the highest fence this worker was ever given
+-- ARGV     lease_ms    how far past now the deadline lies
+-- ARGV     stamp       now, as RQ writes it
+-- ARGV     epoch       now, in seconds, as RQ writes it in executions
+-- ARGV     queue_names... where to look, in this order
+-- OUTCOME  claimed  queue job_id execution fence deadline_ms generation record  the job is yours until then
+-- OUTCOME  empty    nothing is due
+-- OUTCOME  closed   why  no claim is let through
+-- OUTCOME  lost     the lease of a replayed claim is gone
+
+local function with_record(answer)
+  local reply = {}
+  for i, word in ipairs(answer) do
+    reply[i] = word
+  end
+  reply[#reply + 1] = redis.call('HGETALL', keys.job(answer[3]))
+  return reply
+end
+
+local first_answer = replayed(instance, op)
+if first_answer then
+  if first_answer[1] ~= 'claimed' then
+    return first_answer
+  end
+  if refusal(first_answer[3], first_answer[2], first_answer[4], first_answer[5]) then
+    return {'lost'}
+  end
+  return with_record(first_answer)
+end
+if redis.call('EXISTS', keys.suspended()) == 1 then
+  return keep(instance, op, {'closed', 'suspended'})
+end
+
+local function note_ghost(job_id, queue)
+  redis.call('LPUSH', keys.ghosts(), whole(now_ms) .. ' ' .. queue .. ' ' .. job_id)
+  redis.call('LTRIM', keys.ghosts(), 0, 99)
+  tell('ghost', job_id, queue, '', '', 'none', worker_name)
+end
+
+local function is_leased(job_id, job)
+  return job.hf_lease and redis.call('ZSCORE', keys.leases(job.hf_lease_queue), job_id .. ':' .. job.hf_lease)
+end
+
+local function is_run_by_stock(job_id, queue)
+  for _, id in ipairs(redis.call('ZRANGE', keys.executions(job_id), 0, -1)) do
+    local patience = redis.call('ZSCORE', keys.wip(queue), job_id .. ':' .. id)
+    if patience and tonumber(patience) > now_s then
+      return true
+    end
+  end
+  return false
+end
+
+-- Whether an entry in line may be taken now. What may not is in its own place already, or is put there.
+local function may_be_taken(job_id, queue, job)
+  if not job.data then
+    note_ghost(job_id, queue)
+    return false
+  end
+  if is_leased(job_id, job) then
+    redis.call('HSET', keys.job(job_id), 'status', 'started', 'hf_again', '1')
+    return false
+  end
+  local status = job.status or 'created'
+  if status == 'queued' or status == 'created' then
+    if tonumber(job.hf_next_run_ms or 0) > now_ms then
+      redis.call('HSET', keys.job(job_id), 'status', 'scheduled')
+      put_off(job_id, queue, tonumber(job.hf_next_run_ms))
+      return false
+    end
+    return true
+  end
+  if status == 'scheduled' then
+    local due_s = redis.call('ZSCORE', keys.scheduled(queue), job_id)
+    if due_s and tonumber(due_s) > now_s then
+      return false
+    end
+    redis.call('ZREM', keys.scheduled(queue), job_id)
+    return true
+  end
+  return status == 'started' and not is_run_by_stock(job_id, queue)
+end
+
+-- A generation is a job's life from an enqueue to its end. It is a new one if the last one was finished or if the
+-- record was made anew; a retry, a reclaim or a person's requeue of a failure goes on with the old one and its markers.
+local function begin_generation(job_id, job, fields)
+  local retries = job.retries_left or '0'
+  append(fields, 'hf_generation', (tonumber(job.hf_generation) or 0) + 1, 'hf_born', job.created_at or '',
+    'hf_retries', retries, 'hf_crashes', 0, 'hf_failures', 0, 'hf_executions', 1)
+  local gone = {'hf_given_back', 'hf_spared', 'hf_error', 'hf_last_crash'}
+  for name in pairs(job) do
+    if string.sub(name, 1, #EFFECT) == EFFECT then
+      gone[#gone + 1] = name
+    end
+  end
+  redis.call('HDEL', keys.job(job_id), unpack(gone))
+  return tostring((tonumber(job.hf_generation) or 0) + 1)
+end
+
+local function continue_generation(job, fields)
+  append(fields, 'hf_executions', (tonumber(job.hf_executions) or 0) + 1)
+  if job.hf_ended == 'failed' then
+    append(fields, 'hf_crashes', 0, 'hf_failures', 0)
+    if tonumber(job.hf_retries or 0) > 0 then
+      append(fields, 'retries_left', job.hf_retries)
+    end
+  end
+  return job.hf_generation
+end
+
+local function take(job_id, queue, job)
+  local fence = whole(math.max(tonumber(job.hf_fence or 0) + 1, tonumber(seen_fence) + 1, now_us))
+  local entry = job_id .. ':' .. execution
+  local deadline_ms = now_ms + lease_ms
+  local fields = {'status', 'started', 'started_at', stamp, 'last_heartbeat', stamp, 'worker_name', worker_name,
+    'origin', queue, 'hf_fence', fence, 'hf_lease', execution, 'hf_lease_queue', queue}
+  local is_new = not job.hf_generation or job.hf_ended == 'finished' or job.hf_born ~= (job.created_at or '')
+  local generation = is_new and begin_generation(job_id, job, fields) or continue_generation(job, fields)
+  journal(fields, job.hf_moves, 'claim', worker_name, execution .. ' ' .. fence)
+  redis.call('HSET', keys.job(job_id), unpack(fields))
+  redis.call('HDEL', keys.job(job_id), 'hf_ended', 'hf_dead', 'hf_retry_state', 'hf_next_run_ms', 'hf_again')
+  redis.call('PERSIST', keys.job(job_id))
+  redis.call('ZADD', keys.leases(queue), whole(deadline_ms), entry)
+  redis.call('SADD', keys.leased(), queue)
+  local timeout = tonumber(job.timeout) or 180
+  redis.call('ZADD', keys.wip(queue), timeout > 0 and whole(now_s + timeout + 3600) or '+inf', entry)
+  redis.call('HSET', keys.execution(job_id, execution), 'id', execution, 'created_at', epoch,
+    'last_heartbeat', epoch, 'worker_name', worker_name)
+  redis.call('ZADD', keys.executions(job_id), timeout > 0 and whole(now_s + timeout + 3660) or '+inf', execution)
+  redis.call('HSET', keys.worker(worker_name), 'state', 'busy', 'current_job', job_id)
+  tell('claim', job_id, queue, execution, fence, 'started', worker_name)
+  return {'claimed', queue, job_id, execution, fence, whole(deadline_ms), generation}
+end
+
+-- Enough to pass over any dirt left in a queue by hand; more waits for the next claim, so no script runs long.
+local MOST_PASSED_OVER = 100
+
+local function find()
+  for _, queue in ipairs(queue_names) do
+    for _ = 1, MOST_PASSED_OVER do
+      local job_id = redis.call('LPOP', keys.queue(queue))
+      if not job_id then
+        break
+      end
+      local job = to_map(redis.call('HGETALL', keys.job(job_id)))
+      if may_be_taken(job_id, queue, job) then
+        return take(job_id, queue, job)
+      end
+    end
+  end
+  return {'empty'}
+end
+
+local answer = keep(instance, op, find())
+for _, queue in ipairs(queue_names) do
+  if redis.call('LLEN', keys.queue(queue)) > 0 then
+    ring(queue)
+  elseif answer[1] == 'empty' then
+    redis.call('DEL', keys.bell(queue))
+  end
+end
+if answer[1] == 'claimed' then
+  return with_record(answer)
+end
+return answer

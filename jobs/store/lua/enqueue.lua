@@ -1,0 +1,95 @@
+-- enqueue: none -> queued, scheduled
+-- Write a job's record and put it in line, or in the scheduled set when it is not due yet.
+--
+-- KEYS     queues         set     gets the queue's key
+-- KEYS     queue          list    gets the id
+-- KEYS     job            hash    the record
+-- KEYS     scheduled      zset    gets the id when it is not due
+-- KEYS     finished       zset    loses an earlier generation of the id
+-- KEYS     failed         zset    the same
+-- KEYS     deferred       zset    the same
+-- KEYS     canceled       zset    the same
+-- KEYS     leases         zset    asked whether the id is being worked on
+-- KEYS     dedupe         string  the job that a key already made
+-- KEYS     tombstone      string  says that this very enqueue has been and gone
+-- ARGV     op             names this enqueue; sent again with a repeated request
+-- ARGV     queue_name     where to
+-- ARGV     job_id         whose
+-- ARGV     at_front       1: next in line
+-- ARGV     ttl            seconds it may wait in line, or empty
+-- ARGV     due_ms         when it is due, by the server's clock, or empty
+-- ARGV     delay_ms       how far from now it is due, or empty
+-- ARGV     key            keeps a second job with the same key out, or empty
+-- ARGV     key_horizon_ms for how long
+-- ARGV     unique         1: refuse an id that exists
+-- ARGV     stamp          now, as RQ writes it
+-- ARGV     fields...      the record: name, value, name, value
+-- OUTCOME  queued     job_id  in line
+-- OUTCOME  scheduled  job_id  waits until it is due
+-- OUTCOME  duplicate  job_id  the key, or the id, already made this job
+local job = keys.job(job_id)
+local was = redis.call('HMGET', job, 'status', 'hf_op', 'origin', 'hf_lease', 'hf_lease_queue', 'hf_moves')
+
+if redis.call('GET', keys.tombstone(job_id)) == op then
+  return {'queued', job_id}
+end
+if was[2] == op then
+  return {due_ms .. delay_ms == '' and 'queued' or 'scheduled', job_id}
+end
+if key ~= '' then
+  local made = redis.call('GET', keys.dedupe(queue_name, key))
+  if made then
+    return {'duplicate', made}
+  end
+  redis.call('SET', keys.dedupe(queue_name, key), job_id, 'PX', key_horizon_ms)
+end
+if unique == '1' and redis.call('EXISTS', job) == 1 then
+  return {'duplicate', job_id}
+end
+
+redis.call('SADD', keys.queues(), keys.queue(queue_name))
+local record = {'hf_op', op}
+for _, field in ipairs(fields) do
+  record[#record + 1] = field
+end
+
+-- It is being worked on: not beside itself. Its settle puts it in line as a generation of its own.
+if was[1] == 'started' and was[4] and redis.call('ZSCORE', keys.leases(was[5]), job_id .. ':' .. was[4]) then
+  append(record, 'hf_again', '1')
+  journal(record, was[6], 'enqueue', queue_name, 'again')
+  redis.call('HSET', job, unpack(record))
+  return {'queued', job_id}
+end
+
+-- One place at a time: an earlier generation of the id leaves the place where it was.
+local place_of = {scheduled = keys.scheduled, deferred = keys.deferred, finished = keys.finished,
+  failed = keys.failed, stopped = keys.failed, canceled = keys.canceled}
+local origin = was[3] or queue_name
+if was[1] == 'queued' then
+  redis.call('LREM', keys.queue(origin), 1, job_id)
+elseif place_of[was[1]] then
+  redis.call('ZREM', place_of[was[1]](origin), job_id)
+end
+-- What the earlier generation was told, and the new one is not.
+redis.call('PERSIST', job)
+redis.call('HDEL', job, 'hf_next_run_ms', 'hf_again', 'hf_crashes_max', 'hf_jitter', 'retries_left', 'retry_intervals',
+  'enqueue_at_front_on_retry', 'number_of_retries', 'repeats_left', 'repeat_intervals', 'meta', 'ttl', 'result_ttl', 'failure_ttl')
+
+local due = tonumber(due_ms) or (delay_ms ~= '' and now_ms + delay_ms) or 0
+local status = due > now_ms and 'scheduled' or 'queued'
+append(record, 'status', status)
+if status == 'queued' then
+  append(record, 'enqueued_at', stamp)
+end
+journal(record, was[6], 'enqueue', queue_name, status)
+redis.call('HSET', job, unpack(record))
+if ttl ~= '' and status == 'queued' then
+  redis.call('EXPIRE', job, ttl)
+end
+if status == 'queued' then
+  put_in_line(job_id, queue_name, at_front == '1')
+else
+  put_off(job_id, queue_name, due)
+end
+tell('enqueue', job_id, queue_name, '', '', status, 'producer')
+return {status, job_id}

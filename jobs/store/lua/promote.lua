@@ -1,0 +1,47 @@
+-- promote: scheduled -> queued
+-- Put scheduled jobs in line that are due, some at a time.
+--
+-- KEYS     scheduled  zset    job -> when it is due, in seconds
+-- KEYS     job        hash    the record
+-- KEYS     ghosts     list    entries that had no job behind them
+-- ARGV     every_ms   how often the fleet does this; 0: now, whoever was last
+-- ARGV     most       how many jobs at the most
+-- ARGV     stamp      now, as RQ writes it
+-- ARGV     queue_names... where to look
+-- OUTCOME  promoted  n seen  how many went in line, of how many looked at
+-- OUTCOME  not_due   ms  someone did this just now
+local wait = not_my_turn('promoter', every_ms)
+if wait then
+  return wait
+end
+
+local function promote(queue, job_id)
+  redis.call('ZREM', keys.scheduled(queue), job_id)
+  local job = redis.call('HMGET', keys.job(job_id), 'status', 'data', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'hf_moves', 'hf_failures')
+  if not job[2] then
+    redis.call('LPUSH', keys.ghosts(), whole(now_ms) .. ' ' .. queue .. ' ' .. job_id)
+    redis.call('LTRIM', keys.ghosts(), 0, 99)
+    return 0
+  end
+  -- Anything else has gone on from here: ended by a person, or put in line by a stock scheduler.
+  if job[1] ~= 'scheduled' then
+    return 0
+  end
+  local fields = {'status', 'queued', 'enqueued_at', stamp}
+  journal(fields, job[5], 'promote', queue, '')
+  redis.call('HSET', keys.job(job_id), unpack(fields))
+  local is_retry = tonumber(job[6] or 0) > 0
+  put_in_line(job_id, queue, job[3] == '1' or (is_retry and job[4] == '1'))
+  tell('promote', job_id, queue, '', '', 'queued', 'promoter')
+  return 1
+end
+
+local promoted, seen = 0, 0
+for _, queue in ipairs(queue_names) do
+  local due = redis.call('ZRANGEBYSCORE', keys.scheduled(queue), '-inf', seconds(now_s), 'LIMIT', 0, math.max(most - seen, 0))
+  for _, job_id in ipairs(due) do
+    seen = seen + 1
+    promoted = promoted + promote(queue, job_id)
+  end
+end
+return {'promoted', whole(promoted), whole(seen)}

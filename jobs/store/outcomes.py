@@ -1,0 +1,169 @@
+"""The words the moves answer, as small frozen things to `match` on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from holdfast.jobs.lease import Lease
+
+
+@dataclass(frozen=True)
+class Queued:
+    """In line."""
+
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """Waits in the scheduled set until it is due."""
+
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """The key, or the id, had already made this job."""
+
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """The job is ours until the lease's deadline."""
+
+    lease: Lease
+    #: The job's record as it was just after the claim.
+    record: dict[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Empty:
+    """Nothing is due."""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """No claim is let through, or a later operation has been seen."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """The lease is ours until then, by the server's clock."""
+
+    deadline_ms: int
+
+
+@dataclass(frozen=True)
+class Fenced:
+    """Someone newer holds the job."""
+
+    by: int
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Nobody holds the job: it was reclaimed, settled, or ended by a person."""
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """The fields were written."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The job is finished."""
+
+
+@dataclass(frozen=True)
+class Postponed:
+    """The job will be tried again."""
+
+
+@dataclass(frozen=True)
+class Buried:
+    """The job failed for good."""
+
+
+@dataclass(frozen=True)
+class GivenBack:
+    """The job is in line again, unharmed."""
+
+
+@dataclass(frozen=True)
+class Crashed:
+    """A death was charged; the job will run again."""
+
+
+@dataclass(frozen=True)
+class Reclaimed:
+    """A lease taken back from the dead."""
+
+    #: reclaimed: it will run again; buried: its budget is used up; removed: there was no job to take back.
+    word: str
+    queue: str
+    job_id: str
+    execution: str
+    fence: int
+    worker: str
+    #: How long past its deadline, in ms by the server's clock.
+    late_ms: int
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass of the reaper."""
+
+    reclaimed: tuple[Reclaimed, ...]
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """One pass of the promoter."""
+
+    count: int
+    #: How many entries it looked at: as many as it may means there may be more.
+    seen: int
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Holders have that long to renew after an outage."""
+
+    ms: int
+
+
+@dataclass(frozen=True)
+class NotDue:
+    """Someone did this just now; ask again in that many ms."""
+
+    ms: int
+
+
+@dataclass(frozen=True)
+class First:
+    """The effect is ours to make."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """The effect has taken place."""
+
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Doubtful:
+    """An earlier attempt meant to make the effect, and did not say whether it did."""
+
+    by: int
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """As if the effect had never been meant."""

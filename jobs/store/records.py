@@ -1,0 +1,68 @@
+"""What is read and written on RQ's records, in RQ's formats."""
+
+from __future__ import annotations
+
+import zlib
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from holdfast.jobs.rq_surface import UNSERIALIZABLE_RETURN_VALUE_PAYLOAD, utcformat
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.jobs.rq_surface import Job
+
+#: How much of an error text stays on the job's record. RQ's result stream keeps it whole.
+_ERROR_BYTES = 2_000
+
+
+def stamp(wall_s: float) -> str:
+    """Write a moment as RQ does on records that people read."""
+    return str(utcformat(datetime.fromtimestamp(wall_s, tz=UTC)))
+
+
+def return_value(serializer: Any, value: object) -> str:
+    """Write a return value as RQ's result stream has it; empty for None.
+
+    What cannot be serialized is replaced by RQ's notice, as RQ does: the work is done, its value is lost.
+    """
+    if value is None:
+        return ""
+    try:
+        data = serializer.dumps(value)
+    except Exception:  # noqa: BLE001 - a serializer may raise anything
+        data = serializer.dumps(UNSERIALIZABLE_RETURN_VALUE_PAYLOAD)
+    return b64encode(data).decode()
+
+
+def obituary(text: str) -> str:
+    """Write an error text as RQ's result stream has it."""
+    return b64encode(zlib.compress(text.encode())).decode()
+
+
+def short_error(text: str) -> str:
+    """Cut an error text to what a job's record keeps: its end, where the cause stands."""
+    return text.encode()[-_ERROR_BYTES:].decode(errors="ignore")
+
+
+def fields_of(job: Job) -> list[str | int | float | bytes]:
+    """Flatten a job for its record, without the words that only the moves may write."""
+    mapping = job.to_dict()
+    for owned in ("status", "enqueued_at"):
+        mapping.pop(owned, None)
+    return [part for item in mapping.items() for part in item]
+
+
+def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Read a flattened hash."""
+    values = iter(flat)
+    return dict(zip(values, values, strict=True))
+
+
+def journal(record: dict[bytes, bytes]) -> Iterator[str]:
+    """Give the lines of a job's journal that are still kept, oldest first."""
+    lines = [value.decode() for name, value in record.items() if name.startswith(b"hf_move_")]
+    yield from sorted(lines, key=lambda line: int(line.split(" ", 1)[0]))

@@ -1,0 +1,139 @@
+"""Read lua/ with its headers, and call a move by documented names."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from redis.exceptions import NoScriptError
+
+from holdfast.jobs.store import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis import Redis
+    from redis.client import Pipeline
+
+Word: TypeAlias = str | int | float | bytes
+
+_LINE = re.compile(r"^-- (?P<tag>KEYS|ARGV|OUTCOME) +(?P<name>\w+)(?P<rest>\.\.\.)?(?: +(?P<text>.*))?$")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the head of a Lua file says: the move, the names it takes, the words it answers."""
+
+    move: str
+    keys: tuple[str, ...]
+    arguments: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    #: Whether the last argument takes any number of values.
+    is_open: bool
+
+
+def read_header(source: str) -> Header:
+    """Read the tagged lines at the head of a Lua file.
+
+    Raises ValueError for a file whose first line names no move.
+    """
+    lines = source.splitlines()
+    first = re.match(r"^-- (\w+): .+ -> .+$", lines[0])
+    if not first:
+        raise ValueError(f"the first line of a Lua file is '-- move: from -> to', not {lines[0]!r}")
+    found: dict[str, list[str]] = {"KEYS": [], "ARGV": [], "OUTCOME": []}
+    is_open = False
+    for line in lines:
+        if tagged := _LINE.match(line):
+            found[tagged["tag"]].append(tagged["name"])
+            is_open = is_open or bool(tagged["rest"])
+    return Header(first[1], tuple(found["KEYS"]), tuple(found["ARGV"]), tuple(found["OUTCOME"]), is_open)
+
+
+def _bind(header: Header) -> str:
+    """Name the arguments in Lua, in the header's order, so that the header cannot lie."""
+    if not header.arguments:
+        return ""
+    values = [f"ARGV[{i}]" for i in range(1, len(header.arguments) + 1)]
+    if header.is_open:
+        values[-1] = f"{{unpack(ARGV, {len(header.arguments)})}}"
+    return f"local {', '.join(header.arguments)} = {', '.join(values)}\n"
+
+
+@dataclass(frozen=True)
+class Script:
+    """One move as the server runs it."""
+
+    header: Header
+    text: str
+    sha: str
+
+    def arguments(self, named: dict[str, Word | Sequence[Word]]) -> list[Word]:
+        """Put named values in the header's order.
+
+        Raises TypeError for a name that is missing or too many; the message lists the right ones.
+        """
+        if set(named) != set(self.header.arguments):
+            raise TypeError(
+                f"{self.header.move}() takes {', '.join(self.header.arguments)}; "
+                f"missing: {sorted(set(self.header.arguments) - set(named)) or 'none'}, "
+                f"surplus: {sorted(set(named) - set(self.header.arguments)) or 'none'}"
+            )
+        values: list[Word] = []
+        for name in self.header.arguments:
+            value = named[name]
+            if isinstance(value, (list, tuple)):
+                values.extend(value)
+            else:
+                values.append(value)  # type: ignore[arg-type]  # a Sequence given here is a str or bytes
+        return values
+
+
+@cache
+def load(*, record: bool = False) -> dict[str, Script]:
+    """Read all moves. With `record`, each also writes itself to the stream of moves."""
+    folder = files(__package__) / "lua"
+    prelude = (folder / "_prelude.lua").read_text("utf-8")
+    head = f"local RECORD = {'true' if record else 'false'}\n{keys.lua()}{prelude}"
+    scripts = {}
+    for file in folder.iterdir():
+        if file.name.endswith(".lua") and not file.name.startswith("_"):
+            source = file.read_text("utf-8")
+            header = read_header(source)
+            text = head + _bind(header) + source
+            scripts[header.move] = Script(header, text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - Redis' name for it
+    return scripts
+
+
+class Scripts:
+    """The moves on one connection, called by name with named arguments."""
+
+    def __init__(self, redis: Redis, *, record: bool = False) -> None:
+        self.redis = redis
+        self._scripts = load(record=record)
+
+    def call(self, move: str, **named: Word | Sequence[Word]) -> list[Any]:
+        """Run a move once, and give the server's answer.
+
+        Raises TypeError for wrong names and whatever redis-py raises; a lost reply is not hidden here.
+        """
+        script = self._scripts[move]
+        values = script.arguments(named)
+        try:
+            answer = self.redis.evalsha(script.sha, 0, *values)
+        except NoScriptError:
+            answer = self.redis.eval(script.text, 0, *values)
+        return answer  # type: ignore[no-any-return]
+
+    def add_to(self, pipeline: Pipeline, move: str, **named: Word | Sequence[Word]) -> None:
+        """Put a move into a pipeline. The server must have been told the script: see `teach`."""
+        script = self._scripts[move]
+        pipeline.evalsha(script.sha, 0, *script.arguments(named))
+
+    def teach(self, move: str) -> None:
+        """Tell the server a script, for use in pipelines."""
+        self.redis.script_load(self._scripts[move].text)

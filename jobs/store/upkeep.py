@@ -1,0 +1,167 @@
+"""The moves of nobody in particular: what the fleet does for all, and what app code does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import ResponseError
+
+from holdfast.jobs.store import keys
+from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.records import obituary, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.client import Pipeline
+
+    from holdfast.jobs.clock import Clock
+    from holdfast.jobs.settings import Settings
+    from holdfast.jobs.store.scripts import Scripts, Word
+
+#: A pass goes on batch by batch, so that no script holds the server long.
+BATCH = 100
+
+
+class Upkeep:
+    """What chores do, whoever runs them."""
+
+    def __init__(self, scripts: Scripts, clock: Clock, settings: Settings) -> None:
+        self._scripts = scripts
+        self._clock = clock
+        self._settings = settings
+
+    def queues(self) -> list[str]:
+        """Name every queue that RQ knows or that ever had a lease."""
+        redis = self._scripts.redis
+        prefix = keys.queue("")
+        known = {key.decode().removeprefix(prefix) for key in redis.smembers(keys.queues())}
+        return sorted(known | {name.decode() for name in redis.smembers(keys.leased())})
+
+    def server_run(self) -> str:
+        """Name this life of the server; empty where it does not say (a fake)."""
+        try:
+            return str(self._scripts.redis.info("server").get("run_id", ""))
+        except ResponseError:
+            return ""
+
+    def reclaim(
+        self, queues: Sequence[str], *, server_run: str, every_ms: int
+    ) -> out.Pass | out.Waiting | out.NotDue:
+        """Take back at most a batch of leases past their deadline; `every_ms` 0: whoever was last."""
+        wall_s = self._clock.wall_s()
+        answer = self._scripts.call(
+            "reclaim",
+            every_ms=every_ms,
+            server_run=server_run,
+            late_ms=max(self._settings.lease_ms, 5 * self._settings.reap_ms),
+            grace_ms=self._settings.holder_grace_ms,
+            budget=self._settings.crashes,
+            most=BATCH,
+            stamp=stamp(wall_s),
+            epoch=f"{wall_s:.6f}",
+            obituary=obituary("The worker died with the job and its lease ran out; no crashes left in its budget."),
+            queue_names=list(queues),
+        )
+        match answer[0]:
+            case b"not_due":
+                return out.NotDue(int(answer[1]))
+            case b"waiting":
+                return out.Waiting(int(answer[1]))
+            case _:
+                return out.Pass(tuple(_row(row) for row in answer[1]))
+
+    def promote(self, queues: Sequence[str], *, every_ms: int) -> out.Promoted | out.NotDue:
+        """Put at most a batch of due jobs in line."""
+        answer = self._scripts.call(
+            "promote",
+            every_ms=every_ms,
+            most=BATCH,
+            stamp=stamp(self._clock.wall_s()),
+            queue_names=list(queues),
+        )
+        if answer[0] == b"not_due":
+            return out.NotDue(int(answer[1]))
+        return out.Promoted(int(answer[1]), int(answer[2]))
+
+
+def _row(row: list[Any]) -> out.Reclaimed:
+    word, queue, job_id, execution, fence, worker, late_ms = (part.decode() for part in row)
+    return out.Reclaimed(word, queue, job_id, execution, int(fence), worker, int(late_ms))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where and when a new job goes."""
+
+    queue: str
+    job_id: str
+    #: Names this enqueue; a second sending under the same name changes nothing.
+    op: str
+    at_front: bool = False
+    #: Seconds it may wait in line, or None for ever.
+    ttl: int | None = None
+    #: When it is due in ms by the server's clock, or None.
+    due_ms: int | None = None
+    #: How far from now it is due, in ms, or None.
+    delay_ms: int | None = None
+    #: Keeps a second job with the same key out for `key_horizon_ms`.
+    key: str | None = None
+    key_horizon_ms: int = 0
+    #: Refuse an id that exists.
+    unique: bool = False
+
+    def named(self, now: str, fields: Sequence[Word]) -> dict[str, Word | Sequence[Word]]:
+        """Spell it as the script's arguments."""
+        return {
+            "op": self.op,
+            "queue_name": self.queue,
+            "job_id": self.job_id,
+            "at_front": int(self.at_front),
+            "ttl": "" if self.ttl is None else self.ttl,
+            "due_ms": "" if self.due_ms is None else self.due_ms,
+            "delay_ms": "" if self.delay_ms is None else self.delay_ms,
+            "key": self.key or "",
+            "key_horizon_ms": self.key_horizon_ms,
+            "unique": int(self.unique),
+            "stamp": now,
+            "fields": list(fields),
+        }
+
+
+def read_placed(answer: list[Any]) -> out.Queued | out.Scheduled | out.Duplicate:
+    """Read what enqueue answered."""
+    job_id = answer[1].decode()
+    match answer[0]:
+        case b"queued":
+            return out.Queued(job_id)
+        case b"scheduled":
+            return out.Scheduled(job_id)
+        case _:
+            return out.Duplicate(job_id)
+
+
+class Entrance:
+    """How jobs come in."""
+
+    def __init__(self, scripts: Scripts, clock: Clock) -> None:
+        self._scripts = scripts
+        self._clock = clock
+
+    def enqueue(self, placement: Placement, fields: Sequence[Word]) -> out.Queued | out.Scheduled | out.Duplicate:
+        """Write a job's record and put it where it belongs, in one round trip."""
+        now = stamp(self._clock.wall_s())
+        return read_placed(self._scripts.call("enqueue", **placement.named(now, fields)))
+
+    def enqueue_many(
+        self, batch: Sequence[tuple[Placement, Sequence[Word]]]
+    ) -> list[out.Queued | out.Scheduled | out.Duplicate]:
+        """Do so for many, in one round trip; atomic for each, not for all."""
+        self._scripts.teach("enqueue")
+        now = stamp(self._clock.wall_s())
+        pipeline: Pipeline
+        with self._scripts.redis.pipeline(transaction=False) as pipeline:
+            for placement, fields in batch:
+                self._scripts.add_to(pipeline, "enqueue", **placement.named(now, fields))
+            return [read_placed(answer) for answer in pipeline.execute()]

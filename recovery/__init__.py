@@ -1,0 +1,1 @@
+"""Repairs what died; never knows a worker."""
