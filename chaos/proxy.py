@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import itertools
-import os
 import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 import hiredis
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
 
 Address: TypeAlias = tuple[str, int]
 
@@ -35,9 +37,10 @@ class Request:
 
     @property
     def peer_pid(self) -> int | None:
-        """The process that holds the client's end, the oldest if several do; None when it is gone or not ours.
+        """The process that holds the client's end, the lowest if several do; None when none is found.
 
-        Looked up once a connection, when first asked; that takes some milliseconds.
+        Looked up when first asked, once a connection: it takes some milliseconds, and a process that
+        has gone meanwhile is not found.
         """
         return self.find_peer()
 
@@ -175,7 +178,9 @@ class FaultProxy:
         listening: Future[asyncio.AbstractEventLoop] = Future()
         ended = asyncio.Event()
         thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listener, listening, ended)), name="fault-proxy", daemon=True
+            target=lambda: asyncio.run(self._serve(listener, listening, ended)),
+            name="fault-proxy",
+            daemon=True,
         )
         thread.start()
         self._running = _Running(listener.getsockname()[1], listening.result(), thread, ended)
@@ -184,7 +189,7 @@ class FaultProxy:
     def stop(self) -> None:
         """Reset all connections and end the thread."""
         if self._running is not None:
-            self._in_thread(self._running.ended.set)
+            self._running.loop.call_soon_threadsafe(self._running.ended.set)
             self._running.thread.join()
             self._running = None
 
@@ -200,17 +205,19 @@ class FaultProxy:
     def _in_thread(self, do: Callable[[], None]) -> None:
         """Call it where the connections live, and return when it has taken effect."""
         if self._running is None or threading.current_thread() is self._running.thread:
-            return do()
+            do()
+            return
 
         async def call() -> None:
             do()
             # The loop closes the sockets of aborted transports in its next round.
             await asyncio.sleep(0)
 
-        return asyncio.run_coroutine_threadsafe(call(), self._running.loop).result()
+        asyncio.run_coroutine_threadsafe(call(), self._running.loop).result()
 
     def _cut(self) -> None:
         for link in self._links:
+            # Now, for the caller leans on it; the task may be holding something and comes to its end later.
             link.reset()
             link.task.cancel()
 
@@ -249,7 +256,10 @@ class FaultProxy:
         return self.rule(request)
 
     async def _travel(self, came: float, ms: int) -> None:
-        """Wait out the latency of what came at that moment of the loop's clock, and any black hole."""
+        """Wait out the latency of what came at that moment of the loop's clock, and any black hole.
+
+        A side that hangs up comes at 0: it has only the black hole to wait for.
+        """
         due = came + (ms + self.latency_ms) / 1000
         await asyncio.sleep(due - asyncio.get_running_loop().time())
         await self._passable.wait()
@@ -318,6 +328,7 @@ class _Link:
             self._server.send(value)
             if isinstance(act, After | EatReply):
                 return
+        await self._travel(0, 0)
         self._server.say_no_more()
 
     async def _carry_replies(self) -> None:
@@ -334,6 +345,7 @@ class _Link:
                 self._client.send(value)
                 if not self._fates:
                     self._all_replied.set()
+            await self._travel(0, 0)
             self._client.hang_up()
         finally:
             # Nobody shall wait for what a dead server owed.
@@ -363,11 +375,7 @@ class _End(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._chunks.put_nowait((asyncio.get_running_loop().time(), data))
 
-    def eof_received(self) -> bool:
-        self._chunks.put_nowait(None)
-        return True  # it may still be sent to
-
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         self._chunks.put_nowait(None)
 
     async def next_value(self) -> tuple[float, bytes] | None:
@@ -386,7 +394,9 @@ class _End(asyncio.Protocol):
 
     def say_no_more(self) -> None:
         if self._transport and not self._transport.is_closing():
-            self._transport.write_eof()
+            # It may have gone without our having been told.
+            with contextlib.suppress(OSError):
+                self._transport.write_eof()
 
     def hang_up(self) -> None:
         if self._transport:
@@ -399,10 +409,12 @@ class _End(asyncio.Protocol):
             self._transport.abort()
 
     def find_pid(self) -> int | None:
+        """Find the process at the other end, if it is on this machine and still there."""
         assert self._transport is not None
-        peer: Address = self._transport.get_extra_info("peername")
-        own: Address = self._transport.get_extra_info("sockname")
-        return _pid_at(peer, own)
+        peer, own = (self._transport.get_extra_info(name) for name in ("peername", "sockname"))
+        with contextlib.suppress(OSError):  # as where there is no /proc
+            return _pid_at(peer, own) if peer and own else None
+        return None
 
 
 class _Splitter:
@@ -438,7 +450,7 @@ class _Splitter:
         elif kind == b"|":
             owed = 2 * int(size) + 1  # attributes stand before the value they belong to
         elif kind not in b"+-:_#,(":
-            raise ValueError(f"{bytes(self._bytes[self._at:line_end])!r} is not RESP (an inline command?)")
+            raise ValueError(f"{bytes(self._bytes[self._at : line_end])!r} is not RESP (an inline command?)")
         if len(self._bytes) < after:
             return False
         self._at = after
@@ -453,12 +465,24 @@ def _words_of(request: bytes) -> tuple[bytes, ...]:
 
 
 def _pid_at(client: Address, proxy: Address) -> int | None:
-    """Find the oldest process that holds the client's end of a connection on this machine."""
     ends = f"{_as_in_proc(client)} {_as_in_proc(proxy)}"
     rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines())
-    inode = next((row[9] for row in rows if f"{row[1]} {row[2]}" == ends), None)
-    held = f"socket:[{inode}]"
-    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
-        if any(_link_at(fd) == held for fd in _files_of(pid)):
-            return pid
-    return None
+    held = next((f"socket:[{row[9]}]" for row in rows if f"{row[1]} {row[2]}" == ends), None)
+    if held is None:
+        return None
+    pids = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return next((pid for pid in pids if held in _files_of(pid)), None)
+
+
+def _as_in_proc(address: Address) -> str:
+    """Spell an IPv4 address as /proc/net/tcp does: the machine's byte order, in hex."""
+    (number,) = struct.unpack("=I", socket.inet_aton(address[0]))
+    return f"{number:08X}:{address[1]:04X}"
+
+
+def _files_of(pid: int) -> Iterator[str]:
+    # A process may end, close a file or belong to somebody else while it is looked at.
+    with contextlib.suppress(OSError):
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                yield str(fd.readlink())

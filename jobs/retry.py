@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.errors import DeadLetter, InDoubt
-from holdfast.jobs.rq_surface import Retry as RQRetry
+from holdfast.jobs.rq_surface import RQRetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,11 +15,12 @@ from rq.job import (
     Callback,
     Job,
     JobStatus,
-    Retry,
     _job_stack,  # where get_current_job() looks
 )
+from rq.job import Retry as RQRetry
 from rq.logutils import blue, green, setup_loghandlers
 from rq.queue import Queue
+from rq.repeat import Repeat as RQRepeat
 from rq.results import Result
 from rq.timeouts import BaseTimeoutException, JobTimeoutException
 from rq.utils import now, utcformat
@@ -36,8 +37,9 @@ __all__ = [
     "JobStatus",
     "JobTimeoutException",
     "Queue",
+    "RQRepeat",
+    "RQRetry",
     "Result",
-    "Retry",
     "blue",
     "get_connection_kwargs",
     "green",

@@ -28,8 +28,8 @@ class Running:
     serializer: Any
     #: When this generation was born, as its record says; part of every effect's key.
     born: str
-    #: By when, on the boot clock, this execution stops by itself. Moves on with each renewal.
-    stop_by_ms: Callable[[], int]
+    #: Whether the moment has come by which this execution stops by itself. It moves on with each renewal.
+    is_out_of_time: Callable[[], bool]
     #: The names of the effects this execution has used.
     effects: set[str] = field(default_factory=set)
 
@@ -39,7 +39,7 @@ class Running:
         Raises LeaseEnded when someone else holds the job, nobody does, or no answer came by the stop-by moment.
         """
         try:
-            answer = self.courier.send(move, until_ms=self.stop_by_ms())
+            answer = self.courier.send(move, gives_up=self.is_out_of_time)
         except RedisAwayError as away:
             raise LeaseEnded(self.lease, away) from away
         if isinstance(answer, (out.Fenced, out.Lost, out.Closed)):

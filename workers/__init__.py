@@ -1,1 +1,5 @@
 """Runs jobs."""
+
+from holdfast.workers.worker import Worker
+
+__all__ = ["Worker"]

@@ -104,6 +104,18 @@ class Courier:
         self._rng = rng
         self._on_away = on_away
         self._on_back = on_back
+        self._is_away = False
+
+    def take_note(self, error: Exception) -> bool:
+        """Note that Redis is away, if that is what the error says; False for any other error."""
+        if not is_passing(error):
+            return False
+        if not self._is_away:
+            self._on_away(error)
+        self._is_away = True
+        # After a failover the old address refuses writes on connections that look healthy.
+        self._redis.connection_pool.disconnect()
+        return True
 
     def send(
         self,
@@ -117,22 +129,17 @@ class Courier:
         Raises RedisAwayError once `until_ms` (boot time) has come, or `gives_up()` holds, without an answer.
         """
         wait_s = _FIRST_WAIT_S
-        was_away = False
         while True:
             try:
                 answer = operation()
             except Exception as error:
-                if not is_passing(error):
+                if not self.take_note(error):
                     raise
-                if not was_away:
-                    self._on_away(error)
-                was_away = True
-                # After a failover the old address refuses writes on connections that look healthy.
-                self._redis.connection_pool.disconnect()
                 if gives_up() or (until_ms is not None and self._clock.boot_ms() >= until_ms):
                     raise RedisAwayError(f"Redis did not answer in time: {error}") from error
             else:
-                if was_away:
+                if self._is_away:
+                    self._is_away = False
                     self._on_back()
                 return answer
             pause_s = self._rng.uniform(wait_s / 2, wait_s)

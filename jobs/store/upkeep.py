@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import ResponseError
-
-from holdfast.jobs.store import keys
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.records import obituary, stamp
 
@@ -32,29 +29,12 @@ class Upkeep:
         self._clock = clock
         self._settings = settings
 
-    def queues(self) -> list[str]:
-        """Name every queue that RQ knows or that ever had a lease."""
-        redis = self._scripts.redis
-        prefix = keys.queue("")
-        known = {key.decode().removeprefix(prefix) for key in redis.smembers(keys.queues())}
-        return sorted(known | {name.decode() for name in redis.smembers(keys.leased())})
-
-    def server_run(self) -> str:
-        """Name this life of the server; empty where it does not say (a fake)."""
-        try:
-            return str(self._scripts.redis.info("server").get("run_id", ""))
-        except ResponseError:
-            return ""
-
-    def reclaim(
-        self, queues: Sequence[str], *, server_run: str, every_ms: int
-    ) -> out.Pass | out.Waiting | out.NotDue:
+    def reclaim(self, *, every_ms: int) -> out.Pass | out.Waiting | out.NotDue:
         """Take back at most a batch of leases past their deadline; `every_ms` 0: whoever was last."""
         wall_s = self._clock.wall_s()
         answer = self._scripts.call(
             "reclaim",
             every_ms=every_ms,
-            server_run=server_run,
             late_ms=max(self._settings.lease_ms, 5 * self._settings.reap_ms),
             grace_ms=self._settings.holder_grace_ms,
             budget=self._settings.crashes,
@@ -62,7 +42,6 @@ class Upkeep:
             stamp=stamp(wall_s),
             epoch=f"{wall_s:.6f}",
             obituary=obituary("The worker died with the job and its lease ran out; no crashes left in its budget."),
-            queue_names=list(queues),
         )
         match answer[0]:
             case b"not_due":
@@ -72,14 +51,13 @@ class Upkeep:
             case _:
                 return out.Pass(tuple(_row(row) for row in answer[1]))
 
-    def promote(self, queues: Sequence[str], *, every_ms: int) -> out.Promoted | out.NotDue:
+    def promote(self, *, every_ms: int) -> out.Promoted | out.NotDue:
         """Put at most a batch of due jobs in line."""
         answer = self._scripts.call(
             "promote",
             every_ms=every_ms,
             most=BATCH,
             stamp=stamp(self._clock.wall_s()),
-            queue_names=list(queues),
         )
         if answer[0] == b"not_due":
             return out.NotDue(int(answer[1]))

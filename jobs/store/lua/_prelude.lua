@@ -261,3 +261,25 @@ local function not_my_turn(chore, every_ms)
   end
   return {'not_due', whole(math.max(redis.call('PTTL', keys.turn(chore)), 1))}
 end
+
+-- Where chores look: every queue RQ knows, and every one that ever had a lease, even if RQ forgot it.
+local function known_queues()
+  local names = redis.call('SMEMBERS', keys.leased())
+  local seen = {}
+  for _, name in ipairs(names) do
+    seen[name] = true
+  end
+  for _, key in ipairs(redis.call('SMEMBERS', keys.queues())) do
+    local name = string.sub(key, #keys.queue('') + 1)
+    if not seen[name] then
+      names[#names + 1] = name
+    end
+  end
+  return names
+end
+
+-- This life of the server; empty where it does not say.
+local function server_run()
+  local info = redis.pcall('INFO', 'server')
+  return type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+end

@@ -7,7 +7,6 @@
 -- ARGV     every_ms   how often the fleet does this; 0: now, whoever was last
 -- ARGV     most       how many jobs at the most
 -- ARGV     stamp      now, as RQ writes it
--- ARGV     queue_names... where to look
 -- OUTCOME  promoted  n seen  how many went in line, of how many looked at
 -- OUTCOME  not_due   ms  someone did this just now
 local wait = not_my_turn('promoter', every_ms)
@@ -37,7 +36,7 @@ local function promote(queue, job_id)
 end
 
 local promoted, seen = 0, 0
-for _, queue in ipairs(queue_names) do
+for _, queue in ipairs(known_queues()) do
   local due = redis.call('ZRANGEBYSCORE', keys.scheduled(queue), '-inf', seconds(now_s), 'LIMIT', 0, math.max(most - seen, 0))
   for _, job_id in ipairs(due) do
     seen = seen + 1

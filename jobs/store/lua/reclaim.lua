@@ -5,7 +5,6 @@
 -- KEYS     job         hash  the record
 -- KEYS     reaper      hash  the fleet's last pass and the server it saw
 -- ARGV     every_ms    how often the fleet does this; 0: now, whoever was last
--- ARGV     server_run  names this life of the server, or empty where it cannot be known
 -- ARGV     late_ms     a pass later than this after the last one comes after an outage
 -- ARGV     grace_ms    how long holders then get to renew first
 -- ARGV     budget      how many crashes a job may cause, unless it says otherwise
@@ -13,7 +12,6 @@
 -- ARGV     stamp       now, as RQ writes it
 -- ARGV     epoch       now, in seconds
 -- ARGV     obituary    for jobs whose budget is used up
--- ARGV     queue_names... where to look
 -- OUTCOME  reclaimed  rows  each row: word, queue, job_id, execution, fence, worker, late_ms
 -- OUTCOME  waiting    ms    holders have that long to renew after an outage
 -- OUTCOME  not_due    ms    someone did this just now
@@ -24,12 +22,13 @@ end
 
 local last = redis.call('HMGET', keys.reaper(), 'server_run', 'pass_ms', 'grace_until_ms')
 local grace_until_ms = tonumber(last[3] or 0)
-local server_is_new = last[1] and last[1] ~= '' and server_run ~= '' and last[1] ~= server_run
+local run = server_run()
+local server_is_new = last[1] and last[1] ~= '' and run ~= '' and last[1] ~= run
 local pass_is_late = last[2] and now_ms - last[2] > tonumber(late_ms)
 if server_is_new or pass_is_late then
   grace_until_ms = now_ms + grace_ms
 end
-redis.call('HSET', keys.reaper(), 'server_run', server_run, 'pass_ms', whole(now_ms), 'grace_until_ms', whole(grace_until_ms))
+redis.call('HSET', keys.reaper(), 'server_run', run, 'pass_ms', whole(now_ms), 'grace_until_ms', whole(grace_until_ms))
 if now_ms < grace_until_ms then
   return {'waiting', whole(grace_until_ms - now_ms)}
 end
@@ -52,7 +51,7 @@ local function reclaim(queue, entry, deadline_ms)
 end
 
 local rows = {}
-for _, queue in ipairs(queue_names) do
+for _, queue in ipairs(known_queues()) do
   local left = most - #rows
   if left > 0 then
     local due = redis.call('ZRANGEBYSCORE', keys.leases(queue), '-inf', whole(now_ms), 'WITHSCORES', 'LIMIT', 0, left)

@@ -1,0 +1,101 @@
+"""What happens, told once: logs, metrics and histories are listeners to the same stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from holdfast.jobs.lease import Lease
+    from holdfast.jobs.store import outcomes as out
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that has happened."""
+
+
+@dataclass(frozen=True)
+class Claimed(Event):
+    lease: Lease
+    description: str
+
+
+@dataclass(frozen=True)
+class Settled(Event):
+    """A lease ended; `word` is the outcome: completed, postponed, buried, given back, crashed."""
+
+    lease: Lease
+    word: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Refused(Event):
+    """A move was refused, because the lease had gone: fenced or lost."""
+
+    lease: Lease
+    by: out.Fenced | out.Lost | out.Closed
+
+
+@dataclass(frozen=True)
+class HorseStopped(Event):
+    """A horse was killed for the sake of one execution."""
+
+    lease: Lease
+    why: str
+
+
+@dataclass(frozen=True)
+class HorseSpared(Event):
+    """A horse was about to be killed for an execution that it had already ended."""
+
+    lease: Lease
+    why: str
+
+
+@dataclass(frozen=True)
+class Reclaimed(Event):
+    taken: out.Reclaimed
+
+
+@dataclass(frozen=True)
+class Promoted(Event):
+    count: int
+
+
+@dataclass(frozen=True)
+class HoldersGraced(Event):
+    """After an outage, holders get a heartbeat before the reaper acts."""
+
+    ms: int
+
+
+@dataclass(frozen=True)
+class RedisLeft(Event):
+    error: str
+
+
+@dataclass(frozen=True)
+class RedisReturned(Event):
+    pass
+
+
+Listener = Callable[[Event], None]
+
+
+class Events:
+    """The stream. Listeners are called in order, in the teller's thread."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        self._listeners = list(listeners)
+
+    def listen(self, listener: Listener) -> None:
+        """Add a listener."""
+        self._listeners.append(listener)
+
+    def tell(self, event: Event) -> None:
+        """Tell all listeners."""
+        for listener in self._listeners:
+            listener(event)

@@ -1,0 +1,67 @@
+"""The loop that repairs: runs each chore when the fleet is due for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from holdfast.jobs.store.connections import is_passing
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+
+    from holdfast.jobs.clock import Clock
+
+
+class Chore(Protocol):
+    """One thing the keeper does on an interval."""
+
+    every_ms: int
+
+    def run_once(self) -> int:
+        """Do it if the fleet is due for it; give the ms until it may be due again."""
+        ...
+
+
+class Keeper:
+    """Runs chores. A worker's parent steps it between other things; `holdfast keeper` does nothing else."""
+
+    def __init__(
+        self,
+        chores: Sequence[Chore],
+        clock: Clock,
+        rng: random.Random,
+        *,
+        on_trouble: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
+        self._clock = clock
+        self._rng = rng
+        self._on_trouble = on_trouble
+        self._due = dict.fromkeys(range(len(chores)), clock.boot_ms())
+        self._chores = list(chores)
+
+    def due_ms(self) -> int:
+        """Tell when, on the boot clock, the next chore may be due."""
+        return min(self._due.values())
+
+    def run_due(self) -> None:
+        """Run what is due. A chore that finds Redis away is tried again at its next interval."""
+        for number, chore in enumerate(self._chores):
+            if self._clock.boot_ms() < self._due[number]:
+                continue
+            try:
+                wait_ms = chore.run_once()
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                self._on_trouble(error)
+                wait_ms = chore.every_ms
+            # Spread, so that a fleet does not ask in step.
+            self._due[number] = self._clock.boot_ms() + wait_ms + self._rng.randint(0, max(1, chore.every_ms // 20))
+
+    def run(self, *, stops: Callable[[], bool]) -> None:
+        """Run chores until `stops()`."""
+        while not stops():
+            self.run_due()
+            wait_ms = self.due_ms() - self._clock.boot_ms()
+            self._clock.sleep(max(0.01, min(wait_ms, 250) / 1000))

@@ -1,0 +1,35 @@
+"""Puts scheduled jobs in line when they are due."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.jobs import events
+from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.upkeep import BATCH
+
+if TYPE_CHECKING:
+    from holdfast.jobs.store.upkeep import Upkeep
+
+
+class Promoter:
+    """Serves RQ's scheduled sets, and with them the backoff of retries."""
+
+    def __init__(self, upkeep: Upkeep, tell: events.Events, *, every_ms: int) -> None:
+        self._upkeep = upkeep
+        self._tell = tell
+        self.every_ms = every_ms
+
+    def run_once(self) -> int:
+        """Make one pass if the fleet is due for one; give the ms until the next may be."""
+        every_ms = self.every_ms
+        while True:
+            match self._upkeep.promote(every_ms=every_ms):
+                case out.NotDue(ms):
+                    return ms
+                case out.Promoted(count, seen):
+                    if count:
+                        self._tell.tell(events.Promoted(count))
+                    if seen < BATCH:
+                        return self.every_ms
+            every_ms = 0

@@ -1,0 +1,43 @@
+"""Takes jobs back from dead workers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.jobs import events
+from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.upkeep import BATCH
+
+if TYPE_CHECKING:
+    from holdfast.jobs.store.upkeep import Upkeep
+
+
+class Reaper:
+    """Reclaims leases past their deadline.
+
+    It has no power to run a job: it puts it back in line, where the one admission path lets one runner through. So
+    two reapers do no harm, and none needs to lead.
+    """
+
+    def __init__(self, upkeep: Upkeep, tell: events.Events, *, every_ms: int) -> None:
+        self._upkeep = upkeep
+        self._tell = tell
+        self.every_ms = every_ms
+
+    def run_once(self) -> int:
+        """Make one pass if the fleet is due for one; give the ms until the next may be."""
+        every_ms = self.every_ms
+        while True:
+            match self._upkeep.reclaim(every_ms=every_ms):
+                case out.NotDue(ms):
+                    return ms
+                case out.Waiting(ms):
+                    self._tell.tell(events.HoldersGraced(ms))
+                    return min(ms, self.every_ms)
+                case out.Pass(reclaimed):
+                    for taken in reclaimed:
+                        self._tell.tell(events.Reclaimed(taken))
+                    if len(reclaimed) < BATCH:
+                        return self.every_ms
+            # The turn is ours: go on batch by batch until nothing is left.
+            every_ms = 0

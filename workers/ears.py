@@ -1,0 +1,168 @@
+"""Waiting: for the horse to end, the bell to ring, a command to come, a signal, or a moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from redis.exceptions import RedisError
+
+from holdfast.jobs.store import keys
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.connection import ConnectionInterface
+
+    from holdfast.jobs.clock import Clock
+    from holdfast.workers.runtime import Horse
+
+_POLL_WITHOUT_PIDFD_MS = 20
+_RECONNECT_MS = 1_000
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What came while waiting."""
+
+    #: The wait for a job is over: the bell rang, or it is time to look without one.
+    bell: bool = False
+    commands: tuple[dict[str, Any], ...] = field(default=())
+
+
+class Ears(Protocol):
+    """What the engine waits with: the seam that a simulation replaces."""
+
+    def wait_for_bell(self) -> None:
+        """From now on, until it is heard, listen for the bell of our queues."""
+        ...
+
+    def hear(self, until_ms: int, horse: Horse | None) -> Heard:
+        """Wait until something comes, the horse ends, or that moment on the boot clock."""
+        ...
+
+
+class _Line:
+    """A connection on which an answer may come at any time."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self.connection: ConnectionInterface | None = None
+
+    def fileno(self) -> int:
+        sock = getattr(self.connection, "_sock", None)
+        return -1 if sock is None else int(sock.fileno())
+
+    def ask(self, *words: str | float) -> bool:
+        """Send a command whose answer may take long. Tells whether it went out."""
+        try:
+            if self.connection is None:
+                self.connection = self._redis.connection_pool.make_connection()
+            self.connection.send_command(*words)
+        except (RedisError, OSError):
+            self.hang_up()
+            return False
+        return True
+
+    def answers(self) -> list[Any]:
+        """Read what has come. An empty list after a broken line."""
+        found = []
+        try:
+            assert self.connection is not None
+            found.append(self.connection.read_response())
+            while self.connection.can_read(timeout=0):
+                found.append(self.connection.read_response())
+        except (RedisError, OSError):
+            self.hang_up()
+        return found
+
+    def hang_up(self) -> None:
+        if self.connection is not None:
+            with suppress(RedisError, OSError):
+                self.connection.disconnect()
+        self.connection = None
+
+
+class SocketEars:
+    """Ears on real sockets: one select over all of them, in the one thread of the parent."""
+
+    def __init__(self, redis: Redis, clock: Clock, *, queues: Sequence[str], channel: str, poll_ms: int) -> None:
+        self._clock = clock
+        self._bells = [keys.bell(queue) for queue in queues]
+        self._channel = channel
+        self._poll_ms = poll_ms
+        self._bell = _Line(redis)
+        self._orders = _Line(redis)
+        self._listening_until: int | None = None
+        self._subscribe_at = 0
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._woken_before = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+
+    def wait_for_bell(self) -> None:
+        if self._listening_until is None:
+            # BLPOP takes a hint, never a job: a lost answer costs time only.
+            self._bell.ask("BLPOP", *self._bells, self._poll_ms / 1000)
+            self._listening_until = self._clock.boot_ms() + self._poll_ms + self._poll_ms // 4
+
+    def hear(self, until_ms: int, horse: Horse | None) -> Heard:
+        self._subscribe()
+        if self._listening_until is not None:
+            until_ms = min(until_ms, self._listening_until)
+        ready = self._select(until_ms, horse)
+        if self._wake_read in ready:
+            with suppress(BlockingIOError):
+                os.read(self._wake_read, 4096)
+        commands = self._read_commands() if self._orders.fileno() in ready else ()
+        return Heard(self._bell_is_over(ready), commands)
+
+    def close(self) -> None:
+        """Hang up, and give signals back to whoever waited for them before."""
+        signal.set_wakeup_fd(self._woken_before)
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+        self._bell.hang_up()
+        self._orders.hang_up()
+
+    def _select(self, until_ms: int, horse: Horse | None) -> set[int]:
+        poll = select.poll()
+        wait_ms = max(0, until_ms - self._clock.boot_ms())
+        files = {self._wake_read, self._orders.fileno(), self._bell.fileno()}
+        if horse is not None:
+            files.add(horse.fileno())
+            if horse.fileno() < 0:
+                wait_ms = min(wait_ms, _POLL_WITHOUT_PIDFD_MS)
+        for file in files - {-1}:
+            poll.register(file, select.POLLIN)
+        return {file for file, _ in poll.poll(wait_ms)}
+
+    def _bell_is_over(self, ready: set[int]) -> bool:
+        if self._listening_until is None:
+            return False
+        if self._bell.fileno() in ready:
+            self._bell.answers()
+            self._listening_until = None
+            return True
+        if self._clock.boot_ms() >= self._listening_until:
+            # No answer although Redis should have given one: do not trust this line again.
+            self._bell.hang_up()
+            self._listening_until = None
+            return True
+        return False
+
+    def _subscribe(self) -> None:
+        if self._orders.connection is None and self._clock.boot_ms() >= self._subscribe_at:
+            self._subscribe_at = self._clock.boot_ms() + _RECONNECT_MS
+            self._orders.ask("SUBSCRIBE", self._channel)
+
+    def _read_commands(self) -> tuple[dict[str, Any], ...]:
+        found = []
+        for answer in self._orders.answers():
+            if isinstance(answer, list) and answer[0] == b"message":
+                with suppress(ValueError):
+                    found.append(json.loads(answer[2]))
+        return tuple(found)

@@ -1,0 +1,341 @@
+"""The parent's loop: claim → hand → renew → settle. One thread; everything it waits for is one wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from holdfast.jobs import events
+from holdfast.jobs.errors import RedisAwayError
+from holdfast.jobs.retry import Budget, Bury, Postpone
+from holdfast.jobs.store import outcomes as out
+from holdfast.workers.hold import Hold, Patience
+
+if TYPE_CHECKING:
+    import random
+
+    from holdfast.jobs.clock import Clock
+    from holdfast.jobs.lease import Lease
+    from holdfast.jobs.settings import Settings
+    from holdfast.jobs.store.connections import Courier
+    from holdfast.jobs.store.moves import Moves
+    from holdfast.recovery.keeper import Keeper
+    from holdfast.workers.ears import Ears
+    from holdfast.workers.order import Order
+    from holdfast.workers.runtime import Ending, Runtime
+    from holdfast.workers.shared_memory import Board
+
+_GATE_LOOK_MS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """When a worker stops by itself."""
+
+    #: Once no job is due.
+    burst: bool = False
+    max_jobs: int | None = None
+    #: Seconds without a job.
+    max_idle_s: int | None = None
+
+
+class Face(Protocol):
+    """How the engine shows itself to RQ's tools: the thin adapter behind `rq worker`."""
+
+    def beat(self, now_ms: int) -> int:
+        """Say that the worker lives, if it is time to; give the moment of the next beat."""
+        ...
+
+    def busy(self) -> None:
+        """Know that the claim has said so."""
+        ...
+
+    def idle(self) -> None:
+        """Say that the worker waits."""
+        ...
+
+    def suspended(self) -> None:
+        """Say that a gate is closed."""
+        ...
+
+
+class Engine:
+    """One worker's parent process, without RQ around it."""
+
+    def __init__(
+        self,
+        *,
+        moves: Moves,
+        courier: Courier,
+        settings: Settings,
+        clock: Clock,
+        runtime: Runtime,
+        ears: Ears,
+        keeper: Keeper,
+        board: Board,
+        order: Order,
+        tell: events.Events,
+        face: Face,
+        rng: random.Random,
+        run_job: Callable[[Lease, dict[bytes, bytes]], int],
+    ) -> None:
+        self._moves = moves
+        self._courier = courier
+        self._settings = settings
+        self._clock = clock
+        self._runtime = runtime
+        self._ears = ears
+        self._keeper = keeper
+        self._board = board
+        self._order = order
+        self._tell = tell
+        self._face = face
+        self._rng = rng
+        self._run_job = run_job
+        self._hold: Hold | None = None
+        self._stop_asked = False
+        self._stop_at_ms: int | None = None
+        self._patience = Patience(settings)
+
+    def ask_to_stop(self) -> None:
+        """Finish within the grace, else give back. A second time: give back now. Safe in a signal handler."""
+        if self._stop_asked:
+            self._stop_at_ms = self._clock.boot_ms()
+        self._stop_asked = True
+
+    def run(self, limits: Limits) -> int:
+        """Work until asked to stop or a limit is reached; give how many jobs were run."""
+        done = 0
+        idle_since = self._clock.boot_ms()
+        while True:
+            self._note_stop()
+            self._keeper.run_due()
+            beat_at = self._face.beat(self._clock.boot_ms())
+            if self._hold is not None:
+                self._tend(self._hold, beat_at)
+                if self._hold is None:
+                    done += 1
+                    idle_since = self._clock.boot_ms()
+                continue
+            if self._stop_asked or (limits.max_jobs is not None and done >= limits.max_jobs):
+                return done
+            if limits.max_idle_s is not None and self._clock.boot_ms() - idle_since >= limits.max_idle_s * 1000:
+                return done
+            if not self._look_for_a_job(limits, idle_since, beat_at):
+                return done
+
+    def _note_stop(self) -> None:
+        if self._stop_asked and self._stop_at_ms is None:
+            self._stop_at_ms = self._clock.boot_ms() + self._settings.grace_ms
+
+    def _is_past_grace(self) -> bool:
+        """Tell whether nothing is to be waited for any more; giving back may need one more try than the grace."""
+        self._note_stop()
+        last_try_ms = 2 * self._settings.reply_ms
+        return self._stop_at_ms is not None and self._clock.boot_ms() >= self._stop_at_ms + last_try_ms
+
+    # -- without a job
+
+    def _look_for_a_job(self, limits: Limits, idle_since: int, beat_at: int) -> bool:
+        """Claim one, or wait for one. False: there is nothing more to do."""
+        asked_ms = self._clock.boot_ms()
+        match self._claim():
+            case out.Claimed(lease, record):
+                self._hand(lease, record, asked_ms)
+            case out.Lost():
+                pass  # it took so long that the lease is gone: look again
+            case out.Empty():
+                if limits.burst:
+                    return False
+                self._face.idle()
+                self._ears.wait_for_bell()
+                self._wait_idle(limits, idle_since, beat_at, for_bell=True)
+            case out.Closed():
+                if limits.burst:
+                    return False
+                self._face.suspended()
+                self._wait_idle(limits, idle_since, beat_at, for_bell=False)
+            case None:
+                return False
+        return True
+
+    def _claim(self) -> out.Claimed | out.Empty | out.Closed | out.Lost | None:
+        op = self._board.next_op()
+        # Before the request leaves: if it is answered to nobody, this is what must be closed.
+        self._board.execution = op
+        try:
+            answer = self._courier.send(
+                lambda: self._moves.claim(op, self._order.queues, seen_fence=self._board.seen_fence),
+                gives_up=self._is_past_grace,
+            )
+        except RedisAwayError:
+            return None
+        if not isinstance(answer, out.Claimed):
+            self._board.execution = 0
+        return answer
+
+    def _wait_idle(self, limits: Limits, idle_since: int, beat_at: int, *, for_bell: bool) -> None:
+        """Wait for the bell, doing what is due meanwhile. A closed gate is looked at, not listened to."""
+        gate_at = self._clock.boot_ms() + _GATE_LOOK_MS
+        idle_until = None if limits.max_idle_s is None else idle_since + limits.max_idle_s * 1000
+        while not self._stop_asked:
+            now = self._clock.boot_ms()
+            if idle_until is not None and now >= idle_until:
+                return
+            if not for_bell and now >= gate_at:
+                return
+            moments = [self._keeper.due_ms(), beat_at, gate_at if not for_bell else None, idle_until]
+            heard = self._ears.hear(min(moment for moment in moments if moment is not None), None)
+            for command in heard.commands:
+                self._obey(command, None)
+            if heard.bell:
+                return
+            self._keeper.run_due()
+            beat_at = self._face.beat(self._clock.boot_ms())
+
+    # -- with a job
+
+    def _hand(self, lease: Lease, record: dict[bytes, bytes], asked_ms: int) -> None:
+        """Give a claimed job to a horse, unless we were asked to stop meanwhile."""
+        self._order.took_from(lease.queue)
+        self._board.seen_fence = lease.fence
+        self._board.begun = False
+        self._board.stop_by_ms = asked_ms + self._patience.hold_ms
+        if self._stop_asked:
+            self._settle(lease, lambda op: self._moves.give_back(lease, op, begun=False), "given back")
+            self._board.execution = 0
+            return
+        self._face.busy()
+        self._tell.tell(events.Claimed(lease, record.get(b"description", b"").decode(errors="replace")))
+        horse = self._runtime.start_horse(lambda: self._run_job(lease, record))
+        self._hold = Hold(
+            lease,
+            record,
+            horse,
+            op=self._board.execution,
+            begun_ms=self._clock.boot_ms(),
+            renew_at=asked_ms + self._settings.renew_ms,
+            overdue_at=self._patience.overdue_ms(record, self._clock.boot_ms()),
+        )
+
+    def _tend(self, hold: Hold, beat_at: int) -> None:
+        """Wait for the horse to end, and do what comes due before that."""
+        moments = [hold.renew_at, self._board.stop_by_ms, self._keeper.due_ms(), beat_at, hold.overdue_at, self._stop_at_ms]
+        heard = self._ears.hear(min(moment for moment in moments if moment is not None), hold.horse)
+        ending = hold.horse.ended()
+        if ending is None:
+            for command in heard.commands:
+                self._obey(command, hold)
+            self._do_what_is_due(hold)
+            ending = hold.horse.ended()
+        if ending is not None:
+            self._hold = None
+            self._close(hold, ending)
+
+    def _do_what_is_due(self, hold: Hold) -> None:
+        now = self._clock.boot_ms()
+        if now >= self._board.stop_by_ms:
+            self._stop_horse(hold, "stop-by")
+        elif self._stop_at_ms is not None and now >= self._stop_at_ms:
+            self._stop_horse(hold, "grace")
+        elif hold.overdue_at is not None and now >= hold.overdue_at:
+            self._stop_horse(hold, "overdue")
+        elif now >= hold.renew_at:
+            self._renew(hold)
+
+    def _renew(self, hold: Hold) -> None:
+        asked_ms = self._clock.boot_ms()
+        try:
+            answer = self._moves.renew(hold.lease, worked_s=(asked_ms - hold.begun_ms) / 1000)
+        except Exception as error:
+            if not self._courier.take_note(error):
+                raise
+            hold.renew_at = self._clock.boot_ms() + self._patience.renew_again_ms
+            return
+        if isinstance(answer, out.Renewed):
+            self._board.stop_by_ms = asked_ms + self._patience.hold_ms
+            hold.renew_at = asked_ms + self._settings.renew_ms
+        else:
+            # It may have crossed the horse's own settle on the wire: look before killing.
+            self._stop_horse(hold, "gone")
+            hold.renew_at = self._clock.boot_ms() + self._settings.renew_ms
+
+    def _stop_horse(self, hold: Hold, why: str) -> None:
+        """Freeze, look, kill: only if it still works on this execution."""
+        hold.horse.freeze()
+        if self._board.execution == hold.op:
+            hold.stopped_for = why
+            hold.horse.kill()
+            self._tell.tell(events.HorseStopped(hold.lease, why))
+        else:
+            hold.horse.thaw()
+            self._tell.tell(events.HorseSpared(hold.lease, why))
+
+    def _obey(self, command: dict[str, Any], hold: Hold | None) -> None:
+        match command:
+            case {"command": "shutdown"}:
+                self.ask_to_stop()
+            case {"command": "stop-job", "job_id": job_id} if hold is not None and hold.lease.job_id == job_id:
+                self._stop_horse(hold, "stopped")
+            case {"command": "kill-horse"} if hold is not None:
+                self._stop_horse(hold, "killed")
+
+    def _close(self, hold: Hold, ending: Ending) -> None:
+        """Settle what a horse that ended has left unsettled."""
+        if self._board.execution != hold.op:
+            return
+        is_stopping = self._stop_asked and ending.signal is not None
+        is_late = self._clock.boot_ms() >= self._board.stop_by_ms
+        lease, begun = hold.lease, self._board.begun
+        match hold.why(ending, is_stopping=is_stopping, is_late=is_late):
+            case "gone":
+                pass
+            case "unharmed":
+                self._settle(lease, lambda op: self._moves.give_back(lease, op, begun=begun), "given back")
+            case "stopped":
+                self._bury(hold, "stopped", "Job stopped by user, work-horse terminated.", status="stopped")
+            case "overdue":
+                self._fail(hold, "The job ran past its timeout and did not heed it; its work-horse was killed.")
+            case "killed":
+                self._fail(hold, "Work-horse terminated by a kill-horse command.")
+            case cause:
+                self._settle(lease, lambda op: self._moves.crash(lease, op, cause=cause), "crashed", cause)
+        self._board.execution = 0
+
+    def _fail(self, hold: Hold, error: str) -> None:
+        """Settle for a horse that can no longer do so a failure of its job."""
+        lease, spell = hold.lease, hold.spell(self._clock)
+        match Budget.of(hold.record).decide(TimeoutError(error), self._rng):
+            case Bury(cause):
+                self._bury(hold, cause, error)
+            case Postpone(delay_ms, at_front, retries_left):
+                used = ["retries_left", retries_left]
+                self._settle(
+                    lease,
+                    lambda op: self._moves.postpone(
+                        lease, op, spell, delay_ms=delay_ms, at_front=at_front, error=error, used=used
+                    ),
+                    "postponed",
+                    f"{delay_ms} ms",
+                )
+
+    def _bury(self, hold: Hold, cause: str, error: str, *, status: str = "failed") -> None:
+        lease, spell = hold.lease, hold.spell(self._clock)
+        self._settle(
+            lease,
+            lambda op: self._moves.bury(lease, op, spell, cause=cause, error=error, status=status),
+            "buried",
+            cause,
+        )
+
+    def _settle(self, lease: Lease, move: Callable[[int], Any], word: str, detail: str = "") -> None:
+        op = self._board.next_op()
+        try:
+            answer = self._courier.send(lambda: move(op), gives_up=self._is_past_grace)
+        except RedisAwayError:
+            return  # the lease runs out, and the reaper takes the job back
+        if isinstance(answer, (out.Fenced, out.Lost, out.Closed)):
+            self._tell.tell(events.Refused(lease, answer))
+        else:
+            self._tell.tell(events.Settled(lease, "buried" if isinstance(answer, out.Buried) else word, detail))

@@ -1,0 +1,111 @@
+"""A worker's entry in RQ's registry: made, kept alive, taken over from the dead, and removed."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
+from rq.worker import WorkerStatus
+
+from holdfast.jobs.store.connections import is_passing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.jobs.settings import Settings
+
+
+class Registration:
+    """How the engine shows itself to RQ's tools."""
+
+    def __init__(self, worker: Any, instance: str, settings: Settings) -> None:
+        self._worker = worker
+        self._instance = instance
+        self._lease_s = settings.lease_ms / 1000
+        self._every_ms = settings.renew_ms
+        self._next_ms = 0
+        self._state: WorkerStatus | None = None
+
+    def make_way(self) -> None:
+        """Remove an entry under our name whose worker is known to be dead: a kill -9 leaves one behind.
+
+        RQ itself refuses the name for seven minutes after that; a living worker's name stays refused.
+        """
+        worker = self._worker
+        entry = worker.connection.hgetall(worker.key)
+        if not entry or b"death" in entry:
+            return
+        here = entry.get(b"hostname", b"").decode() == socket.gethostname()
+        pid = int(entry.get(b"pid") or 0)
+        if here and pid and pid != os.getpid() and _is_alive(pid):
+            return
+        silent_s = worker.connection.time()[0] - float(entry.get(b"hf_beat") or 0)
+        if here or (b"hf_beat" in entry and silent_s > self._lease_s):
+            worker.log.info("Worker %s: the one that had this name is dead; taking it over", worker.name)
+            worker.connection.delete(worker.key)
+
+    def sign(self) -> None:
+        """Add to RQ's entry what tells this life of the worker from another under the same name."""
+        self._worker.connection.hset(
+            self._worker.key, mapping={"hf_instance": self._instance, "hf_beat": self._worker.connection.time()[0]}
+        )
+
+    def beat(self, now_ms: int) -> int:
+        """Say that the worker lives, if it is time to; give the moment of the next beat."""
+        if now_ms < self._next_ms:
+            return self._next_ms
+        self._next_ms = now_ms + self._every_ms
+        worker = self._worker
+
+        def tell() -> None:
+            with worker.connection.pipeline(transaction=False) as pipeline:
+                worker.heartbeat(pipeline=pipeline)
+                pipeline.time()
+                is_new, _, (seconds, _) = pipeline.execute()
+                if is_new:  # the entry had gone: Redis lost it, or we were away for longer than it lives
+                    worker.connection.hset(worker.key, mapping=worker.serialize())
+                worker.connection.hset(worker.key, mapping={"hf_instance": self._instance, "hf_beat": seconds})
+
+        self._try(tell)
+        return self._next_ms
+
+    def busy(self) -> None:
+        """Remember that a claim has said so."""
+        self._state = WorkerStatus.BUSY
+
+    def idle(self) -> None:
+        """Say that the worker waits."""
+        self._show(WorkerStatus.IDLE)
+
+    def suspended(self) -> None:
+        """Say that a gate is closed."""
+        self._show(WorkerStatus.SUSPENDED)
+
+    def leave(self, register_death: Callable[[], None]) -> None:
+        """Leave the registry, if Redis still answers; else the entry expires."""
+        self._try(register_death)
+
+    def _show(self, state: WorkerStatus) -> None:
+        if self._state != state and self._try(lambda: self._worker.set_state(state)):
+            self._state = state
+
+    def _try(self, write: Callable[[], None]) -> bool:
+        try:
+            write()
+        except RedisError as error:
+            if not is_passing(error):
+                raise
+            return False
+        return True
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

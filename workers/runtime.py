@@ -1,0 +1,195 @@
+"""Processes and signals: the seam that a simulation replaces."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+_PR_SET_PDEATHSIG = 1
+_FREEZE_PATIENCE_S = 1.0
+_CGROUP_EVENTS = Path("/sys/fs/cgroup/memory.events")
+
+#: Exit code of a horse whose lease ended under it: nothing is to be charged.
+LEASE_ENDED = 75
+
+# Loaded before any fork: a child of a process with threads should not import.
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a horse ended."""
+
+    exit_code: int | None
+    signal: int | None
+    out_of_memory: bool = False
+
+    def __str__(self) -> str:
+        if self.out_of_memory:
+            return "killed by the kernel: out of memory"
+        if self.signal is not None:
+            return f"signal {self.signal} ({signal.Signals(self.signal).name})"
+        return f"exit code {self.exit_code} without settling"
+
+
+class Horse(Protocol):
+    """A child that runs job functions."""
+
+    pid: int
+
+    def fileno(self) -> int:
+        """Give a descriptor that becomes readable when it ends; -1 where there is none."""
+        ...
+
+    def ended(self) -> Ending | None:
+        """Tell how it ended, or None while it lives."""
+        ...
+
+    def freeze(self) -> None:
+        """Stop it where it stands, so that what it works on can be read."""
+        ...
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        ...
+
+    def kill(self) -> Ending:
+        """Kill it with its whole process group, and wait until it is gone."""
+        ...
+
+
+class Runtime(Protocol):
+    """What the engine asks of the operating system."""
+
+    def start_horse(self, run: Callable[[], int]) -> Horse:
+        """Start a child that runs `run` and exits with what it returns."""
+        ...
+
+
+class ForkedHorse:
+    """A forked child and its process group."""
+
+    def __init__(self, pid: int, ooms_before: int) -> None:
+        self.pid = pid
+        self._ooms_before = ooms_before
+        self._ending: Ending | None = None
+        self._pidfd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+
+    def fileno(self) -> int:
+        return self._pidfd
+
+    def ended(self) -> Ending | None:
+        if self._ending is None:
+            self._collect(os.WNOHANG)
+        return self._ending
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP, os.kill)
+        # In an uninterruptible call it stops later, but before it runs any code of its own again.
+        until = time.monotonic() + _FREEZE_PATIENCE_S
+        flags = os.WSTOPPED | os.WEXITED | os.WNOWAIT | os.WNOHANG
+        while time.monotonic() < until and os.waitid(os.P_PID, self.pid, flags) is None:
+            time.sleep(0.0002)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT, os.kill)
+
+    def kill(self) -> Ending:
+        if self._ending is None:
+            self._signal(signal.SIGKILL, os.killpg)
+            self._signal(signal.SIGKILL, os.kill)
+            self._collect(0)
+        assert self._ending is not None
+        return self._ending
+
+    def _signal(self, number: signal.Signals, send: Callable[[int, int], None]) -> None:
+        # Not yet collected, so the pid is still its own; the group is gone or not yet made at worst.
+        with contextlib.suppress(ProcessLookupError):
+            send(self.pid, number)
+
+    def _collect(self, flags: int) -> None:
+        pid, status = os.waitpid(self.pid, flags)
+        if pid == 0:
+            return
+        code = os.waitstatus_to_exitcode(status)
+        is_oom = code == -signal.SIGKILL and oom_kills() > self._ooms_before
+        self._ending = Ending(code if code >= 0 else None, -code if code < 0 else None, is_oom)
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+        if code != 0:
+            # What a job started must not go on acting for it. After an orderly end it may, as in RQ.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+
+class SystemRuntime:
+    """Fork, and what belongs to it. Used from one thread only: PDEATHSIG fires when the *thread* that forked ends."""
+
+    def start_horse(self, run: Callable[[], int]) -> Horse:
+        parent = os.getpid()
+        ooms = oom_kills()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            _be_a_horse(parent, run)
+        return ForkedHorse(pid, ooms)
+
+
+def _be_a_horse(parent: int, run: Callable[[], int]) -> NoReturn:
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        if sys.platform == "linux":
+            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)  # the parent died before it could be watched
+        # Supervisors that signal every process must not turn a deploy into crashes. A handler, not SIG_IGN: that
+        # would be inherited by programs the job starts, which then could not be terminated.
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        signal.signal(signal.SIGINT, lambda *_: None)
+        code = run()
+    except BaseException:  # noqa: BLE001 - whatever it is, this process ends here and must say so
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def guard(is_out_of_time: Callable[[], bool], left_ms: Callable[[], int]) -> None:
+    """Kill this process once it is out of time, whatever its main thread does, even when its parent is frozen.
+
+    Code that holds the interpreter lock is stopped late; the fence refuses what it then writes.
+    """
+
+    def watch() -> None:
+        while not is_out_of_time():
+            time.sleep(min(max(left_ms(), 5), 1_000) / 1000)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="holdfast-guard", daemon=True).start()
+
+
+def oom_kills() -> int:
+    """Count the kernel's out-of-memory kills in this control group; 0 where it does not say."""
+    try:
+        for line in _CGROUP_EVENTS.read_text("ascii").splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    except (OSError, ValueError):
+        pass
+    return 0

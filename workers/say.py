@@ -1,0 +1,63 @@
+"""What a worker writes in its log: a line per job at info as RQ's own, the rest where it matters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.jobs import events
+from holdfast.jobs.rq_surface import blue, green
+
+if TYPE_CHECKING:
+    import logging
+
+
+class Say:
+    """A listener that logs."""
+
+    def __init__(self, log: logging.Logger, worker: str, *, log_description: bool) -> None:
+        self._log = log
+        self._worker = worker
+        self._log_description = log_description
+
+    def __call__(self, event: events.Event) -> None:
+        match event:
+            case events.Claimed(lease, description):
+                what = blue(description if self._log_description else lease.job_id)
+                self._log.info(
+                    "%s: %s (%s) execution %s fence %s",
+                    green(lease.queue),
+                    what,
+                    lease.job_id,
+                    lease.execution,
+                    lease.fence,
+                )
+            case events.Settled(lease, "completed", detail):
+                self._log.info("%s: %s (%s) %s", green(lease.queue), blue("Job OK"), lease.job_id, detail)
+            case events.Settled(lease, word, detail):
+                self._log.warning("%s: %s %s (%s)", lease.queue, word, lease.job_id, detail)
+            case events.Refused(lease, by):
+                self._log.warning(
+                    "Worker %s: %s is no longer ours: %s. Its result is void, the job is safe.", self._worker, lease, by
+                )
+            case events.HorseStopped(lease, why):
+                self._log.warning("Worker %s: horse of %s stopped (%s)", self._worker, lease, why)
+            case events.HorseSpared(lease, why):
+                self._log.debug("Worker %s: horse had already settled %s (%s)", self._worker, lease, why)
+            case events.Reclaimed(taken):
+                self._log.warning(
+                    "Worker %s: %s job %s of %s from dead worker %s, %d ms past its deadline",
+                    self._worker,
+                    taken.word,
+                    taken.job_id,
+                    taken.queue,
+                    taken.worker or "?",
+                    taken.late_ms,
+                )
+            case events.HoldersGraced(ms):
+                self._log.warning("Worker %s: after an outage: holders have %d ms to renew", self._worker, ms)
+            case events.RedisLeft(error):
+                self._log.error("Worker %s: Redis is away (%s); waiting", self._worker, error)
+            case events.RedisReturned():
+                self._log.warning("Worker %s: Redis is back", self._worker)
+            case events.Promoted(count):
+                self._log.debug("Worker %s: %d scheduled jobs are due", self._worker, count)

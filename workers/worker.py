@@ -1,0 +1,181 @@
+"""`rq worker -w holdfast.workers.Worker`: the thin adapter between RQ's worker and our engine."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from typing import TYPE_CHECKING, Any
+
+import rq
+from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
+from rq.worker import DequeueStrategy
+
+from holdfast.jobs.clock import SystemClock
+from holdfast.jobs.events import Events, RedisLeft, RedisReturned
+from holdfast.jobs.settings import Settings
+from holdfast.jobs.store.connections import Courier, check_server, derive
+from holdfast.jobs.store.moves import Caller, Moves
+from holdfast.jobs.store.scripts import Scripts
+from holdfast.jobs.store.upkeep import Upkeep
+from holdfast.recovery.keeper import Keeper
+from holdfast.recovery.promoter import Promoter
+from holdfast.recovery.reaper import Reaper
+from holdfast.workers.ears import SocketEars
+from holdfast.workers.engine import Engine, Limits
+from holdfast.workers.horse import Horse, Trade
+from holdfast.workers.order import Order
+from holdfast.workers.registration import Registration
+from holdfast.workers.runtime import SystemRuntime, guard
+from holdfast.workers.say import Say
+from holdfast.workers.shared_memory import Board
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from holdfast.jobs.lease import Lease
+
+
+class Worker(rq.Worker):  # type: ignore[misc]  # rq has no types
+    """RQ's worker with leases, fencing and a reaper. Takes RQ's arguments; settings come from `HOLDFAST_*`.
+
+    Raises SettingsError for settings that contradict each other, and UnsupportedServer for a Redis older than 6.2 or
+    in cluster mode.
+    """
+
+    def __init__(self, *args: Any, settings: Settings | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.settings = settings or Settings.from_environment(os.environ)
+        #: The user's own connection stays for the job's own code; ours never re-sends by itself.
+        self.users_connection: Redis = self.connection
+        self.connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
+        self._rng = random.SystemRandom()
+        self._clock = SystemClock()
+        self._board = Board()
+        self._engine: Engine | None = None
+        self._caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
+        self._events = Events(Say(self.log, self.name, log_description=self.log_job_description))
+        self._registration = Registration(self, self._caller.instance, self.settings)
+
+    def work(
+        self,
+        burst: bool = False,  # noqa: FBT001, FBT002 - RQ's signature
+        logging_level: str | None = None,
+        date_format: str = DEFAULT_LOGGING_DATE_FORMAT,
+        log_format: str = DEFAULT_LOGGING_FORMAT,
+        max_jobs: int | None = None,
+        max_idle_time: int | None = None,
+        with_scheduler: bool = False,  # noqa: ARG002, FBT001, FBT002 - every worker of ours promotes
+        dequeue_strategy: DequeueStrategy = DequeueStrategy.DEFAULT,
+    ) -> bool:
+        """Run jobs until asked to stop or a limit is reached. Tells whether any was run."""
+        check_server(self.connection)
+        strategy = getattr(dequeue_strategy, "value", dequeue_strategy) or "default"
+        order = Order(self.queue_names(), strategy, self._rng)
+        self.bootstrap(logging_level, date_format, log_format)
+        self.log.info("Worker %s: holdfast %s", self.name, self.settings.describe())
+        ears = SocketEars(
+            self.connection,
+            self._clock,
+            queues=self.queue_names(),
+            channel=self.pubsub_channel_name,
+            poll_ms=self.settings.poll_ms,
+        )
+        self._engine = self._make_engine(order, ears)
+        self._install_signal_handlers()
+        try:
+            done = self._engine.run(Limits(burst=burst, max_jobs=max_jobs, max_idle_s=max_idle_time))
+        finally:
+            ears.close()
+            self.teardown()
+        self.log.info("Worker %s: stopped after %d jobs", self.name, done)
+        return done > 0
+
+    def _make_engine(self, order: Order, ears: SocketEars) -> Engine:
+        scripts = Scripts(self.connection, record=self.settings.record_moves)
+        courier = self._make_courier(self.connection)
+        upkeep = Upkeep(scripts, self._clock, self.settings)
+        chores = [
+            Reaper(upkeep, self._events, every_ms=self.settings.reap_ms),
+            Promoter(upkeep, self._events, every_ms=self.settings.promote_ms),
+        ]
+        return Engine(
+            moves=Moves(scripts, self._clock, self.settings, self._caller),
+            courier=courier,
+            settings=self.settings,
+            clock=self._clock,
+            runtime=SystemRuntime(),
+            ears=ears,
+            keeper=Keeper(chores, self._clock, self._rng, on_trouble=courier.take_note),
+            board=self._board,
+            order=order,
+            tell=self._events,
+            face=self._registration,
+            rng=self._rng,
+            run_job=self._run_in_horse,
+        )
+
+    def _make_courier(self, connection: Redis) -> Courier:
+        return Courier(
+            connection,
+            self._clock,
+            self._rng,
+            on_away=lambda error: self._events.tell(RedisLeft(str(error))),
+            on_back=lambda: self._events.tell(RedisReturned()),
+        )
+
+    def _run_in_horse(self, lease: Lease, record: dict[bytes, bytes]) -> int:
+        """Run one job in the child. Nothing of the parent's sockets is used here."""
+        self._is_horse = True
+        random.seed()
+        os.environ["RQ_WORKER_ID"] = self.name
+        os.environ["RQ_JOB_ID"] = lease.job_id
+        self.procline(f"Processing {lease.job_id} from {lease.queue}")
+        connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
+        scripts = Scripts(connection, record=self.settings.record_moves)
+        horse = Horse(
+            Trade(
+                connection=self.users_connection,
+                job_class=self.job_class,
+                serializer=self.serializer,
+                death_penalty=self.death_penalty_class,
+                default_result_ttl=self.default_result_ttl,
+                on_exception=self.handle_exception,
+            ),
+            Moves(scripts, self._clock, self.settings, self._caller),
+            self._make_courier(connection),
+            self._clock,
+            self._board,
+            self._events,
+            self._rng,
+        )
+        guard(horse.is_out_of_time, lambda: self._board.stop_by_ms - self._clock.boot_ms())
+        return horse.run(lease, record)
+
+    # -- what RQ's worker does, done our way
+
+    def register_birth(self) -> None:
+        """Enter the worker in RQ's registry, also under the name of one that is known to be dead."""
+        self._registration.make_way()
+        super().register_birth()
+        self._registration.sign()
+
+    def request_stop(self, signum: int, frame: object) -> None:  # noqa: ARG002 - a signal handler's signature
+        """Stop warmly: finish within the grace, else give back. A second signal gives back now."""
+        # Only a note: a handler that used a connection could tear a reply in two.
+        if self._engine is not None:
+            self._engine.ask_to_stop()
+
+    def _install_signal_handlers(self) -> None:
+        signal.signal(signal.SIGINT, self.request_stop)
+        signal.signal(signal.SIGTERM, self.request_stop)
+
+    def subscribe(self) -> None:
+        """Do nothing: commands are heard by the engine's own ears, without a thread."""
+
+    def unsubscribe(self) -> None:
+        """Do nothing, as `subscribe` did."""
+
+    def teardown(self) -> None:
+        """Leave RQ's registry, if Redis still answers."""
+        self._registration.leave(super().register_death)
