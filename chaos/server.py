@@ -45,7 +45,7 @@ if os.getppid() == int(sys.argv[1]):
 """
 
 
-class NoServer(Exception):  # noqa: N818 (it is a finding, like the other errors of this house)
+class NoServer(Exception):
     """No server program that we could start was found."""
 
     def __init__(self, seen: Sequence[str]) -> None:
@@ -57,7 +57,7 @@ class NoServer(Exception):  # noqa: N818 (it is a finding, like the other errors
         )
 
 
-class NotStarted(Exception):  # noqa: N818
+class NotStarted(Exception):
     """A server program was started and did not come to answer."""
 
 
@@ -122,9 +122,7 @@ class PrivateServer:
     def port(self) -> int:
         """The TCP port on 127.0.0.1: the same one from start() to stop(), whatever is done in between."""
         if not self._port:
-            raise RuntimeError(
-                "This private server has no port: it listens on a unix socket or is not started."
-            )
+            raise RuntimeError("This private server has no port: it listens on a unix socket or is not started.")
         return self._port
 
     @property
@@ -149,9 +147,7 @@ class PrivateServer:
     def start(self) -> Self:
         """Start the server and return when it answers; raises NoServer, NotStarted, RuntimeError."""
         if self._process is not None:
-            raise RuntimeError(
-                f"The private server at {self.url} was started already: call restart() or stop()."
-            )
+            raise RuntimeError(f"The private server at {self.url} was started already: call restart() or stop().")
         self._directory = Path(self._given or tempfile.mkdtemp(prefix="holdfast-")).absolute()
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -240,8 +236,7 @@ class PrivateServer:
         told = log.read_bytes()[begun:].decode(errors="replace")
         error = _PortTaken if "Address already in use" in told else NotStarted
         raise error(
-            f"{self._program.path} at {self.url}, in {self.directory}, {failure}. "
-            f"The end of its log:\n{told[-600:]}"
+            f"{self._program.path} at {self.url}, in {self.directory}, {failure}. The end of its log:\n{told[-600:]}"
         )
 
     def _command(self, log: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
@@ -11,6 +10,7 @@ from holdfast.jobs.running import current
 from holdfast.jobs.store import outcomes as out
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 _LONGEST_NAME = 200
@@ -70,7 +70,7 @@ class Effect:
         #: The same in each attempt at this job's generation: give it to the outside as its idempotency key.
         self.key = ""
         self._on_doubt = on_doubt
-        self._not_done = (NotDone, *not_done)
+        self._not_done: tuple[type[Exception], ...] = (NotDone, *not_done)
 
     def __enter__(self) -> Self:
         """Record the intent, or find what an earlier attempt left.
@@ -151,8 +151,6 @@ class Effect:
         self.first = True
 
 
-def effect(
-    name: str, *, on_doubt: OnDoubt = "fail", not_done: tuple[type[Exception], ...] = ()
-) -> Effect:
+def effect(name: str, *, on_doubt: OnDoubt = "fail", not_done: tuple[type[Exception], ...] = ()) -> Effect:
     """Do the body of a `with` once for the running job. See `Effect`."""
     return Effect(name, on_doubt=on_doubt, not_done=not_done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from holdfast.jobs.store.scripts import Scripts
 from holdfast.jobs.store.upkeep import Entrance, Placement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from redis import ConnectionPool, Redis
     from redis.client import Pipeline
@@ -64,11 +65,21 @@ class _Wishes:
         return wishes
 
     @property
-    def fields(self) -> list[Word]:
-        return [] if self.crashes is None else ["hf_crashes_max", self.crashes]
+    def fields(self) -> dict[str, Word]:
+        return {} if self.crashes is None else {"hf_crashes_max": self.crashes}
 
 
-class Queue(RQQueue):  # type: ignore[misc]  # rq has no types
+def _carry(job: Job, fields: dict[str, Word]) -> None:
+    """Let a job object write fields of ours wherever RQ saves it: in its own pipelines too."""
+    if fields:
+        to_dict = job.to_dict
+        job.to_dict = lambda *args, **options: {  # type: ignore[method-assign]
+            **to_dict(*args, **options),
+            **fields,
+        }
+
+
+class Queue(RQQueue):
     """A queue that app code uses like RQ's, and stock workers serve too.
 
     An enqueue without dependencies is one script in one round trip: after a lost reply it is sent again under the
@@ -110,26 +121,30 @@ class Queue(RQQueue):  # type: ignore[misc]  # rq has no types
         return self._enter(job, wishes, at_front=at_front, pipeline=pipeline, unique=unique)
 
     def enqueue_job(
-        self, job: Job, pipeline: Pipeline | None = None, at_front: bool = False, unique: bool = False  # noqa: FBT001, FBT002 - RQ's signature
+        self,
+        job: Job,
+        pipeline: Pipeline | None = None,
+        at_front: bool = False,  # noqa: FBT001, FBT002 - RQ's signature
+        unique: bool = False,  # noqa: FBT001, FBT002
     ) -> Job:
         """Put a job object in line."""
         return self._enter(job, _Wishes(), at_front=at_front, pipeline=pipeline, unique=unique)
 
-    def enqueue_at(self, datetime: datetime, f: Any, *args: Any, **options: Any) -> Job:  # noqa: A002 - RQ's word
+    def enqueue_at(self, datetime: datetime, f: Any, *args: Any, **options: Any) -> Job:
         """Put a call in line at a moment, by the server's clock. A naive moment is local time, as in RQ."""
-        due_ms = int(datetime.astimezone(UTC).timestamp() * 1000)
+        due_ms = math.ceil(datetime.astimezone(UTC).timestamp() * 1000)
         return self._schedule(f, args, options, due_ms=due_ms)
 
     def enqueue_in(self, time_delta: timedelta, func: Any, *args: Any, **options: Any) -> Job:
         """Put a call in line after a while, counted by the server."""
-        return self._schedule(func, args, options, delay_ms=int(time_delta.total_seconds() * 1000))
+        return self._schedule(func, args, options, delay_ms=math.ceil(time_delta.total_seconds() * 1000))
 
     def enqueue_many(
         self, job_datas: Iterable[Any], pipeline: Pipeline | None = None, group_id: str | None = None
     ) -> list[Job]:
         """Put many calls in line, in few round trips. Atomic for each job, not for all."""
         datas = list(job_datas)
-        if pipeline is not None or any(data.depends_on for data in datas):
+        if pipeline is not None or not self.is_async or any(data.depends_on for data in datas):
             jobs: list[Job] = super().enqueue_many(datas, pipeline=pipeline, group_id=group_id)
             return jobs
         placed = []
@@ -137,7 +152,7 @@ class Queue(RQQueue):  # type: ignore[misc]  # rq has no types
             options = data._asdict()
             at_front = options.pop("at_front")
             job = self.create_job(**options, group_id=group_id, status=JobStatus.QUEUED)
-            placed.append((job, self._placement(job, at_front=at_front), self._fields(job, data.retry)))
+            placed.append((job, self._placement(job, at_front=at_front), fields_of(job)))
         for start in range(0, len(placed), _BATCH):
             batch = [(placement, fields) for _, placement, fields in placed[start : start + _BATCH]]
             self._send(lambda batch=batch: self._entrance.enqueue_many(batch))  # type: ignore[misc]
@@ -150,19 +165,24 @@ class Queue(RQQueue):  # type: ignore[misc]  # rq has no types
         at_front, pipeline, unique = (given.pop(name) for name in ("at_front", "pipeline", "unique"))
         if unique and not given["job_id"]:
             raise ValueError("unique=True requires an explicit job_id")
-        job = self.create_job(**given, status=status)
-        job.policy = given["retry"]
-        return job, at_front, pipeline, unique
+        return self.create_job(**given, status=status), at_front, pipeline, unique
 
-    def _enter(
-        self, job: Job, wishes: _Wishes, *, at_front: bool, pipeline: Pipeline | None, unique: bool
-    ) -> Job:
+    def create_job(self, *args: Any, **options: Any) -> Job:
+        """Make a job object, with what our retry policies say beyond RQ's fields."""
+        job = super().create_job(*args, **options)
+        retry = options.get("retry")
+        if isinstance(retry, Retry):
+            _carry(job, retry.to_fields())
+        return job
+
+    def _enter(self, job: Job, wishes: _Wishes, *, at_front: bool, pipeline: Pipeline | None, unique: bool) -> Job:
+        _carry(job, wishes.fields)
         if pipeline is not None or job._dependency_ids or not self.is_async:  # noqa: SLF001 - RQ gives no other way
             return super().enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
         job.origin = self.name
         job.enqueued_at = datetime.fromtimestamp(self._clock.wall_s(), tz=UTC)
         placement = self._placement(job, at_front=at_front, key=wishes.key, unique=unique)
-        fields = self._fields(job, getattr(job, "policy", None)) + wishes.fields
+        fields = fields_of(job)
         placed = self._send(lambda: self._entrance.enqueue(placement, fields))
         return self._answer(job, placed, unique=unique)
 
@@ -177,13 +197,14 @@ class Queue(RQQueue):  # type: ignore[misc]  # rq has no types
     ) -> Job:
         wishes = _Wishes.take_from(options)
         job, at_front, pipeline, unique = self._make(f, args, options, JobStatus.SCHEDULED)
+        _carry(job, wishes.fields)
         if pipeline is not None or not self.is_async:
             moment_s = due_ms / 1000 if due_ms is not None else self._clock.wall_s() + (delay_ms or 0) / 1000
             when = datetime.fromtimestamp(moment_s, tz=UTC)
             return self.schedule_job(job, when, pipeline=pipeline, unique=unique)
         job.enqueue_at_front = at_front or None
         placement = self._placement(job, key=wishes.key, unique=unique, due_ms=due_ms, delay_ms=delay_ms)
-        fields = self._fields(job, job.policy) + wishes.fields
+        fields = fields_of(job)
         return self._answer(job, self._send(lambda: self._entrance.enqueue(placement, fields)), unique=unique)
 
     def _placement(self, job: Job, **where: Any) -> Placement:
@@ -195,11 +216,6 @@ class Queue(RQQueue):  # type: ignore[misc]  # rq has no types
             key_horizon_ms=self._horizon_ms,
             **where,
         )
-
-    @staticmethod
-    def _fields(job: Job, policy: object) -> list[Word]:
-        own = policy.to_fields() if isinstance(policy, Retry) else []
-        return [*fields_of(job), *own]
 
     def _answer(self, job: Job, placed: Placed, *, unique: bool) -> Job:
         match placed:

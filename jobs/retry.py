@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from holdfast.jobs.errors import DeadLetter, InDoubt
 from holdfast.jobs.rq_surface import RQRetry
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterable
 
 #: A cap that no policy needs to exceed, and the doublings after which every wait has reached it.
@@ -36,7 +36,7 @@ class Bury:
     cause: str
 
 
-class Retry(RQRetry):  # type: ignore[misc]  # rq has no types
+class Retry(RQRetry):
     """Up to `max` further attempts, `interval` seconds apart. RQ's own Retry, and the base of ours.
 
     `interval` is one number, or a list; of a list shorter than `max` the first number repeats, as in RQ. A stock
@@ -46,9 +46,9 @@ class Retry(RQRetry):  # type: ignore[misc]  # rq has no types
     #: What RQ's fields cannot say.
     jitter: bool = False
 
-    def to_fields(self) -> list[str | int]:
+    def to_fields(self) -> dict[str, str | int | float | bytes]:
         """Give the fields of ours that go on the job's record beside RQ's."""
-        return ["hf_jitter", int(self.jitter)] if self.jitter else []
+        return {"hf_jitter": 1} if self.jitter else {}
 
 
 class Fixed(Retry):

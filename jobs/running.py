@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +10,8 @@ from holdfast.jobs.errors import LeaseEnded, NotInAJob, RedisAwayError
 from holdfast.jobs.store import outcomes as out
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from holdfast.jobs.lease import Lease
     from holdfast.jobs.store.connections import Courier
     from holdfast.jobs.store.moves import Moves

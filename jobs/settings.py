@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PREFIX = "HOLDFAST_"
+#: Names under the prefix that are not settings: where the console finds the server.
+_NOT_SETTINGS = {"HOLDFAST_REDIS_URL"}
 
 
 class SettingsError(ValueError):
@@ -42,9 +47,9 @@ class Settings:
     record_moves: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("lease_ms", "renew_ms", "margin_ms", "reap_ms", "promote_ms", "poll_ms"):
+        for name in ("lease_ms", "renew_ms", "margin_ms", "reap_ms", "promote_ms", "poll_ms", "key_horizon_ms"):
             self._require(getattr(self, name) > 0, f"{name} ({getattr(self, name)}) must be above 0")
-        for name in ("grace_ms", "overtime_ms", "crashes", "key_horizon_ms"):
+        for name in ("grace_ms", "overtime_ms", "crashes"):
             self._require(getattr(self, name) >= 0, f"{name} ({getattr(self, name)}) must not be negative")
         self._require(
             self.lease_ms > 3 * self.renew_ms,
@@ -88,15 +93,16 @@ class Settings:
         """
         known = {_PREFIX + each.name.upper(): each for each in fields(cls)}
         given = {name: value for name, value in environment.items() if name.startswith(_PREFIX)}
-        unknown = sorted(set(given) - set(known))
+        unknown = sorted(set(given) - set(known) - _NOT_SETTINGS)
         if unknown:
-            raise SettingsError(
-                f"unknown setting {', '.join(unknown)}; the ones there are: {', '.join(sorted(known))}"
-            )
-        return cls(**{known[name].name: _read(name, value, known[name]) for name, value in given.items()})
+            raise SettingsError(f"unknown setting {', '.join(unknown)}; the ones there are: {', '.join(sorted(known))}")
+        values: dict[str, Any] = {
+            known[name].name: _read(name, value, known[name]) for name, value in given.items() if name in known
+        }
+        return cls(**values)
 
 
-def _read(name: str, value: str, field: Field[int]) -> int:
+def _read(name: str, value: str, field: Field[Any]) -> int:
     if field.type == "bool":
         if value.lower() not in {"0", "1", "true", "false"}:
             raise SettingsError(f"{name} is {value!r}; it takes 1 or 0")

@@ -70,6 +70,7 @@ EFFECT_MOVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "begin_effect": (("none", "intent"), ("intent",)),
     "commit_effect": (("intent",), ("done",)),
     "withdraw_effect": (("intent",), ("none",)),
+    "resolve_effect": (("intent",), ("done", "none")),
 }
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.jobs.store.connections import is_passing
+from holdfast.jobs.store.upkeep import Upkeep
+from holdfast.recovery.promoter import Promoter
+from holdfast.recovery.reaper import Reaper
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
     from holdfast.jobs.clock import Clock
+    from holdfast.jobs.events import Events
+    from holdfast.jobs.settings import Settings
+    from holdfast.jobs.store.scripts import Scripts
 
 
 class Chore(Protocol):
@@ -32,7 +38,7 @@ class Keeper:
         clock: Clock,
         rng: random.Random,
         *,
-        on_trouble: Callable[[Exception], None] = lambda _: None,
+        on_trouble: Callable[[Exception], object] = lambda _: None,
     ) -> None:
         self._clock = clock
         self._rng = rng
@@ -45,7 +51,7 @@ class Keeper:
         return min(self._due.values())
 
     def run_due(self) -> None:
-        """Run what is due. A chore that finds Redis away is tried again at its next interval."""
+        """Run what is due. When one finds Redis away, all wait for their next interval."""
         for number, chore in enumerate(self._chores):
             if self._clock.boot_ms() < self._due[number]:
                 continue
@@ -55,7 +61,8 @@ class Keeper:
                 if not is_passing(error):
                     raise
                 self._on_trouble(error)
-                wait_ms = chore.every_ms
+                self._due = {each: self._clock.boot_ms() + chore.every_ms for each in self._due}
+                return
             # Spread, so that a fleet does not ask in step.
             self._due[number] = self._clock.boot_ms() + wait_ms + self._rng.randint(0, max(1, chore.every_ms // 20))
 
@@ -65,3 +72,12 @@ class Keeper:
             self.run_due()
             wait_ms = self.due_ms() - self._clock.boot_ms()
             self._clock.sleep(max(0.01, min(wait_ms, 250) / 1000))
+
+
+def all_chores(scripts: Scripts, clock: Clock, settings: Settings, tell: Events) -> list[Chore]:
+    """Give every chore there is, as each worker's parent and `holdfast keeper` run them."""
+    upkeep = Upkeep(scripts, clock, settings)
+    return [
+        Reaper(upkeep, tell, every_ms=settings.reap_ms),
+        Promoter(upkeep, tell, every_ms=settings.promote_ms),
+    ]

@@ -6,7 +6,6 @@ import json
 import os
 import select
 import signal
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +15,8 @@ from redis.exceptions import RedisError
 from holdfast.jobs.store import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redis import Redis
     from redis.connection import ConnectionInterface
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.jobs import events
 from holdfast.jobs.errors import RedisAwayError
-from holdfast.jobs.retry import Budget, Bury, Postpone
 from holdfast.jobs.store import outcomes as out
+from holdfast.workers.groom import Groom, Stop
 from holdfast.workers.hold import Hold, Patience
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.lease import Lease
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from holdfast.recovery.keeper import Keeper
     from holdfast.workers.ears import Ears
     from holdfast.workers.order import Order
-    from holdfast.workers.runtime import Ending, Runtime
+    from holdfast.workers.runtime import Runtime
     from holdfast.workers.shared_memory import Board
 
 _GATE_LOOK_MS = 1_000
@@ -91,49 +91,50 @@ class Engine:
         self._order = order
         self._tell = tell
         self._face = face
-        self._rng = rng
         self._run_job = run_job
         self._hold: Hold | None = None
-        self._stop_asked = False
-        self._stop_at_ms: int | None = None
         self._patience = Patience(settings)
+        self._stop = Stop(clock, settings)
+        self._groom = Groom(
+            moves=moves,
+            courier=courier,
+            settings=settings,
+            clock=clock,
+            board=board,
+            tell=tell,
+            rng=rng,
+            stop=self._stop,
+        )
 
     def ask_to_stop(self) -> None:
         """Finish within the grace, else give back. A second time: give back now. Safe in a signal handler."""
-        if self._stop_asked:
-            self._stop_at_ms = self._clock.boot_ms()
-        self._stop_asked = True
+        self._stop.ask()
 
     def run(self, limits: Limits) -> int:
         """Work until asked to stop or a limit is reached; give how many jobs were run."""
         done = 0
         idle_since = self._clock.boot_ms()
         while True:
-            self._note_stop()
-            self._keeper.run_due()
-            beat_at = self._face.beat(self._clock.boot_ms())
+            beat_at = self._do_upkeep()
             if self._hold is not None:
                 self._tend(self._hold, beat_at)
                 if self._hold is None:
                     done += 1
                     idle_since = self._clock.boot_ms()
                 continue
-            if self._stop_asked or (limits.max_jobs is not None and done >= limits.max_jobs):
+            if self._stop.asked or (limits.max_jobs is not None and done >= limits.max_jobs):
                 return done
             if limits.max_idle_s is not None and self._clock.boot_ms() - idle_since >= limits.max_idle_s * 1000:
                 return done
             if not self._look_for_a_job(limits, idle_since, beat_at):
                 return done
 
-    def _note_stop(self) -> None:
-        if self._stop_asked and self._stop_at_ms is None:
-            self._stop_at_ms = self._clock.boot_ms() + self._settings.grace_ms
-
-    def _is_past_grace(self) -> bool:
-        """Tell whether nothing is to be waited for any more; giving back may need one more try than the grace."""
-        self._note_stop()
-        last_try_ms = 2 * self._settings.reply_ms
-        return self._stop_at_ms is not None and self._clock.boot_ms() >= self._stop_at_ms + last_try_ms
+    def _do_upkeep(self) -> int:
+        """Run chores and beat; give the moment of the next beat. While Redis is away a lease comes first."""
+        if self._hold is not None and self._courier.is_away:
+            return self._hold.renew_at
+        self._keeper.run_due()
+        return self._face.beat(self._clock.boot_ms())
 
     # -- without a job
 
@@ -167,7 +168,7 @@ class Engine:
         try:
             answer = self._courier.send(
                 lambda: self._moves.claim(op, self._order.queues, seen_fence=self._board.seen_fence),
-                gives_up=self._is_past_grace,
+                gives_up=self._stop.is_past_grace,
             )
         except RedisAwayError:
             return None
@@ -179,7 +180,7 @@ class Engine:
         """Wait for the bell, doing what is due meanwhile. A closed gate is looked at, not listened to."""
         gate_at = self._clock.boot_ms() + _GATE_LOOK_MS
         idle_until = None if limits.max_idle_s is None else idle_since + limits.max_idle_s * 1000
-        while not self._stop_asked:
+        while not self._stop.asked:
             now = self._clock.boot_ms()
             if idle_until is not None and now >= idle_until:
                 return
@@ -188,11 +189,10 @@ class Engine:
             moments = [self._keeper.due_ms(), beat_at, gate_at if not for_bell else None, idle_until]
             heard = self._ears.hear(min(moment for moment in moments if moment is not None), None)
             for command in heard.commands:
-                self._obey(command, None)
+                self._obey(command)
             if heard.bell:
                 return
-            self._keeper.run_due()
-            beat_at = self._face.beat(self._clock.boot_ms())
+            beat_at = self._do_upkeep()
 
     # -- with a job
 
@@ -202,8 +202,8 @@ class Engine:
         self._board.seen_fence = lease.fence
         self._board.begun = False
         self._board.stop_by_ms = asked_ms + self._patience.hold_ms
-        if self._stop_asked:
-            self._settle(lease, lambda op: self._moves.give_back(lease, op, begun=False), "given back")
+        if self._stop.asked:
+            self._groom.settle(lease, lambda op: self._moves.give_back(lease, op, begun=False), "given back")
             self._board.execution = 0
             return
         self._face.busy()
@@ -221,121 +221,25 @@ class Engine:
 
     def _tend(self, hold: Hold, beat_at: int) -> None:
         """Wait for the horse to end, and do what comes due before that."""
-        moments = [hold.renew_at, self._board.stop_by_ms, self._keeper.due_ms(), beat_at, hold.overdue_at, self._stop_at_ms]
-        heard = self._ears.hear(min(moment for moment in moments if moment is not None), hold.horse)
-        ending = hold.horse.ended()
-        if ending is None:
+        moments = [self._groom.due_ms(hold), beat_at]
+        if not self._courier.is_away:
+            moments.append(self._keeper.due_ms())
+        heard = self._ears.hear(min(moments), hold.horse)
+        if hold.horse.ended() is None:
             for command in heard.commands:
-                self._obey(command, hold)
-            self._do_what_is_due(hold)
-            ending = hold.horse.ended()
+                self._obey(command)
+            self._groom.do_what_is_due(hold)
+        ending = hold.horse.ended()
         if ending is not None:
             self._hold = None
-            self._close(hold, ending)
+            self._groom.close(hold, ending)
 
-    def _do_what_is_due(self, hold: Hold) -> None:
-        now = self._clock.boot_ms()
-        if now >= self._board.stop_by_ms:
-            self._stop_horse(hold, "stop-by")
-        elif self._stop_at_ms is not None and now >= self._stop_at_ms:
-            self._stop_horse(hold, "grace")
-        elif hold.overdue_at is not None and now >= hold.overdue_at:
-            self._stop_horse(hold, "overdue")
-        elif now >= hold.renew_at:
-            self._renew(hold)
-
-    def _renew(self, hold: Hold) -> None:
-        asked_ms = self._clock.boot_ms()
-        try:
-            answer = self._moves.renew(hold.lease, worked_s=(asked_ms - hold.begun_ms) / 1000)
-        except Exception as error:
-            if not self._courier.take_note(error):
-                raise
-            hold.renew_at = self._clock.boot_ms() + self._patience.renew_again_ms
-            return
-        if isinstance(answer, out.Renewed):
-            self._board.stop_by_ms = asked_ms + self._patience.hold_ms
-            hold.renew_at = asked_ms + self._settings.renew_ms
-        else:
-            # It may have crossed the horse's own settle on the wire: look before killing.
-            self._stop_horse(hold, "gone")
-            hold.renew_at = self._clock.boot_ms() + self._settings.renew_ms
-
-    def _stop_horse(self, hold: Hold, why: str) -> None:
-        """Freeze, look, kill: only if it still works on this execution."""
-        hold.horse.freeze()
-        if self._board.execution == hold.op:
-            hold.stopped_for = why
-            hold.horse.kill()
-            self._tell.tell(events.HorseStopped(hold.lease, why))
-        else:
-            hold.horse.thaw()
-            self._tell.tell(events.HorseSpared(hold.lease, why))
-
-    def _obey(self, command: dict[str, Any], hold: Hold | None) -> None:
-        match command:
-            case {"command": "shutdown"}:
+    def _obey(self, command: dict[str, Any]) -> None:
+        """Do what RQ's send_*_command() asks; ignore, as RQ does, what is asked of a job we do not hold."""
+        match command, self._hold:
+            case {"command": "shutdown"}, _:
                 self.ask_to_stop()
-            case {"command": "stop-job", "job_id": job_id} if hold is not None and hold.lease.job_id == job_id:
-                self._stop_horse(hold, "stopped")
-            case {"command": "kill-horse"} if hold is not None:
-                self._stop_horse(hold, "killed")
-
-    def _close(self, hold: Hold, ending: Ending) -> None:
-        """Settle what a horse that ended has left unsettled."""
-        if self._board.execution != hold.op:
-            return
-        is_stopping = self._stop_asked and ending.signal is not None
-        is_late = self._clock.boot_ms() >= self._board.stop_by_ms
-        lease, begun = hold.lease, self._board.begun
-        match hold.why(ending, is_stopping=is_stopping, is_late=is_late):
-            case "gone":
-                pass
-            case "unharmed":
-                self._settle(lease, lambda op: self._moves.give_back(lease, op, begun=begun), "given back")
-            case "stopped":
-                self._bury(hold, "stopped", "Job stopped by user, work-horse terminated.", status="stopped")
-            case "overdue":
-                self._fail(hold, "The job ran past its timeout and did not heed it; its work-horse was killed.")
-            case "killed":
-                self._fail(hold, "Work-horse terminated by a kill-horse command.")
-            case cause:
-                self._settle(lease, lambda op: self._moves.crash(lease, op, cause=cause), "crashed", cause)
-        self._board.execution = 0
-
-    def _fail(self, hold: Hold, error: str) -> None:
-        """Settle for a horse that can no longer do so a failure of its job."""
-        lease, spell = hold.lease, hold.spell(self._clock)
-        match Budget.of(hold.record).decide(TimeoutError(error), self._rng):
-            case Bury(cause):
-                self._bury(hold, cause, error)
-            case Postpone(delay_ms, at_front, retries_left):
-                used = ["retries_left", retries_left]
-                self._settle(
-                    lease,
-                    lambda op: self._moves.postpone(
-                        lease, op, spell, delay_ms=delay_ms, at_front=at_front, error=error, used=used
-                    ),
-                    "postponed",
-                    f"{delay_ms} ms",
-                )
-
-    def _bury(self, hold: Hold, cause: str, error: str, *, status: str = "failed") -> None:
-        lease, spell = hold.lease, hold.spell(self._clock)
-        self._settle(
-            lease,
-            lambda op: self._moves.bury(lease, op, spell, cause=cause, error=error, status=status),
-            "buried",
-            cause,
-        )
-
-    def _settle(self, lease: Lease, move: Callable[[int], Any], word: str, detail: str = "") -> None:
-        op = self._board.next_op()
-        try:
-            answer = self._courier.send(lambda: move(op), gives_up=self._is_past_grace)
-        except RedisAwayError:
-            return  # the lease runs out, and the reaper takes the job back
-        if isinstance(answer, (out.Fenced, out.Lost, out.Closed)):
-            self._tell.tell(events.Refused(lease, answer))
-        else:
-            self._tell.tell(events.Settled(lease, "buried" if isinstance(answer, out.Buried) else word, detail))
+            case {"command": "stop-job", "job_id": job_id}, Hold() as hold if hold.lease.job_id == job_id:
+                self._groom.stop_horse(hold, "stopped")
+            case {"command": "kill-horse"}, Hold() as hold:
+                self._groom.stop_horse(hold, "killed")

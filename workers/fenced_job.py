@@ -19,7 +19,7 @@ def fenced(job_class: type[Job], execution: Running) -> type[Job]:
     A worker that slept past its lease could otherwise spoil the record of a job that has moved on.
     """
 
-    class FencedJob(job_class):  # type: ignore[misc]  # rq has no types
+    class FencedJob(job_class):  # type: ignore[misc, valid-type]  # which class is the user's choice
         def save_meta(self) -> None:
             """Write meta. Raises LeaseEnded once the job is no longer ours."""
             self._write(["meta", self.serializer.dumps(self.meta)])

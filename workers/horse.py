@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import random
 import sys
 import traceback
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +29,9 @@ from holdfast.workers.fenced_job import fenced
 from holdfast.workers.runtime import LEASE_ENDED
 
 if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+
     from redis import Redis
 
     from holdfast.jobs.clock import Clock
@@ -101,9 +102,7 @@ class Horse:
 
     def _restore(self, execution: Running, record: dict[bytes, bytes]) -> Job:
         job_class = fenced(self._trade.job_class, execution)
-        job = job_class(
-            execution.lease.job_id, connection=self._trade.connection, serializer=self._trade.serializer
-        )
+        job = job_class(execution.lease.job_id, connection=self._trade.connection, serializer=self._trade.serializer)
         job.restore(record)
         return job
 
@@ -212,9 +211,7 @@ class Horse:
 
     def _bury(self, lease: Lease, cause: str, error: str, spell: Spell) -> None:
         op = self._board.next_op()
-        self._settle(
-            lease, lambda: self._moves.bury(lease, op, spell, cause=cause, error=error), "buried", cause
-        )
+        self._settle(lease, lambda: self._moves.bury(lease, op, spell, cause=cause, error=error), "buried", cause)
 
     def _postpone(
         self,

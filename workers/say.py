@@ -19,7 +19,7 @@ class Say:
         self._worker = worker
         self._log_description = log_description
 
-    def __call__(self, event: events.Event) -> None:
+    def __call__(self, event: events.Event) -> None:  # noqa: C901 - one line for each event
         match event:
             case events.Claimed(lease, description):
                 what = blue(description if self._log_description else lease.job_id)

@@ -20,7 +20,7 @@ class Board:
         self._words = memoryview(self._page).cast("q")
 
     def next_op(self) -> int:
-        """Number the next operation. Parent and horse never send at once: the one waits, or the other is dead."""
+        """Give the next operation its number. Parent and horse never send at once: one waits, or the other is dead."""
         self._words[_OP] += 1
         return self._words[_OP]
 

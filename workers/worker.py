@@ -17,10 +17,7 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, check_server, derive
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
-from holdfast.jobs.store.upkeep import Upkeep
-from holdfast.recovery.keeper import Keeper
-from holdfast.recovery.promoter import Promoter
-from holdfast.recovery.reaper import Reaper
+from holdfast.recovery.keeper import Keeper, all_chores
 from holdfast.workers.ears import SocketEars
 from holdfast.workers.engine import Engine, Limits
 from holdfast.workers.horse import Horse, Trade
@@ -36,7 +33,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.lease import Lease
 
 
-class Worker(rq.Worker):  # type: ignore[misc]  # rq has no types
+class Worker(rq.Worker):
     """RQ's worker with leases, fencing and a reaper. Takes RQ's arguments; settings come from `HOLDFAST_*`.
 
     Raises SettingsError for settings that contradict each other, and UnsupportedServer for a Redis older than 6.2 or
@@ -94,11 +91,7 @@ class Worker(rq.Worker):  # type: ignore[misc]  # rq has no types
     def _make_engine(self, order: Order, ears: SocketEars) -> Engine:
         scripts = Scripts(self.connection, record=self.settings.record_moves)
         courier = self._make_courier(self.connection)
-        upkeep = Upkeep(scripts, self._clock, self.settings)
-        chores = [
-            Reaper(upkeep, self._events, every_ms=self.settings.reap_ms),
-            Promoter(upkeep, self._events, every_ms=self.settings.promote_ms),
-        ]
+        chores = all_chores(scripts, self._clock, self.settings, self._events)
         return Engine(
             moves=Moves(scripts, self._clock, self.settings, self._caller),
             courier=courier,

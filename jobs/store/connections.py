@@ -6,16 +6,27 @@ does; what is sent twice is sent twice by `Courier`, with an operation id that m
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, TypeVar
 
 from redis import ConnectionPool, Redis
+from redis.connection import AbstractConnection
 from redis.exceptions import (
     AuthenticationError,
-    ConnectionError as RedisConnectionError,
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
+from redis.sentinel import SentinelConnectionPool
 
 from holdfast.jobs.errors import RedisAwayError, UnsupportedServer
 from holdfast.jobs.rq_surface import get_connection_kwargs
@@ -31,8 +42,18 @@ T = TypeVar("T")
 _FIRST_WAIT_S = 0.02
 _LONGEST_WAIT_S = 2.0
 
-#: Replies that say "not now": the server starts, is busy with a script, lost its master, or may not write.
-_NOT_NOW = ("LOADING", "BUSY ", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "TRYAGAIN", "UNKILLABLE")
+#: Replies that say "not now": the server starts, is busy with a script, lost its master, or may not write. redis-py
+#: has classes for some, whose text has lost the code, and leaves the others as they came.
+_NOT_NOW = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    ReadOnlyError,
+    OutOfMemoryError,
+    MasterDownError,
+    TryAgainError,
+    ClusterDownError,
+)
+_NOT_NOW_CODES = ("LOADING", "BUSY ", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "UNKILLABLE")
 
 
 def derive(redis: Redis, *, reply_ms: int) -> Redis:
@@ -53,9 +74,11 @@ def derive(redis: Redis, *, reply_ms: int) -> Redis:
         decode_responses=False,
         health_check_interval=0,
         protocol=2,
-        driver_info=None,
     )
-    if hasattr(pool, "sentinel_manager"):
+    if "driver_info" in inspect.signature(AbstractConnection.__init__).parameters:
+        arguments["driver_info"] = None  # a round trip at each connect that no one reads
+    own: ConnectionPool
+    if isinstance(pool, SentinelConnectionPool):
         own = type(pool)(pool.service_name, pool.sentinel_manager, is_master=pool.is_master, **arguments)
     else:
         own = ConnectionPool(connection_class=pool.connection_class, **arguments)
@@ -82,9 +105,9 @@ def is_passing(error: Exception) -> bool:
     """Tell whether an error of redis-py says nothing of what was asked, only that Redis is away for now."""
     if isinstance(error, AuthenticationError):
         return False
-    if isinstance(error, (RedisConnectionError, RedisTimeoutError, ReadOnlyError)):
+    if isinstance(error, _NOT_NOW):
         return True
-    return isinstance(error, ResponseError) and str(error).startswith(_NOT_NOW)
+    return isinstance(error, ResponseError) and str(error).startswith(_NOT_NOW_CODES)
 
 
 class Courier:
@@ -104,18 +127,34 @@ class Courier:
         self._rng = rng
         self._on_away = on_away
         self._on_back = on_back
-        self._is_away = False
+        self.is_away = False
 
     def take_note(self, error: Exception) -> bool:
         """Note that Redis is away, if that is what the error says; False for any other error."""
         if not is_passing(error):
             return False
-        if not self._is_away:
+        if not self.is_away:
             self._on_away(error)
-        self._is_away = True
+        self.is_away = True
         # After a failover the old address refuses writes on connections that look healthy.
-        self._redis.connection_pool.disconnect()
+        self._redis.connection_pool.disconnect(inuse_connections=False)
         return True
+
+    def send_once(self, operation: Callable[[], T]) -> T | None:
+        """Send one time; None says that Redis is away, and whether the operation was done is unknown."""
+        try:
+            answer = operation()
+        except Exception as error:
+            if not self.take_note(error):
+                raise
+            return None
+        self._note_answer()
+        return answer
+
+    def _note_answer(self) -> None:
+        if self.is_away:
+            self.is_away = False
+            self._on_back()
 
     def send(
         self,
@@ -138,9 +177,7 @@ class Courier:
                 if gives_up() or (until_ms is not None and self._clock.boot_ms() >= until_ms):
                     raise RedisAwayError(f"Redis did not answer in time: {error}") from error
             else:
-                if self._is_away:
-                    self._is_away = False
-                    self._on_back()
+                self._note_answer()
                 return answer
             pause_s = self._rng.uniform(wait_s / 2, wait_s)
             if until_ms is not None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import zlib
 from base64 import b64encode
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.rq_surface import UNSERIALIZABLE_RETURN_VALUE_PAYLOAD, utcformat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from holdfast.jobs.rq_surface import Job
 
@@ -40,12 +39,12 @@ def return_value(serializer: Any, value: object) -> str:
 
 def obituary(text: str) -> str:
     """Write an error text as RQ's result stream has it."""
-    return b64encode(zlib.compress(text.encode())).decode()
+    return b64encode(zlib.compress(text.encode(errors="backslashreplace"))).decode()
 
 
 def short_error(text: str) -> str:
     """Cut an error text to what a job's record keeps: its end, where the cause stands."""
-    return text.encode()[-_ERROR_BYTES:].decode(errors="ignore")
+    return text.encode(errors="backslashreplace")[-_ERROR_BYTES:].decode(errors="ignore")
 
 
 def fields_of(job: Job) -> list[str | int | float | bytes]:

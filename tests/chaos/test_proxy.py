@@ -202,20 +202,21 @@ def test_a_dropped_request_is_never_applied(proxy, client, direct):
 
 def test_a_delayed_reply_comes_late_and_its_request_is_applied_at_once(proxy, client, direct):
     """The slow way back: the holder's clock has run on when it hears that it holds."""
-    proxy.rule = on(b"INCRBY", DelayReply(300))
+    proxy.rule = on(b"INCRBY", DelayReply(800))
     began = time.monotonic()
     caller = threading.Thread(target=client.incr, args=("n",))
     caller.start()
-    wait_until(lambda: direct.get("n") == b"1", seconds=0.25)
+    wait_until(lambda: direct.get("n") == b"1")
+    assert caller.is_alive()
     caller.join()
-    assert time.monotonic() - began >= 0.3
+    assert time.monotonic() - began >= 0.8
 
 
 def test_a_delayed_reply_finds_no_one_when_the_client_gave_up(proxy, connect, direct):
     """The client that comes back is not given the answer to its old question."""
-    hasty = connect(socket_timeout=0.1)
+    hasty = connect(socket_timeout=0.3)
     hasty.ping()
-    proxy.rule = on(b"INCRBY", DelayReply(300))
+    proxy.rule = on(b"INCRBY", DelayReply(600))
     with pytest.raises(Silence):
         hasty.incr("n")
     assert hasty.get("n") == b"1"
@@ -223,9 +224,9 @@ def test_a_delayed_reply_finds_no_one_when_the_client_gave_up(proxy, connect, di
 
 def test_a_delayed_request_is_applied_although_its_sender_has_gone(proxy, connect, direct):
     """Late delivery: what a client gave up on happens after what it did next."""
-    hasty = connect(socket_timeout=0.1)
+    hasty = connect(socket_timeout=0.3)
     hasty.ping()
-    proxy.rule = on(b"APPEND", DelayRequest(400))
+    proxy.rule = on(b"APPEND", DelayRequest(1000))
     with pytest.raises(Silence):
         hasty.append("story", "old")
     hasty.set("story", "new ")
@@ -297,13 +298,13 @@ def test_a_refusing_proxy_lets_live_connections_live(proxy, client, connect):
 
 def test_in_a_black_hole_nothing_moves_and_behind_it_all_arrives(proxy, client, connect, direct):
     """A partition that heals: what was on its way gets there, late."""
-    hasty = connect(socket_timeout=0.2)
+    hasty = connect(socket_timeout=0.3)
     hasty.ping()
     proxy.black_hole = True
     with pytest.raises(Silence):
         hasty.incr("n")
     with pytest.raises(Silence):
-        connect(socket_timeout=0.2).ping()
+        connect(socket_timeout=0.3).ping()
     assert direct.get("n") is None
     proxy.black_hole = False
     wait_until(lambda: direct.get("n") == b"1")
@@ -327,13 +328,15 @@ def test_in_a_black_hole_the_server_does_not_see_its_client_leave(proxy, client,
 def test_in_a_black_hole_the_death_of_the_server_is_not_seen():
     """Silence is all that a partition says, whatever happens behind it."""
     with PrivateServer() as server, FaultProxy(("127.0.0.1", server.port)) as proxy:
-        client = Redis(connection_pool=ConnectionPool.from_url(proxy.url, socket_timeout=0.3))
-        client.ping()
+        # Not through a client: the pool would replace a connection that has ended, and find silence too.
+        connection = ConnectionPool.from_url(proxy.url, socket_timeout=0.3).get_connection()
         proxy.black_hole = True
+        connection.send_command("PING")
         server.kill()
         with pytest.raises(Silence):
-            client.ping()
-        client.close()
+            connection.read_response()
+        proxy.black_hole = False
+        connection.disconnect()
 
 
 def test_the_server_never_hears_of_a_connection_begun_and_cut_in_a_black_hole(proxy, connect, direct):
@@ -344,7 +347,7 @@ def test_the_server_never_hears_of_a_connection_begun_and_cut_in_a_black_hole(pr
     before = heard()
     proxy.black_hole = True
     with pytest.raises(Silence):
-        connect(socket_timeout=0.1).ping()
+        connect(socket_timeout=0.3).ping()
     assert heard() == before
     proxy.cut()
     proxy.black_hole = False
@@ -354,7 +357,7 @@ def test_the_server_never_hears_of_a_connection_begun_and_cut_in_a_black_hole(pr
 
 def test_what_a_cut_finds_in_a_black_hole_is_lost(proxy, connect, direct):
     """A partition that outlasts its connections."""
-    hasty = connect(socket_timeout=0.2)
+    hasty = connect(socket_timeout=0.3)
     hasty.ping()
     proxy.black_hole = True
     with pytest.raises(Silence):
@@ -389,7 +392,7 @@ def test_when_cut_returns_the_connections_are_gone(proxy):
         raw.sendall(b"*1\r\n$4\r\nPING\r\n")
         assert raw.recv(10) == b"+PONG\r\n"
         proxy.cut()
-        raw.setblocking(False)
+        raw.settimeout(0)
         with pytest.raises(ConnectionResetError):
             raw.recv(10)
 

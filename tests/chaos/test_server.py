@@ -68,7 +68,7 @@ def test_a_running_server_can_be_restarted(server):
 
 def test_a_paused_server_says_nothing_until_it_is_resumed(server):
     """The client cannot tell a frozen server from a slow one; the write takes place all the same."""
-    with server.client(socket_timeout=0.1) as client:
+    with server.client(socket_timeout=0.3) as client:
         client.ping()
         server.pause()
         with pytest.raises(redis.TimeoutError):
@@ -207,7 +207,7 @@ def test_a_server_that_ignores_sigterm_is_killed(server, monkeypatch):
     """A server deep in a script does not hear SIGTERM, and the run goes on."""
     monkeypatch.setattr(server_module, "STOP_S", 0.2)
     pid = server.pid
-    with server.client(socket_timeout=0.1) as client, pytest.raises(redis.TimeoutError):
+    with server.client(socket_timeout=0.3) as client, pytest.raises(redis.TimeoutError):
         client.eval("while true do end", 0)
     server.stop()
     assert not lives(pid)

@@ -79,7 +79,7 @@ end
 -- The guard of every move out of `started`: RQ's status, the fence and the lease must all agree, else the word that
 -- ends the asker. A stock tool that cancels, stops or deletes a job changes the status only, and so ends the lease too.
 local function refusal(job_id, queue, execution, fence)
-  local job = redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease')
+  local job = redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'origin')
   if job[2] and tonumber(job[2]) > tonumber(fence) then
     return {'fenced', job[2]}
   end
@@ -90,7 +90,7 @@ local function refusal(job_id, queue, execution, fence)
   end
   if holds and job[1] == 'queued' then
     -- A stock producer enqueued the id again. Not beside itself: the settle puts it in line.
-    redis.call('LREM', keys.queue(queue), 1, job_id)
+    redis.call('LREM', keys.queue(job[4] or queue), 1, job_id)
     redis.call('HSET', keys.job(job_id), 'status', 'started', 'hf_again', '1')
     return nil
   end
@@ -136,9 +136,9 @@ local function add_result(job_id, kind, worker, execution, started, ended, what,
     append(entry, what, value)
   end
   redis.call('XADD', keys.results(job_id), 'MAXLEN', '~', 10, '*', unpack(entry))
-  if ttl == '-1' then
+  if ttl == '' or ttl == '-1' then
     redis.call('PERSIST', keys.results(job_id))
-  elseif ttl ~= '' then
+  else
     redis.call('EXPIRE', keys.results(job_id), ttl)
   end
 end
@@ -188,11 +188,18 @@ local function release_dependents(parent_id, parent_failed, stamp)
   end
 end
 
--- The same id was enqueued while this execution held it: put it in line as a generation of its own.
-local function begin_again(job_id, queue, stamp, delay_ms)
+local function keep_for_ever(job_id)
   redis.call('PERSIST', keys.job(job_id))
   redis.call('PERSIST', keys.results(job_id))
-  redis.call('HDEL', keys.job(job_id), 'hf_again')
+  redis.call('PERSIST', keys.dependents(job_id))
+end
+
+-- The same id was enqueued while this execution held it, or it repeats: in line as a generation of its own, where
+-- the last producer wanted it.
+local function begin_again(job_id, stamp, delay_ms)
+  local queue = redis.call('HGET', keys.job(job_id), 'origin')
+  keep_for_ever(job_id)
+  redis.call('HDEL', keys.job(job_id), 'hf_again', 'hf_next_run_ms')
   if delay_ms > 0 then
     redis.call('HSET', keys.job(job_id), 'status', 'scheduled')
     put_off(job_id, queue, now_ms + delay_ms)
@@ -214,10 +221,13 @@ local function lay_to_rest(job_id, queue, execution, worker, status, cause, stam
   redis.call('HDEL', keys.job(job_id), 'hf_next_run_ms')
   add_result(job_id, 'failed', worker, execution, started, ended, 'exc_string', obituary, kept[1] or '')
   if kept[2] then
-    return begin_again(job_id, queue, stamp, 0)
+    return begin_again(job_id, stamp, 0)
   end
   redis.call('ZADD', keys.failed(queue), expiry_score(ttl), job_id)
-  release_dependents(job_id, status == 'failed', stamp)
+  -- As in RQ, what waits for a stopped job goes on waiting.
+  if status == 'failed' then
+    release_dependents(job_id, true, stamp)
+  end
   forget_after(job_id, ttl)
   return status
 end
@@ -225,7 +235,7 @@ end
 -- What a death costs a job: nothing the first time it was spared, else one of its crashes; then the line, further
 -- back and later each time, so that poison never holds the queue's head; then the dead.
 local function after_death(move, job_id, queue, execution, fence, worker, cause, budget, charged, stamp, epoch, obituary)
-  local job = redis.call('HMGET', keys.job(job_id), 'hf_crashes', 'hf_crashes_max', 'hf_moves')
+  local job = redis.call('HMGET', keys.job(job_id), 'hf_crashes', 'hf_crashes_max', 'hf_moves', 'hf_again')
   local crashes = (tonumber(job[1]) or 0) + (charged and 1 or 0)
   local most = tonumber(job[2] or budget)
   local fields = {'hf_crashes', crashes, 'hf_last_crash', cause}
@@ -233,6 +243,10 @@ local function after_death(move, job_id, queue, execution, fence, worker, cause,
   journal(fields, job[3], move, worker, execution .. ' ' .. cause)
   redis.call('HSET', keys.job(job_id), unpack(fields))
   end_execution(job_id, queue, execution, worker)
+  if job[4] then
+    tell(move, job_id, queue, execution, fence, begin_again(job_id, stamp, 0), worker)
+    return move
+  end
   if crashes > most or most == 0 then
     local why = most == 0 and 'interrupted' or 'crashes'
     lay_to_rest(job_id, queue, execution, worker, 'failed', why, stamp, started, epoch, obituary)

@@ -14,5 +14,7 @@ local refused = refusal(job_id, queue, execution, fence)
 if refused then
   return refused
 end
-redis.call('HSET', keys.job(job_id), unpack(fields))
+if #fields > 0 then
+  redis.call('HSET', keys.job(job_id), unpack(fields))
+end
 return {'annotated'}

@@ -7,7 +7,7 @@
 -- KEYS     leases      zset    gets the deadline
 -- KEYS     leased      set     gets the queue's name, so that a reaper looks there even if RQ forgot the queue
 -- KEYS     wip         zset    what stock tools look at
--- KEYS     scheduled   zset    gets back what is not due
+-- KEYS     scheduled   zset    keeps what is not due
 -- KEYS     execution   hash    RQ's record of the attempt
 -- KEYS     executions  zset    the live executions of the job
 -- KEYS     worker      hash    says what the worker is busy with
@@ -76,12 +76,13 @@ local function may_be_taken(job_id, queue, job)
     note_ghost(job_id, queue)
     return false
   end
-  if is_leased(job_id, job) then
+  local status = job.status or 'created'
+  local is_waiting = status == 'queued' or status == 'created'
+  if (is_waiting or status == 'started') and is_leased(job_id, job) then
     redis.call('HSET', keys.job(job_id), 'status', 'started', 'hf_again', '1')
     return false
   end
-  local status = job.status or 'created'
-  if status == 'queued' or status == 'created' then
+  if is_waiting then
     if tonumber(job.hf_next_run_ms or 0) > now_ms then
       redis.call('HSET', keys.job(job_id), 'status', 'scheduled')
       put_off(job_id, queue, tonumber(job.hf_next_run_ms))
@@ -104,9 +105,16 @@ end
 -- record was made anew; a retry, a reclaim or a person's requeue of a failure goes on with the old one and its markers.
 local function begin_generation(job_id, job, fields)
   local retries = job.retries_left or '0'
+  if job.hf_born == job.created_at and tonumber(job.hf_retries or 0) > 0 then
+    retries = job.hf_retries
+    append(fields, 'retries_left', retries)
+  end
+  if job.hf_generation then
+    keep_for_ever(job_id)
+  end
   append(fields, 'hf_generation', (tonumber(job.hf_generation) or 0) + 1, 'hf_born', job.created_at or '',
     'hf_retries', retries, 'hf_crashes', 0, 'hf_failures', 0, 'hf_executions', 1)
-  local gone = {'hf_given_back', 'hf_spared', 'hf_error', 'hf_last_crash'}
+  local gone = {'hf_given_back', 'hf_spared', 'hf_error', 'hf_last_crash', 'number_of_retries'}
   for name in pairs(job) do
     if string.sub(name, 1, #EFFECT) == EFFECT then
       gone[#gone + 1] = name

@@ -51,12 +51,12 @@ release_dependents(job_id, false, stamp)
 
 local to = 'finished'
 if was[1] then
-  to = begin_again(job_id, queue, stamp, 0)
+  to = begin_again(job_id, stamp, 0)
 elseif repeat_ms ~= '' then
   redis.call('HSET', job, 'repeats_left', repeats_left)
-  to = begin_again(job_id, queue, stamp, tonumber(repeat_ms))
+  to = begin_again(job_id, stamp, tonumber(repeat_ms))
 elseif result_ttl == '0' then
-  redis.call('DEL', job, keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id))
+  redis.call('DEL', job, keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id), keys.results(job_id))
   redis.call('SET', keys.tombstone(job_id), was[3] or '', 'EX', REPLAY_HORIZON_S)
 else
   redis.call('ZADD', keys.finished(queue), expiry_score(result_ttl), job_id)

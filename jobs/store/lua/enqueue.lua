@@ -10,6 +10,7 @@
 -- KEYS     deferred       zset    the same
 -- KEYS     canceled       zset    the same
 -- KEYS     leases         zset    asked whether the id is being worked on
+-- KEYS     dependencies   set     what an earlier generation waited for
 -- KEYS     dedupe         string  the job that a key already made
 -- KEYS     tombstone      string  says that this very enqueue has been and gone
 -- ARGV     op             names this enqueue; sent again with a repeated request
@@ -30,11 +31,15 @@
 local job = keys.job(job_id)
 local was = redis.call('HMGET', job, 'status', 'hf_op', 'origin', 'hf_lease', 'hf_lease_queue', 'hf_moves')
 
-if redis.call('GET', keys.tombstone(job_id)) == op then
-  return {'queued', job_id}
+-- Sent again: the first answer, from the record or from what a record that is gone has left.
+for _, kept in ipairs({was[2] or '', redis.call('GET', keys.tombstone(job_id)) or ''}) do
+  local by, word = string.match(kept, '^(%x+) (%a+)$')
+  if by == op then
+    return {word, job_id}
+  end
 end
-if was[2] == op then
-  return {due_ms .. delay_ms == '' and 'queued' or 'scheduled', job_id}
+if unique == '1' and redis.call('EXISTS', job) == 1 then
+  return {'duplicate', job_id}
 end
 if key ~= '' then
   local made = redis.call('GET', keys.dedupe(queue_name, key))
@@ -43,19 +48,20 @@ if key ~= '' then
   end
   redis.call('SET', keys.dedupe(queue_name, key), job_id, 'PX', key_horizon_ms)
 end
-if unique == '1' and redis.call('EXISTS', job) == 1 then
-  return {'duplicate', job_id}
-end
 
 redis.call('SADD', keys.queues(), keys.queue(queue_name))
-local record = {'hf_op', op}
-for _, field in ipairs(fields) do
-  record[#record + 1] = field
-end
+local due = tonumber(due_ms) or (delay_ms ~= '' and now_ms + delay_ms) or 0
+local status = due > now_ms and 'scheduled' or 'queued'
 
--- It is being worked on: not beside itself. Its settle puts it in line as a generation of its own.
+-- It is being worked on: not beside itself. Its settle puts it in line as a generation of its own. What the record
+-- says of the work going on stays.
 if was[1] == 'started' and was[4] and redis.call('ZSCORE', keys.leases(was[5]), job_id .. ':' .. was[4]) then
-  append(record, 'hf_again', '1')
+  local record = {'hf_op', op .. ' queued', 'hf_again', '1'}
+  for i = 1, #fields, 2 do
+    if fields[i + 1] ~= '' then
+      append(record, fields[i], fields[i + 1])
+    end
+  end
   journal(record, was[6], 'enqueue', queue_name, 'again')
   redis.call('HSET', job, unpack(record))
   return {'queued', job_id}
@@ -71,13 +77,17 @@ elseif place_of[was[1]] then
   redis.call('ZREM', place_of[was[1]](origin), job_id)
 end
 -- What the earlier generation was told, and the new one is not.
-redis.call('PERSIST', job)
+keep_for_ever(job_id)
+redis.call('DEL', keys.dependencies(job_id))
 redis.call('HDEL', job, 'hf_next_run_ms', 'hf_again', 'hf_crashes_max', 'hf_jitter', 'retries_left', 'retry_intervals',
-  'enqueue_at_front_on_retry', 'number_of_retries', 'repeats_left', 'repeat_intervals', 'meta', 'ttl', 'result_ttl', 'failure_ttl')
+  'enqueue_at_front_on_retry', 'number_of_retries', 'repeats_left', 'repeat_intervals', 'meta', 'ttl', 'result_ttl',
+  'failure_ttl', 'webhooks', 'enqueue_at_front', 'dependency_id', 'dependency_ids', 'allow_dependency_failures',
+  'success_callback_timeout', 'failure_callback_timeout', 'stopped_callback_timeout', 'result', 'exc_info')
 
-local due = tonumber(due_ms) or (delay_ms ~= '' and now_ms + delay_ms) or 0
-local status = due > now_ms and 'scheduled' or 'queued'
-append(record, 'status', status)
+local record = {'hf_op', op .. ' ' .. status, 'status', status}
+for _, field in ipairs(fields) do
+  record[#record + 1] = field
+end
 if status == 'queued' then
   append(record, 'enqueued_at', stamp)
 end

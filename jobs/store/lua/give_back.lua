@@ -30,7 +30,7 @@ if refused then
 end
 
 local job = keys.job(job_id)
-local was = redis.call('HMGET', job, 'hf_moves', 'hf_crashes_max', 'hf_given_back')
+local was = redis.call('HMGET', job, 'hf_moves', 'hf_crashes_max', 'hf_given_back', 'hf_again')
 local started = redis.call('HGET', keys.execution(job_id, execution), 'created_at') or epoch
 local may_run_once = tonumber(was[2] or budget) == 0
 local fields = {'status', 'queued', 'worker_name', '', 'hf_given_back', '1'}
@@ -42,6 +42,10 @@ if may_run_once and begun == '1' then
   tell('give_back', job_id, queue, execution, fence, 'failed', worker_name)
   return keep(instance, op, {'buried'})
 end
-put_in_line(job_id, queue, not was[3])
+if was[4] then
+  begin_again(job_id, stamp, 0)
+else
+  put_in_line(job_id, queue, not was[3])
+end
 tell('give_back', job_id, queue, execution, fence, 'queued', worker_name)
 return keep(instance, op, {'given_back'})

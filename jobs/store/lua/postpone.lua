@@ -33,12 +33,13 @@ if refused then
 end
 
 local job = keys.job(job_id)
-local was = redis.call('HMGET', job, 'hf_moves', 'hf_failures', 'failure_ttl')
+local was = redis.call('HMGET', job, 'hf_moves', 'hf_failures', 'failure_ttl', 'hf_again')
 local due_ms = now_ms + delay_ms
 local to = tonumber(delay_ms) > 0 and 'scheduled' or 'queued'
 local record = {'status', to, 'ended_at', stamp, 'worker_name', '', 'hf_error', error,
   'hf_retry_state', 'RETRY_SCHEDULED', 'hf_next_run_ms', whole(due_ms), 'hf_failures', (tonumber(was[2]) or 0) + 1}
-for _, field in ipairs(fields) do
+-- An id enqueued again meanwhile has a budget of its own.
+for _, field in ipairs(was[4] and {} or fields) do
   record[#record + 1] = field
 end
 journal(record, was[1], 'postpone', worker_name, execution .. ' +' .. delay_ms .. 'ms')
@@ -48,7 +49,9 @@ count_for_worker(worker_name, 'failed_job_count', worked_s)
 if retried ~= '' then
   add_result(job_id, 'retried', worker_name, execution, started, ended, 'return_value', retried, was[3] or '')
 end
-if to == 'scheduled' then
+if was[4] then
+  to = begin_again(job_id, stamp, 0)
+elseif to == 'scheduled' then
   put_off(job_id, queue, due_ms)
 else
   redis.call('HSET', job, 'enqueued_at', stamp)

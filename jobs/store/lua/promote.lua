@@ -37,7 +37,7 @@ end
 
 local promoted, seen = 0, 0
 for _, queue in ipairs(known_queues()) do
-  local due = redis.call('ZRANGEBYSCORE', keys.scheduled(queue), '-inf', seconds(now_s), 'LIMIT', 0, math.max(most - seen, 0))
+  local due = redis.call('ZRANGEBYSCORE', keys.scheduled(queue), '-inf', seconds(now_ms / 1000), 'LIMIT', 0, math.max(most - seen, 0))
   for _, job_id in ipairs(due) do
     seen = seen + 1
     promoted = promoted + promote(queue, job_id)

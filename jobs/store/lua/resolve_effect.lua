@@ -1,0 +1,28 @@
+-- resolve_effect: intent -> done, none
+-- A person settles a doubt: the effect happened, or it did not.
+--
+-- KEYS     job         hash  the record, which holds the marker
+-- ARGV     job_id      whose effect
+-- ARGV     name        which effect of the job
+-- ARGV     happened    1: it took place
+-- ARGV     value       what came of it, serialized
+-- OUTCOME  resolved        the next attempt will know
+-- OUTCOME  running         the job is being worked on: wait until it is not
+-- OUTCOME  no_doubt state  there is nothing to settle: done, or none
+local job = keys.job(job_id)
+local was = redis.call('HMGET', job, 'status', EFFECT .. name, 'hf_fence', 'hf_moves')
+if not was[2] or string.sub(was[2], 1, 6) ~= 'intent' then
+  return {'no_doubt', was[2] and 'done' or 'none'}
+end
+if was[1] == 'started' then
+  return {'running'}
+end
+local fields = {}
+journal(fields, was[4], 'resolve', 'person', name .. (happened == '1' and ' happened' or ' did not happen'))
+redis.call('HSET', job, unpack(fields))
+if happened == '1' then
+  redis.call('HSET', job, EFFECT .. name, 'done ' .. was[3] .. ' ' .. value)
+else
+  redis.call('HDEL', job, EFFECT .. name)
+end
+return {'resolved'}

@@ -1,0 +1,256 @@
+"""What we lean on in RQ is listed, is there, and has the shape we take it for.
+
+A new RQ that moves something fails here, by name, and not in a job.
+"""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from enum import Enum
+
+import pytest
+from redis import Redis
+from rq.job import Job
+
+from holdfast.jobs import rq_surface
+from holdfast.jobs.state import Status
+from holdfast.workers.fenced_job import fenced
+
+#: Who may import rq, and why.
+SPEAKERS = {
+    "jobs/rq_surface.py": "it is the one place",
+    "workers/worker.py": "it is the adapter: rq's command line calls it as an rq.Worker",
+}
+
+#: Each name they import: the parameters by which we call it (any further one needs a default), or what it is.
+SHAPES = {
+    "BaseTimeoutException": Exception,
+    "Callback": ("func", "timeout"),
+    "DEFAULT_LOGGING_DATE_FORMAT": str,
+    "DEFAULT_LOGGING_FORMAT": str,
+    "DEFAULT_RESULT_TTL": int,
+    "DequeueStrategy": Enum,
+    "DuplicateJobError": Exception,
+    "Job": ("id", "connection", "serializer"),
+    "JobStatus": Enum,
+    "JobTimeoutException": Exception,
+    "Queue": ("name", "connection", "default_timeout", "is_async", "job_class", "serializer"),
+    "Repeat": ("times", "interval"),
+    "Result": ("job_id", "type", "connection", "return_value", "exc_string"),
+    "Retry": ("max", "interval", "enqueue_at_front"),
+    "UNSERIALIZABLE_RETURN_VALUE_PAYLOAD": str,
+    "_job_stack": object,
+    "blue": ("text",),
+    "get_connection_kwargs": ("connection",),
+    "green": ("text",),
+    "now": (),
+    "setup_loghandlers": ("level", "date_format", "log_format", "name"),
+    "utcformat": ("dt",),
+}
+
+#: What RQ marks as its own and we touch on a job all the same: it gives no other way.
+PRIVATE = {"_dependency_ids", "_execute", "_result", "_status"}
+
+#: What our classes do in place of RQ's: all else that they define must be unknown to RQ, or RQ would call it.
+REPLACED = {
+    "holdfast.jobs.queue.Queue": {
+        "create_job",
+        "enqueue",
+        "enqueue_at",
+        "enqueue_in",
+        "enqueue_job",
+        "enqueue_many",
+    },
+    "holdfast.workers.worker.Worker": {
+        "_install_signal_handlers",
+        "register_birth",
+        "request_stop",
+        "subscribe",
+        "teardown",
+        "unsubscribe",
+        "work",
+    },
+    "rq.job.Job": {"save", "save_meta"},  # fenced; it goes by the name of the class it stands for
+}
+
+
+def imports_from_rq(source):
+    """Give each import of rq: (where, module, name); no name where the module itself is imported."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            found = [(each.name, "") for each in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found = [(node.module or "", each.name) for each in node.names]
+        else:
+            continue
+        yield from ((source.at(node), *pair) for pair in found if pair[0].split(".")[0] == "rq")
+
+
+def fits(value, shape):
+    if isinstance(shape, tuple):
+        parameters = inspect.signature(value).parameters.values()
+        needed = {each.name for each in parameters if each.default is each.empty and each.kind < each.VAR_POSITIONAL}
+        return needed <= set(shape) <= {each.name for each in parameters}
+    return issubclass(value, shape) if isinstance(value, type) else isinstance(value, shape)
+
+
+def accepts(ours, theirs):
+    """Tell whether every call that RQ's own method takes is one that ours takes."""
+    plain = [p for p in inspect.signature(theirs).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    named = {p.name: None for p in inspect.signature(theirs).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    needed = [p for p in plain if p.default is p.empty]
+    try:
+        inspect.signature(ours).bind(*plain, **named)
+        inspect.signature(ours).bind(*needed)
+        inspect.signature(ours).bind(*plain[:1], **dict.fromkeys([p.name for p in plain[1:]]), **named)
+    except TypeError:
+        return False
+    return True
+
+
+def is_of_rq(cls):
+    return cls.__module__.split(".")[0] == "rq"
+
+
+def spell(cls):
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def touched_in(source):
+    """Give each private name that a file touches on what is not its own: (name, where)."""
+    imported = {alias.asname or alias.name for node in ast.walk(source.tree) if isinstance(node, ast.Import) for alias in node.names}
+    own = {node.name for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    foreign = []
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name):
+                own.add(name)
+            case ast.Attribute(value=ast.Name(id=module)) if module in imported:
+                pass
+            case ast.Attribute(attr=name) if name.startswith("_") and not name.endswith("_") and name != "_asdict":
+                foreign.append((name, source.at(node)))
+    return [(name, where) for name, where in foreign if name not in own]
+
+
+@pytest.fixture
+def leaned_on(house):
+    """Every name that a speaker imports: name -> what the installed RQ has under it."""
+    imports = [found for source in house.python(*house.rooms) if source.path in SPEAKERS for found in imports_from_rq(source)]
+    return {name: getattr(importlib.import_module(module), name, None) for _, module, name in imports if name}
+
+
+@pytest.fixture
+def heirs(house):
+    """Each class of ours that stands on one of RQ's."""
+    for room in (*house.rooms, "examples.shop"):
+        package = importlib.import_module(f"holdfast.{room}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+
+    def below(cls):
+        for heir in cls.__subclasses__():
+            yield heir
+            yield from below(heir)
+
+    roots = [getattr(rq_surface, name) for name in rq_surface.__all__]
+    roots = [*(root for root in roots if inspect.isclass(root) and is_of_rq(root)), importlib.import_module("rq").Worker]
+    found = {heir for root in roots for heir in below(root) if heir.__module__.startswith("holdfast.")}
+    return [*found, fenced(Job, None)]
+
+
+def test_only_two_files_import_rq(house):
+    """Elsewhere a line speaks of jobs and leases in our own words."""
+    sources = [source for source in house.python(*house.rooms) if source.path not in SPEAKERS]
+    assert [f"{where}: {module} {name}" for source in sources for where, module, name in imports_from_rq(source)] == []
+
+
+def test_the_shop_uses_only_what_rq_documents(house):
+    """App code imports from `rq` itself, not from its modules."""
+    deep = [found for source in house.python("examples") for found in imports_from_rq(source) if found[1] != "rq"]
+    assert deep == []
+
+
+def test_everything_we_lean_on_is_there_with_the_shape_we_take_it_for(leaned_on):
+    """The installed RQ, whichever it is."""
+    assert set(SHAPES) == set(leaned_on), "SHAPES lists what the speakers import"
+    assert [name for name, value in leaned_on.items() if not fits(value, SHAPES[name])] == []
+
+
+def test_nothing_is_leaned_on_for_nothing(house):
+    """A name of RQ's that nobody asks for any more is a needless way to break."""
+    asked = {
+        each.name
+        for source in house.python(*house.rooms, "tests")
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "holdfast.jobs.rq_surface"
+        for each in node.names
+    }
+    assert set(rq_surface.__all__) - asked == set()
+
+
+def test_what_is_private_to_rq_and_touched_is_listed_and_there(house):
+    """A private name may go in any release; then this says which, and where we touch it."""
+    touched = [found for source in house.python("jobs", "workers", "recovery") for found in touched_in(source)]
+    assert [f"{where}: {name}" for name, where in touched if name not in PRIVATE] == []
+    assert PRIVATE - {name for name, _ in touched} == set(), "listed, and no longer touched"
+    job = Job("sample", connection=Redis())
+    assert [name for name in PRIVATE if not hasattr(job, name)] == []
+
+
+def test_what_our_classes_replace_of_rq_is_meant(heirs):
+    """A method of ours that a new RQ happens to have as well would be called in its place."""
+    met = {
+        spell(heir): {
+            name
+            for name in vars(heir)
+            if not name.startswith("__") and any(hasattr(base, name) for base in heir.__mro__ if is_of_rq(base) and base is not heir)
+        }
+        for heir in heirs
+    }
+    assert {name: words for name, words in met.items() if words} == REPLACED
+
+
+def test_what_our_classes_replace_takes_the_calls_that_rq_makes(heirs):
+    """RQ's command line and RQ's own methods call ours as they call theirs."""
+    refused = []
+    for heir in heirs:
+        for name in REPLACED.get(spell(heir), ()):
+            theirs = next(vars(base)[name] for base in heir.__mro__[1:] if name in vars(base))
+            if not accepts(vars(heir)[name], theirs):
+                refused.append(f"{spell(heir)}.{name}")
+    assert refused == []
+
+
+def test_our_words_for_a_status_are_rqs():
+    """A status that RQ adds is one that our moves must have an answer for."""
+    assert {status.value for status in rq_surface.JobStatus} == {status.value for status in Status}
+
+
+def test_a_changed_shape_is_seen():
+    """A parameter gone, or a new one that must be given, is another shape; a new optional one is not."""
+    assert fits(lambda a, b=1: None, ("a",))
+    assert not fits(lambda a, b: None, ("a",))
+    assert not fits(lambda a: None, ("a", "b"))
+    assert fits(ValueError, Exception)
+    assert not fits("7", int)
+
+
+def test_a_call_that_ours_would_refuse_is_seen():
+    """By position, by name, and with as little as RQ asks for."""
+
+    def theirs(self, pipeline=None, *, ttl=0): ...
+
+    def takes_all(self, pipeline=None, *, ttl=0, more=1): ...
+
+    def renames(self, pipe=None, *, ttl=0): ...
+
+    def asks_more(self, pipeline, *, ttl=0): ...
+
+    assert [accepts(ours, theirs) for ours in (takes_all, renames, asks_more)] == [True, False, False]
+
+
+def test_a_private_name_touched_is_seen(house):
+    """On another's object; not on one's own, and not on a module."""
+    sample = house.source("import os\ndef f(self, job):\n    self._a = job._b\n    job._a = os._exit\n")
+    assert touched_in(sample) == [("_b", "jobs/sample.py:3")]

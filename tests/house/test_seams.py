@@ -1,0 +1,169 @@
+"""Time, chance, processes and connections come as arguments, so that a simulation can bring its own."""
+
+import ast
+
+#: What acts on the world, or asks it, as a whole: module -> names of it that do neither. Nor do constants.
+SEAMS = {
+    "asyncio": set(),
+    "multiprocessing": set(),
+    "os": {"PathLike", "fsdecode", "fsencode", "fspath", "path"},
+    "random": {"Random"},
+    "secrets": set(),
+    "select": set(),
+    "selectors": set(),
+    "signal": {"Signals"},
+    "socket": set(),
+    "subprocess": set(),
+    "threading": set(),
+    "time": set(),
+    "uuid": {"UUID"},
+}
+#: Single names that do, of modules that do not.
+ACTS = {
+    "ctypes.CDLL",
+    "datetime.date.today",
+    "datetime.datetime.now",
+    "datetime.datetime.today",
+    "datetime.datetime.utcnow",
+    "holdfast.jobs.rq_surface.now",
+}
+
+#: Who may, and why. A permission that is not used is withdrawn.
+PERMITTED = {
+    "jobs/clock.py": ("it is the clock", {"time"}),
+    "jobs/queue.py": ("app code makes a Queue as it makes RQ's, and has no dice to hand over", {"random"}),
+    "workers/runtime.py": (
+        "it is the operating system: a simulation has a runtime of its own",
+        {"ctypes.CDLL", "os", "signal", "threading", "time"},
+    ),
+    "workers/ears.py": (
+        "it waits on real sockets: a simulation has ears of its own",
+        {"os", "select", "signal"},
+    ),
+    "workers/worker.py": (
+        "started by RQ's command line, it puts the real clock, dice and processes together",
+        {"os", "random", "signal"},
+    ),
+}
+
+#: Who may import redis at run time, beside jobs/store, and why.
+SPEAKERS = {
+    "workers/ears.py": "its waits are connections: what BLPOP brings is a hint, and never a job",
+}
+
+
+def names_in(source):
+    """Tell what the imported names of a file stand for: local name -> dotted name."""
+    names = {}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                names[each.asname or each.name.split(".")[0]] = each.name if each.asname else each.name.split(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            for each in node.names:
+                names[each.asname or each.name] = f"{node.module}.{each.name}"
+    return names
+
+
+def dotted(node, names):
+    match node:
+        case ast.Name(id=name):
+            return names.get(name)
+        case ast.Attribute(value=value, attr=attr):
+            before = dotted(value, names)
+            return before and f"{before}.{attr}"
+    return None
+
+
+def reaches(source):
+    """Give each place where a file reaches through a seam by itself: (seam, where and what)."""
+    names = names_in(source)
+    called = {node.func for node in ast.walk(source.tree) if isinstance(node, ast.Call)}
+    for node in ast.walk(source.tree):
+        spelled = dotted(node, names) or ""
+        module, _, name = spelled.rpartition(".")
+        makes_dice = spelled == "random.Random" and node in called
+        if spelled in ACTS:
+            yield spelled, f"{source.at(node)}: {spelled}"
+        elif module in SEAMS and (makes_dice or not (name.isupper() or name in SEAMS[module])):
+            yield module, f"{source.at(node)}: {spelled}"
+
+
+def runtime_imports(source):
+    """Name the modules that a file imports when it runs, not only for its types."""
+    for_types = {
+        inner
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.If) and dotted(node.test, names_in(source)) == "typing.TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(source.tree):
+        if node in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((each.name, source.at(node)) for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "", source.at(node)
+
+
+def test_nothing_reaches_for_time_chance_or_the_system_by_itself(house):
+    """What does cannot be run by the simulator, and its test must wait and hope."""
+    found = [
+        where
+        for source in house.python("jobs", "recovery", "workers")
+        for seam, where in reaches(source)
+        if seam not in PERMITTED.get(source.path, ("", set()))[1]
+    ]
+    assert found == []
+
+
+def test_no_permission_outlives_its_use(house):
+    """A file that no longer reaches for the clock may not do so again unseen."""
+    used = {source.path: {seam for seam, _ in reaches(source)} for source in house.python("jobs", "recovery", "workers")}
+    unused = {path: seams - used[path] for path, (_, seams) in PERMITTED.items() if path in used}
+    assert {path: seams for path, seams in unused.items() if seams} == {}
+
+
+def test_only_the_store_speaks_redis(house):
+    """Elsewhere a line speaks of jobs and leases; of a connection it knows the type at most."""
+    found = [
+        f"{where}: {module}"
+        for source in house.python("jobs", "recovery", "workers")
+        if not source.path.startswith("jobs/store/") and source.path not in SPEAKERS
+        for module, where in runtime_imports(source)
+        if module.split(".")[0] == "redis"
+    ]
+    assert found == []
+
+
+def test_a_reach_is_seen_under_any_name(house):
+    """Called or handed on, by its module's name, its own or another."""
+    sample = house.source(
+        "import time\nimport os as system\nfrom time import sleep as nap\nfrom datetime import datetime, UTC\n"
+        "def f(now=time.time):\n    nap(1)\n    system.environ.get('A')\n    datetime.now(UTC)\n"
+    )
+    assert [what.split(": ")[1] for _, what in sorted(reaches(sample), key=lambda found: found[1])] == [
+        "time.time",
+        "time.sleep",
+        "os.environ",
+        "datetime.datetime.now",
+    ]
+
+
+def test_types_and_constants_are_no_reach(house):
+    """`random.Random` in a signature asks for dice; `random.Random()` makes them."""
+    harmless = house.source(
+        "import random, signal, time\nfrom datetime import datetime, UTC\n"
+        "def f(rng: random.Random):\n    return signal.SIGTERM, time.CLOCK_MONOTONIC, datetime.fromtimestamp(0, UTC)\n"
+    )
+    assert list(reaches(harmless)) == []
+    assert [seam for seam, _ in reaches(house.source("import random\nrng = random.Random()\n"))] == ["random"]
+
+
+def test_an_import_for_types_only_is_no_speech(house):
+    """What stands under TYPE_CHECKING is not there when the code runs."""
+    sample = house.source(
+        "from typing import TYPE_CHECKING\nfrom redis.exceptions import RedisError\n"
+        "if TYPE_CHECKING:\n    from redis import Redis\n"
+    )
+    assert [module for module, _ in runtime_imports(sample)] == ["typing", "redis.exceptions"]
