@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import redis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Version: TypeAlias = tuple[int, int, int]
 
@@ -88,7 +88,7 @@ class PrivateServer:
     """A server in a directory of its own, on a free loopback port or a unix socket, with its AOF on.
 
     `directory` is made if it is not there, and kept; without it a temporary one is made, and removed by
-    `stop`. `arguments` are added to the command line, as in `("--maxmemory", "10mb")`. A `with` block
+    `stop`. `arguments` are added to the command line, as in `("--maxmemory", "10mb")`, `environment` to its environment. A `with` block
     starts it and stops it.
 
     On Linux the server is killed when the *thread* that started it ends, however that ends, so that a
@@ -96,11 +96,17 @@ class PrivateServer:
     """
 
     def __init__(
-        self, directory: Path | None = None, *, unix_socket: bool = False, arguments: Sequence[str] = ()
+        self,
+        directory: Path | None = None,
+        *,
+        unix_socket: bool = False,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._given = directory
         self._unix_socket = unix_socket
         self._arguments = tuple(arguments)
+        self._environment = dict(environment or {})
         self._directory: Path | None = None
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -223,6 +229,7 @@ class PrivateServer:
             self._process = subprocess.Popen(
                 self._command(log),
                 cwd=self.directory,
+                env={**os.environ, **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -91,10 +91,11 @@ def resolve(job_id: str, effect: str, happened: bool, value: str | None, redis_u
         client = _connect(redis_url, Settings.from_environment(os.environ))
         entrance = Entrance(Scripts(client), SystemClock())
         word = entrance.resolve_effect(job_id, effect, happened=happened, value=pickle.dumps(value))
+        queue = entrance.queue_of(job_id)
     match word:
         case "resolved":
             click.echo(f"resolved: {effect} of {job_id} {'happened' if happened else 'did not happen'}.")
-            click.echo(f"Put the job in line again with: rq requeue {job_id}")
+            click.echo(f"Put the job in line again with: rq requeue --queue {queue} {job_id}")
         case "running":
             raise click.ClickException(f"job {job_id} is being worked on. Wait until it is not, then ask again.")
         case _:

@@ -107,10 +107,11 @@ class Queue(RQQueue):
         super().__init__(name, connection, *args, **options)
         self._clock = clock or SystemClock()
         self._rng = rng or random.SystemRandom()
-        self._horizon_ms = (settings or Settings()).key_horizon_ms
+        settings = settings or Settings()
+        self._horizon_ms = settings.key_horizon_ms
         own = _own_client(self.connection)
         self._courier = Courier(own, self._clock, self._rng)
-        self._entrance = Entrance(Scripts(own), self._clock)
+        self._entrance = Entrance(Scripts(own, record=settings.record_moves), self._clock)
 
     def enqueue(self, f: Any, *args: Any, **options: Any) -> Job:
         """Put a call of `f` in line. See the class for what it takes beyond RQ's options."""

@@ -12,26 +12,24 @@ from rq.defaults import (
 )
 from rq.exceptions import DuplicateJobError
 from rq.job import (
-    Callback,
     Job,
     JobStatus,
     _job_stack,  # where get_current_job() looks
 )
 from rq.job import Retry as RQRetry
-from rq.logutils import blue, green, setup_loghandlers
+from rq.logutils import blue, green
 from rq.queue import Queue
 from rq.repeat import Repeat as RQRepeat
-from rq.results import Result
-from rq.timeouts import BaseTimeoutException, JobTimeoutException
-from rq.utils import now, utcformat
+from rq.serializers import resolve_serializer
+from rq.timeouts import JobTimeoutException
+from rq.utils import utcformat
+from rq.worker import WorkerStatus
 
 job_stack = _job_stack
 
 __all__ = [
     "DEFAULT_RESULT_TTL",
     "UNSERIALIZABLE_RETURN_VALUE_PAYLOAD",
-    "BaseTimeoutException",
-    "Callback",
     "DuplicateJobError",
     "Job",
     "JobStatus",
@@ -39,12 +37,11 @@ __all__ = [
     "Queue",
     "RQRepeat",
     "RQRetry",
-    "Result",
+    "WorkerStatus",
     "blue",
     "get_connection_kwargs",
     "green",
     "job_stack",
-    "now",
-    "setup_loghandlers",
+    "resolve_serializer",
     "utcformat",
 ]

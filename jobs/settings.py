@@ -23,7 +23,7 @@ class Settings:
 
     #: From claim or renewal to deadline. A dead worker's job waits this long.
     lease_ms: int = 10_000
-    #: Between renewals. Three may be lost before the lease is.
+    #: Between renewals. Two in a row may be lost before the lease is.
     renew_ms: int = 3_000
     #: How long before the deadline a holder that could not renew stops its own work.
     margin_ms: int = 1_000
@@ -54,7 +54,7 @@ class Settings:
         self._require(
             self.lease_ms > 3 * self.renew_ms,
             f"lease_ms ({self.lease_ms}) must exceed 3 x renew_ms ({self.renew_ms}), "
-            f"so that one lost renewal does not cost a lease",
+            f"so that two lost renewals do not cost a lease",
         )
         self._require(
             self.margin_ms < self.lease_ms - self.renew_ms,

@@ -14,9 +14,10 @@ from holdfast.chaos.server import NoServer, PrivateServer
 class FakeClock:
     """Time that passes only when told to: a `jobs.clock.Clock`, and inside `rules` a fake server's too."""
 
-    def __init__(self, start_s=1_700_000_000):
-        #: A whole number: adding floats would drift away from the server's milliseconds.
-        self._us = start_s * 1_000_000
+    def __init__(self):
+        # RQ reads the machine's own clock, so both begin at the same moment. Whole microseconds, as floats
+        # that are added up drift away from the server's milliseconds.
+        self._us = int(time.time()) * 1_000_000
 
     def wall_s(self):
         return self._us / 1_000_000

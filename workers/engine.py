@@ -168,7 +168,7 @@ class Engine:
         try:
             answer = self._courier.send(
                 lambda: self._moves.claim(op, self._order.queues, seen_fence=self._board.seen_fence),
-                gives_up=self._stop.is_past_grace,
+                gives_up=self._stop.is_past_last_word,
             )
         except RedisAwayError:
             return None

@@ -51,6 +51,10 @@ class Stop:
         """Tell whether the grace is over."""
         return self.at_ms is not None and self._clock.boot_ms() >= self.at_ms
 
+    def is_past_last_word(self) -> bool:
+        """Tell whether a worker that holds nothing has waited long enough for an answer under way."""
+        return self.asked and self._clock.boot_ms() >= self._first_asked_ms + 2 * self._settings.reply_ms
+
     def is_past_grace(self) -> bool:
         """Tell whether nothing is to be waited for any more: giving back may need one more try than the grace."""
         last_try_ms = 2 * self._settings.reply_ms

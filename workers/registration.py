@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
-from rq.worker import WorkerStatus
-
+from holdfast.jobs.rq_surface import WorkerStatus
 from holdfast.jobs.store.connections import is_passing
+from holdfast.workers.runtime import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,9 +34,9 @@ class Registration:
         entry = worker.connection.hgetall(worker.key)
         if not entry or b"death" in entry:
             return
-        here = entry.get(b"hostname", b"").decode() == socket.gethostname()
+        here = entry.get(b"hostname", b"").decode() == worker.hostname
         pid = int(entry.get(b"pid") or 0)
-        if here and pid and pid != os.getpid() and _is_alive(pid):
+        if here and pid and pid != worker.pid and is_alive(pid):
             return
         silent_s = worker.connection.time()[0] - float(entry.get(b"hf_beat") or 0)
         if here or (b"hf_beat" in entry and silent_s > self._lease_s):
@@ -94,18 +91,9 @@ class Registration:
     def _try(self, write: Callable[[], None]) -> bool:
         try:
             write()
-        except RedisError as error:
+        except Exception as error:
             if not is_passing(error):
                 raise
             return False
         return True
 
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -185,6 +185,17 @@ def guard(is_out_of_time: Callable[[], bool], left_ms: Callable[[], int]) -> Non
     threading.Thread(target=watch, name="holdfast-guard", daemon=True).start()
 
 
+def is_alive(pid: int) -> bool:
+    """Tell whether a process with that pid runs on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def oom_kills() -> int:
     """Count the kernel's out-of-memory kills in this control group; 0 where it does not say."""
     try:

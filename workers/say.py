@@ -34,7 +34,7 @@ class Say:
             case events.Settled(lease, "completed", detail):
                 self._log.info("%s: %s (%s) %s", green(lease.queue), blue("Job OK"), lease.job_id, detail)
             case events.Settled(lease, word, detail):
-                self._log.warning("%s: %s %s (%s)", lease.queue, word, lease.job_id, detail)
+                self._log.warning("%s: %s %s%s", lease.queue, word, lease.job_id, detail and f" ({detail})")
             case events.Refused(lease, by):
                 self._log.warning(
                     "Worker %s: %s is no longer ours: %s. Its result is void, the job is safe.", self._worker, lease, by

@@ -69,8 +69,6 @@ class Worker(rq.Worker):
         check_server(self.connection)
         strategy = getattr(dequeue_strategy, "value", dequeue_strategy) or "default"
         order = Order(self.queue_names(), strategy, self._rng)
-        self.bootstrap(logging_level, date_format, log_format)
-        self.log.info("Worker %s: holdfast %s", self.name, self.settings.describe())
         ears = SocketEars(
             self.connection,
             self._clock,
@@ -79,8 +77,11 @@ class Worker(rq.Worker):
             poll_ms=self.settings.poll_ms,
         )
         self._engine = self._make_engine(order, ears)
+        # From here on a signal is a request to stop, also while we register.
         self._install_signal_handlers()
         try:
+            self.bootstrap(logging_level, date_format, log_format)
+            self.log.info("Worker %s: holdfast %s", self.name, self.settings.describe())
             done = self._engine.run(Limits(burst=burst, max_jobs=max_jobs, max_idle_s=max_idle_time))
         finally:
             ears.close()

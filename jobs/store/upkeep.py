@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoScriptError
 
+from holdfast.jobs.store import keys
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.records import obituary, stamp
 
@@ -160,3 +161,7 @@ class Entrance:
         answer = self._scripts.call("resolve_effect", job_id=job_id, name=name, happened=int(happened), value=value)
         word: str = answer[0].decode()
         return word
+
+    def queue_of(self, job_id: str) -> str:
+        """Name the queue a job belongs to; empty if there is no such job."""
+        return (self._scripts.redis.hget(keys.job(job_id), "origin") or b"").decode()

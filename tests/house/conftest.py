@@ -53,6 +53,12 @@ class House:
         return tomllib.loads((self.root / "pyproject.toml").read_text("utf-8"))
 
     @staticmethod
+    def finds_none(found):
+        """Fail with every finding on a line of its own, as an editor or a person can use it."""
+        findings = sorted(found)
+        assert not findings, "\n".join(["", *findings])
+
+    @staticmethod
     def source(text, path="jobs/sample.py"):
         """Make a file that is not in the tree, to see whether a check can see."""
         return Source(path, text, ast.parse(text))

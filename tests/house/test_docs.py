@@ -42,7 +42,7 @@ def changelog(house):
 
 def test_every_relative_link_leads_somewhere(house):
     """To a file or folder that is there, and to a heading of it."""
-    assert [link for path, text in house.pages().items() for link in broken_links(path, text, house)] == []
+    house.finds_none(link for path, text in house.pages().items() for link in broken_links(path, text, house))
 
 
 def test_the_python_in_the_readme_is_python(house):

@@ -59,24 +59,22 @@ class Answers:
         return {word for found in re.findall(r"\breturn\b *([^\n]*)", code) for word in self._of(found.strip(), code)}
 
     def _of(self, expression, code):
-        match expression:
-            case "" | "nil" | "{}":
-                return set()
-            case "kept.answer":  # the answer that this same operation got the first time
-                return set()
+        # What is read back from `kept` is the first answer to this same operation, and was looked at there.
+        if expression in {"", "nil", "{}", "kept.answer"}:
+            return set()
         if text := re.fullmatch(r"'(\w+)'", expression):
             return {text[1]}
         if choice := re.fullmatch(r"[^{(]+ and (\S+) or (\S+)", expression):
             return self._of(choice[1], code) | self._of(choice[2], code)
-        if table := re.fullmatch(r"\{(.*)\}", expression):
-            return self._of(first_of(table[1]), code)
-        if kept := re.fullmatch(r"keep\(instance, op, (.*)\)", expression):
-            return self._of(kept[1], code)
+        if shell := re.fullmatch(r"(?:\{|keep\(instance, op, )(.*)[})]", expression):
+            return self._of(first_of(shell[1]), code)
         if call := re.fullmatch(r"(\w+)\(.*\)", expression):
             return self._returned(self._functions[call[1]])
         return self._of_local(expression, code)
 
     def _of_local(self, name, code):
+        if re.search(rf"^ *local (?:\w+, )*{name}(?:, \w+)* = string\.match\(kept, ", code, re.MULTILINE):
+            return set()
         values = re.findall(rf"^ *(?:local )?{re.escape(name)} = ([^\n]*)", code, re.MULTILINE)
         assert values, f"cannot follow what is returned: {name!r}"
         return {word for value in values for word in self._of(value.strip(), code)}

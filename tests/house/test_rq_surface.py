@@ -10,6 +10,7 @@ import pkgutil
 from enum import Enum
 
 import pytest
+import rq
 from redis import Redis
 from rq.job import Job
 
@@ -113,16 +114,23 @@ def is_of_rq(cls):
     return cls.__module__.split(".")[0] == "rq"
 
 
+def replaced_by(heir):
+    bases = [base for base in heir.__mro__[1:] if is_of_rq(base)]
+    own = (name for name in vars(heir) if not name.startswith("__"))
+    return {name for name in own if any(hasattr(base, name) for base in bases)}
+
+
 def spell(cls):
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def touched_in(source):
     """Give each private name that a file touches on what is not its own: (name, where)."""
-    imported = {alias.asname or alias.name for node in ast.walk(source.tree) if isinstance(node, ast.Import) for alias in node.names}
-    own = {node.name for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    nodes = list(ast.walk(source.tree))
+    imported = {each.asname or each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     foreign = []
-    for node in ast.walk(source.tree):
+    for node in nodes:
         match node:
             case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name):
                 own.add(name)
@@ -136,7 +144,8 @@ def touched_in(source):
 @pytest.fixture
 def leaned_on(house):
     """Every name that a speaker imports: name -> what the installed RQ has under it."""
-    imports = [found for source in house.python(*house.rooms) if source.path in SPEAKERS for found in imports_from_rq(source)]
+    speakers = (source for source in house.python(*house.rooms) if source.path in SPEAKERS)
+    imports = [found for source in speakers for found in imports_from_rq(source)]
     return {name: getattr(importlib.import_module(module), name, None) for _, module, name in imports if name}
 
 
@@ -153,8 +162,8 @@ def heirs(house):
             yield heir
             yield from below(heir)
 
-    roots = [getattr(rq_surface, name) for name in rq_surface.__all__]
-    roots = [*(root for root in roots if inspect.isclass(root) and is_of_rq(root)), importlib.import_module("rq").Worker]
+    names = (getattr(rq_surface, name) for name in rq_surface.__all__)
+    roots = [rq.Worker, *(root for root in names if inspect.isclass(root) and is_of_rq(root))]
     found = {heir for root in roots for heir in below(root) if heir.__module__.startswith("holdfast.")}
     return [*found, fenced(Job, None)]
 
@@ -162,19 +171,20 @@ def heirs(house):
 def test_only_two_files_import_rq(house):
     """Elsewhere a line speaks of jobs and leases in our own words."""
     sources = [source for source in house.python(*house.rooms) if source.path not in SPEAKERS]
-    assert [f"{where}: {module} {name}" for source in sources for where, module, name in imports_from_rq(source)] == []
+    found = [found for source in sources for found in imports_from_rq(source)]
+    house.finds_none(f"{where}: {module} {name}" for where, module, name in found)
 
 
 def test_the_shop_uses_only_what_rq_documents(house):
     """App code imports from `rq` itself, not from its modules."""
-    deep = [found for source in house.python("examples") for found in imports_from_rq(source) if found[1] != "rq"]
-    assert deep == []
+    found = [found for source in house.python("examples") for found in imports_from_rq(source)]
+    house.finds_none(f"{where}: {module} {name}" for where, module, name in found if module != "rq")
 
 
-def test_everything_we_lean_on_is_there_with_the_shape_we_take_it_for(leaned_on):
+def test_everything_we_lean_on_is_there_with_the_shape_we_take_it_for(leaned_on, house):
     """The installed RQ, whichever it is."""
     assert set(SHAPES) == set(leaned_on), "SHAPES lists what the speakers import"
-    assert [name for name, value in leaned_on.items() if not fits(value, SHAPES[name])] == []
+    house.finds_none(name for name, value in leaned_on.items() if not fits(value, SHAPES[name]))
 
 
 def test_nothing_is_leaned_on_for_nothing(house):
@@ -186,32 +196,25 @@ def test_nothing_is_leaned_on_for_nothing(house):
         if isinstance(node, ast.ImportFrom) and node.module == "holdfast.jobs.rq_surface"
         for each in node.names
     }
-    assert set(rq_surface.__all__) - asked == set()
+    house.finds_none(set(rq_surface.__all__) - asked)
 
 
 def test_what_is_private_to_rq_and_touched_is_listed_and_there(house):
     """A private name may go in any release; then this says which, and where we touch it."""
     touched = [found for source in house.python("jobs", "workers", "recovery") for found in touched_in(source)]
-    assert [f"{where}: {name}" for name, where in touched if name not in PRIVATE] == []
-    assert PRIVATE - {name for name, _ in touched} == set(), "listed, and no longer touched"
+    house.finds_none(f"{where}: {name}" for name, where in touched if name not in PRIVATE)
+    house.finds_none(f"{name}: no longer touched" for name in PRIVATE - {name for name, _ in touched})
     job = Job("sample", connection=Redis())
-    assert [name for name in PRIVATE if not hasattr(job, name)] == []
+    house.finds_none(name for name in PRIVATE if not hasattr(job, name))
 
 
 def test_what_our_classes_replace_of_rq_is_meant(heirs):
     """A method of ours that a new RQ happens to have as well would be called in its place."""
-    met = {
-        spell(heir): {
-            name
-            for name in vars(heir)
-            if not name.startswith("__") and any(hasattr(base, name) for base in heir.__mro__ if is_of_rq(base) and base is not heir)
-        }
-        for heir in heirs
-    }
+    met = {spell(heir): replaced_by(heir) for heir in heirs}
     assert {name: words for name, words in met.items() if words} == REPLACED
 
 
-def test_what_our_classes_replace_takes_the_calls_that_rq_makes(heirs):
+def test_what_our_classes_replace_takes_the_calls_that_rq_makes(heirs, house):
     """RQ's command line and RQ's own methods call ours as they call theirs."""
     refused = []
     for heir in heirs:
@@ -219,7 +222,7 @@ def test_what_our_classes_replace_takes_the_calls_that_rq_makes(heirs):
             theirs = next(vars(base)[name] for base in heir.__mro__[1:] if name in vars(base))
             if not accepts(vars(heir)[name], theirs):
                 refused.append(f"{spell(heir)}.{name}")
-    assert refused == []
+    house.finds_none(refused)
 
 
 def test_our_words_for_a_status_are_rqs():

@@ -71,14 +71,10 @@ class Worker:
 
     def postpone(self, held, *, op=None, delay_ms=0, at_front=False, error="boom", **more):
         spell, number = Spell(10, 12), self._number(op)
-        return self.moves.postpone(
-            held, number, spell, delay_ms=delay_ms, at_front=at_front, error=error, **more
-        )
+        return self.moves.postpone(held, number, spell, delay_ms=delay_ms, at_front=at_front, error=error, **more)
 
     def bury(self, held, *, op=None, cause="failures", error="boom", status="failed"):
-        return self.moves.bury(
-            held, self._number(op), Spell(10, 12), cause=cause, error=error, status=status
-        )
+        return self.moves.bury(held, self._number(op), Spell(10, 12), cause=cause, error=error, status=status)
 
     def give_back(self, held, *, op=None, begun=False):
         return self.moves.give_back(held, self._number(op), begun=begun)
@@ -139,17 +135,20 @@ class Pool:
         raw = self.redis.hgetall(keys.job(job_id))
         return [line.split(" ", 2)[2].strip() for line in records.journal(raw)]
 
-    def places(self, job_id):
-        """Name every place the job is in, once for each time it is there."""
-        found = []
+    def everywhere(self):
+        """Name the places of every job, as in `queue default`; once for each time it is there."""
+        found = {}
         for family in PLACES:
             spelling = keys.FAMILIES[family]
-            for key in self.redis.keys(spelling("*")):
-                entries = READ[spelling.kind](self.redis, key)
-                ids = [entry[0] if spelling.kind == "zset" else entry for entry in entries]
-                ids = [found_id.decode().split(":")[0] for found_id in ids]
-                found += [f"{family} {key.decode().removeprefix(spelling(''))}"] * ids.count(job_id)
-        return sorted(found)
+            for key in self.redis.scan_iter(spelling("*")):
+                place = f"{family} {key.decode().removeprefix(spelling(''))}"
+                for entry in READ[spelling.kind](self.redis, key):
+                    name = (entry[0] if spelling.kind == "zset" else entry).decode()
+                    found.setdefault(name.split(":")[0], []).append(place)
+        return found
+
+    def places(self, job_id):
+        return sorted(self.everywhere().get(job_id, []))
 
     def state(self, job_id, *names):
         """Give these facts about a job: fields of its record by their names, and some more.
@@ -229,6 +228,12 @@ def pool(either, request):
     if isinstance(either, fakeredis.FakeRedis):
         return Pool(either, request.getfixturevalue("clock"))
     return RealPool(either, SystemClock())
+
+
+@pytest.fixture
+def real_pool(redis):
+    """Give a pool around the real server only, for what a fake cannot tell."""
+    return RealPool(redis, SystemClock())
 
 
 @pytest.fixture

@@ -172,7 +172,10 @@ end
 
 -- In the same script as the parent's end, so that no crash can leave a child waiting for ever.
 local function release_dependents(parent_id, parent_failed, stamp)
-  for _, id in ipairs(redis.call('SMEMBERS', keys.dependents(parent_id))) do
+  local dependents = redis.call('SMEMBERS', keys.dependents(parent_id))
+  -- A set has no order of its own: without one, which child runs first would change from server to server.
+  table.sort(dependents)
+  for _, id in ipairs(dependents) do
     local job = redis.call('HMGET', keys.job(id), 'status', 'origin', 'allow_dependency_failures', 'enqueue_at_front', 'hf_moves')
     local allows_failure = job[3] == '1'
     if job[1] == 'deferred' and (allows_failure or not parent_failed) and dependencies_are_met(id, parent_id, allows_failure) then
@@ -197,12 +200,13 @@ end
 -- The same id was enqueued while this execution held it, or it repeats: in line as a generation of its own, where
 -- the last producer wanted it.
 local function begin_again(job_id, stamp, delay_ms)
-  local queue = redis.call('HGET', keys.job(job_id), 'origin')
+  local job = redis.call('HMGET', keys.job(job_id), 'origin', 'hf_again')
+  local queue, due_ms = job[1], math.max(now_ms + delay_ms, tonumber(job[2] or 0))
   keep_for_ever(job_id)
   redis.call('HDEL', keys.job(job_id), 'hf_again', 'hf_next_run_ms')
-  if delay_ms > 0 then
+  if due_ms > now_ms then
     redis.call('HSET', keys.job(job_id), 'status', 'scheduled')
-    put_off(job_id, queue, now_ms + delay_ms)
+    put_off(job_id, queue, due_ms)
     return 'scheduled'
   end
   redis.call('HSET', keys.job(job_id), 'status', 'queued', 'enqueued_at', stamp)
@@ -289,6 +293,7 @@ local function known_queues()
       names[#names + 1] = name
     end
   end
+  table.sort(names)
   return names
 end
 

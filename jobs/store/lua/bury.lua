@@ -1,4 +1,4 @@
--- bury: started -> failed, stopped
+-- bury: started -> failed, stopped, queued, scheduled
 -- End a lease with a failure for good.
 --
 -- KEYS     job         hash    the record

@@ -56,7 +56,7 @@ local status = due > now_ms and 'scheduled' or 'queued'
 -- It is being worked on: not beside itself. Its settle puts it in line as a generation of its own. What the record
 -- says of the work going on stays.
 if was[1] == 'started' and was[4] and redis.call('ZSCORE', keys.leases(was[5]), job_id .. ':' .. was[4]) then
-  local record = {'hf_op', op .. ' queued', 'hf_again', '1'}
+  local record = {'hf_op', op .. ' ' .. status, 'hf_again', whole(math.max(due, 1))}
   for i = 1, #fields, 2 do
     if fields[i + 1] ~= '' then
       append(record, fields[i], fields[i + 1])
@@ -64,7 +64,7 @@ if was[1] == 'started' and was[4] and redis.call('ZSCORE', keys.leases(was[5]), 
   end
   journal(record, was[6], 'enqueue', queue_name, 'again')
   redis.call('HSET', job, unpack(record))
-  return {'queued', job_id}
+  return {status, job_id}
 end
 
 -- One place at a time: an earlier generation of the id leaves the place where it was.

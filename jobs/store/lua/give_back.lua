@@ -1,4 +1,4 @@
--- give_back: started -> queued, failed
+-- give_back: started -> queued, scheduled, failed
 -- Hand a job back unharmed: at the front once, no attempt burned.
 --
 -- KEYS     job         hash  the record

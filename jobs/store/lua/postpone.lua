@@ -2,7 +2,6 @@
 -- End a lease with a failure that has another attempt left.
 --
 -- KEYS     job         hash    the record
--- KEYS     results     stream  gets the outcome, where RQ writes one
 -- ARGV     worker_name who asks
 -- ARGV     instance    this life of that worker
 -- ARGV     op          the number of the operation

@@ -1,0 +1,258 @@
+"""Judges a history: one function for each invariant, each a sentence that must hold.
+
+Knows nothing of Redis or of how the history was made. All checks are per job and linear in time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from holdfast.chaos.history import History, Move
+
+#: In which structures a job of each RQ status is.
+PLACES = {
+    "queued": ("line",),
+    "scheduled": ("scheduled",),
+    "started": ("leases", "wip"),
+    "finished": ("finished",),
+    "failed": ("failed",),
+    "stopped": ("failed",),
+    "canceled": ("canceled",),
+    "deferred": ("deferred",),
+}
+_ENDS = ("complete", "postpone", "bury", "give_back", "crash", "reclaim")
+_BY_HOLDER = (*_ENDS[:-1], "renew", "begin_effect", "commit_effect", "withdraw_effect")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What was asked for, as far as the judge must know it."""
+
+    lease_ms: int
+    reap_ms: int
+    crashes: int
+    #: Jobs whose own code may begin at most once.
+    at_most_once: frozenset[str] = frozenset()
+    #: Jobs that make an effect.
+    effects: frozenset[str] = frozenset()
+    #: ms from the enqueue until a job may start.
+    delays_ms: tuple[tuple[str, int], ...] = ()
+    #: When faults ceased, in us.
+    calm_from_us: int = 0
+    #: Server clocks that jump make waits incomparable.
+    clock_jumped: bool = False
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Something that must not be, with what shows it."""
+
+    invariant: str
+    job: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant} {self.job}: {self.what}"
+
+
+Check = Callable[["History", Terms], Iterator[Violation]]
+CHECKS: dict[str, Check] = {}
+
+
+def check(invariant: str) -> Callable[[Check], Check]:
+    """Register a check under its number."""
+
+    def register(function: Check) -> Check:
+        CHECKS[invariant] = function
+        return function
+
+    return register
+
+
+def judge(history: History, terms: Terms) -> list[Violation]:
+    """Give every violation of every invariant; none means valid."""
+    return [violation for each in CHECKS.values() for violation in each(history, terms)]
+
+
+def _accepted(history: History) -> list[str]:
+    return sorted({line.job for line in history.of("accepted")})
+
+
+def _by_job(history: History) -> dict[str, list[Move]]:
+    moves: dict[str, list[Move]] = defaultdict(list)
+    for move in history.moves:
+        moves[move.job].append(move)
+    return moves
+
+
+@check("INV-01")
+def no_loss(history: History, _: Terms) -> Iterator[Violation]:
+    """Every job whose enqueue was acknowledged is somewhere."""
+    for job in _accepted(history):
+        if job not in history.final or not history.final[job].places:
+            yield Violation("INV-01", job, f"accepted, and now nowhere: {history.final.get(job)}")
+
+
+@check("INV-02")
+def one_place(history: History, _: Terms) -> Iterator[Violation]:
+    """A job's status agrees with the one place it is in, and no entry lacks a job."""
+    for job, place in history.final.items():
+        if place.places and place.places != PLACES.get(place.status):
+            yield Violation("INV-02", job, f"status {place.status} but in {place.places}")
+    for ghost in history.ghosts:
+        if not ghost.startswith("dirt-"):
+            yield Violation("INV-02", ghost, "an entry without a job")
+
+
+@check("INV-03")
+def fences_grow(history: History, _: Terms) -> Iterator[Violation]:
+    """Fences of a job strictly increase, and none is given to two claims, as claimants saw it."""
+    for job, moves in _by_job(history).items():
+        fences = [move.fence for move in moves if move.move == "claim"]
+        if any(later <= earlier for earlier, later in zip(fences, fences[1:], strict=False)):
+            yield Violation("INV-03", job, f"fences {fences}")
+    given: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for line in history.of("claimed"):
+        given[line.job, line.fence].add(line.execution)
+    for (job, fence), executions in given.items():
+        if len(executions) > 1:
+            yield Violation("INV-03", job, f"fence {fence} was given to {sorted(executions)}")
+
+
+@check("INV-04")
+def one_holder(history: History, _: Terms) -> Iterator[Violation]:
+    """Every accepted move of a holder carries the fence of the last claim, and finds it unsettled."""
+    for job, moves in _by_job(history).items():
+        held: tuple[str, int] | None = None
+        for move in moves:
+            if move.move == "claim":
+                if held is not None:
+                    yield Violation("INV-04", job, f"claimed by {move.execution} while {held[0]} held it")
+                held = (move.execution, move.fence)
+            elif move.move in (*_BY_HOLDER, "reclaim"):
+                if held != (move.execution, move.fence):
+                    yield Violation("INV-04", job, f"{move.move} of {move.execution} accepted while {held} held it")
+                if move.move in _ENDS:
+                    held = None
+
+
+@check("INV-05")
+def no_early_reap(history: History, terms: Terms) -> Iterator[Violation]:
+    """No lease is reclaimed before the deadline its last claim or renewal set, by the server's own clock."""
+    for job, moves in _by_job(history).items():
+        set_at: dict[str, int] = {}
+        for move in moves:
+            if move.move in {"claim", "renew"}:
+                set_at[move.execution] = move.ms
+            elif move.move == "reclaim" and move.ms < set_at.get(move.execution, 0) + terms.lease_ms:
+                early_ms = set_at[move.execution] + terms.lease_ms - move.ms
+                yield Violation("INV-05", job, f"{move.execution} was reclaimed {early_ms} ms before its deadline")
+
+
+@check("INV-06")
+def one_outcome(history: History, _: Terms) -> Iterator[Violation]:
+    """A generation is completed at most once, and nothing follows its end but a new enqueue."""
+    for job, moves in _by_job(history).items():
+        ended = ""
+        for move in moves:
+            if move.move == "enqueue":
+                ended = ""
+            elif ended and move.move in {"claim", *_ENDS}:
+                yield Violation("INV-06", job, f"{move.move} after {ended}")
+            elif move.to in {"finished", "failed", "stopped"} and move.move in _ENDS:
+                ended = f"{move.move} by {move.execution}"
+
+
+@check("INV-07")
+def effects_once(history: History, terms: Terms) -> Iterator[Violation]:
+    """An effect takes place at most once, unless its doubt was asked about; finished means that it did."""
+    acts = Counter(line.detail for line in history.of("act"))
+    asked = {line.job for line in history.of("asked")}
+    for key, count in acts.items():
+        job = key.split(":", 1)[0]
+        if count > 1 and job not in asked:
+            yield Violation("INV-07", job, f"effect {key} took place {count} times, and nobody was told of a doubt")
+    acted = {line.job for line in history.of("act")}
+    for job, place in history.final.items():
+        if job in terms.effects and place.status == "finished" and job not in acted:
+            yield Violation("INV-07", job, "finished without its effect")
+
+
+@check("INV-09")
+def counts(history: History, terms: Terms) -> Iterator[Violation]:
+    """Executions and crashes are counted truly, and budgets hold."""
+    claims = Counter(move.job for move in history.moves if move.move == "claim")
+    begins = Counter(line.job for line in history.of("begin"))
+    for job, place in history.final.items():
+        if place.executions != claims[job]:
+            yield Violation("INV-09", job, f"{place.executions} executions on record, {claims[job]} claims made")
+        if place.crashes > terms.crashes + 1:
+            yield Violation("INV-09", job, f"{place.crashes} crashes with a budget of {terms.crashes}")
+        if job in terms.at_most_once and begins[job] > 1:
+            yield Violation("INV-09", job, f"may run at most once, and began {begins[job]} times")
+
+
+@check("INV-10")
+def truthful_answers(history: History, _: Terms) -> Iterator[Violation]:
+    """Who was told "done" is on the server's record once; who was refused is not on it."""
+    settled: dict[str, list[str]] = defaultdict(list)
+    for move in history.moves:
+        if move.move in _ENDS:
+            settled[move.execution].append(move.move)
+    told = {"completed": "complete", "postponed": "postpone", "given back": "give_back"}
+    for line in history.of(*told):
+        if told[line.did] not in settled[line.execution]:
+            yield Violation("INV-10", line.job, f"{line.who} was told {line.did}; the server says {settled[line.execution]}")
+    for execution, ends in settled.items():
+        if len(ends) > 1:
+            yield Violation("INV-10", execution, f"settled more than once: {ends}")
+    enqueued = {move.job for move in history.moves if move.move == "enqueue"}
+    for job in _accepted(history):
+        if job not in enqueued:
+            yield Violation("INV-10", job, "accepted, and not on the server's record")
+
+
+@check("INV-11")
+def once_per_key(history: History, _: Terms) -> Iterator[Violation]:
+    """One enqueue makes one job, however often its request arrived."""
+    invoked = Counter(line.job for line in history.of("enqueue"))
+    for job, count in Counter(move.job for move in history.moves if move.move == "enqueue").items():
+        if invoked[job] and count > invoked[job]:
+            yield Violation("INV-11", job, f"enqueued {invoked[job]} times by its producer, {count} times on record")
+
+
+@check("INV-12")
+def not_before(history: History, terms: Terms) -> Iterator[Violation]:
+    """No job starts before it is due, by the server's clock."""
+    delays = {} if terms.clock_jumped else dict(terms.delays_ms)
+    for job, moves in _by_job(history).items():
+        enqueued = next((move.ms for move in moves if move.move == "enqueue"), None)
+        first = next((move.ms for move in moves if move.move == "claim"), None)
+        if job in delays and enqueued is not None and first is not None and first < enqueued + delays[job]:
+            yield Violation("INV-12", job, f"claimed {first - enqueued} ms after its enqueue, due after {delays[job]}")
+
+
+@check("LIV-01")
+def all_end(history: History, _: Terms) -> Iterator[Violation]:
+    """Once faults have ceased, every accepted job comes to its end."""
+    for job in _accepted(history):
+        place = history.final.get(job)
+        if place is not None and place.status not in {"finished", "failed", "stopped", "canceled"}:
+            yield Violation("LIV-01", job, f"still {place.status} in {place.places}")
+
+
+@check("LIV-02")
+def dead_are_noticed(history: History, terms: Terms) -> Iterator[Violation]:
+    """In calm, a lease past its deadline is reclaimed within the reap interval and a second."""
+    if terms.clock_jumped:
+        return
+    for line in history.of("reclaimed", "buried"):
+        if not line.detail.endswith("ms late"):
+            continue
+        late_ms = int(line.detail.split()[0])
+        if line.us - late_ms * 1_000 > terms.calm_from_us and late_ms > terms.reap_ms + 1_000:
+            yield Violation("LIV-02", line.job, f"reclaimed {late_ms} ms after its deadline")

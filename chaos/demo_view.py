@@ -1,0 +1,196 @@
+"""How the demo looks: a live picture on a terminal, the same events as lines anywhere else, and a table at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, Self
+
+from rich.box import ROUNDED, SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from holdfast.chaos.demo_judge import short
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from holdfast.chaos.demo_fleet import Worker
+    from holdfast.chaos.demo_judge import Evidence, Finding
+    from holdfast.chaos.demo_scene import Line, Scene
+
+_STATE_STYLES = {
+    "starting": "dim",
+    "alive": "green",
+    "killed": "bold red",
+    "asleep": "bold blue",
+    "stopping": "bold yellow",
+    "gone": "yellow",
+}
+_MARK_STYLES = {"fault": "bold red", "repair": "cyan", "": "dim"}
+_COLUMNS = ("ms", "who", "did", "job", "execution", "fence", "")
+#: Lines of the picture that are not its log: header, progress, panels and the log's own head.
+_FRAME_LINES = 13
+#: How many of the newest moves are shown below the lines that stay.
+_FLOW_LINES = 5
+_FRAME_EVERY_MS = 100
+
+
+class View(Protocol):
+    """Whoever shows a scene."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def show(self, scene: Scene) -> None:
+        """Show how it stands now."""
+        ...
+
+
+class Lines:
+    """Events as plain lines, for a pipe or a CI log."""
+
+    def __init__(self, console: Console, header: Sequence[str]) -> None:
+        self._console = console
+        self._header = header
+        self._shown = 0
+
+    def __enter__(self) -> Self:
+        for line in self._header:
+            self._say(line)
+        self._say(_row("  ", *_COLUMNS))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._say("")
+
+    def show(self, scene: Scene) -> None:
+        for line in scene.lines[self._shown :]:
+            mark = {"fault": "!!", "repair": "->", "": "  "}[line.mark]
+            self._say(_row(mark, line.ms, line.who, line.did, line.job, line.execution, line.fence, line.note))
+        self._shown = len(scene.lines)
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _row(mark: str, ms: object, who: str, did: str, job: str, execution: str, fence: str, note: str) -> str:
+    return f"{mark} {ms:>6} {who:<7} {did:<9} {job:<14} {execution:<10} {fence:<12} {note}".rstrip()
+
+
+class Picture:
+    """A live picture: what goes on, a bar, a panel for each place, and the log."""
+
+    def __init__(self, console: Console, header: Sequence[str]) -> None:
+        self._console = console
+        self._header = header
+        self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
+        self._next_ms = 0
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def show(self, scene: Scene) -> None:
+        now_ms = scene.server_ms()
+        # The same core also runs the workers: a frame costs some 10 ms of it.
+        if now_ms < self._next_ms and not scene.is_over:
+            return
+        self._next_ms = now_ms + _FRAME_EVERY_MS
+        self._live.update(self.frame(scene, now_ms), refresh=True)
+
+    def frame(self, scene: Scene, now_ms: int) -> RenderableType:
+        """Draw one picture."""
+        title, *more = self._header
+        head = Text(title, style="bold", no_wrap=True, overflow="ellipsis")
+        details = [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in more]
+        now = Text(f"> {scene.now}", style="bold magenta", no_wrap=True, overflow="ellipsis")
+        room = max(_FLOW_LINES + 1, self._console.height - _FRAME_LINES - len(details))
+        return Group(head, *details, now, _bar(scene, now_ms), _panels(scene, now_ms), _log(scene.lines, room))
+
+
+def _bar(scene: Scene, now_ms: int) -> RenderableType:
+    total, done = len(scene.jobs), len(scene.story.finished)
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1)
+    grid.add_column(no_wrap=True, justify="right")
+    bar = ProgressBar(total=total or 1, completed=done, complete_style="green", finished_style="bold green")
+    grid.add_row("orders", bar, f"{done:>3} of {total} finished  {(now_ms - scene.began_ms) / 1000:>5.1f} s")
+    return grid
+
+
+def _panels(scene: Scene, now_ms: int) -> RenderableType:
+    grid = Table.grid(expand=True)
+    for _ in scene.fleet.places:
+        grid.add_column(ratio=1)
+    grid.add_row(*(_panel(scene, worker, now_ms) for worker in scene.fleet.places))
+    return grid
+
+
+def _panel(scene: Scene, worker: Worker, now_ms: int) -> Panel:
+    held = scene.story.held_by(worker.name)
+    doing = f"works on {held.job}" if held else "holds nothing"
+    if worker.state in {"killed", "asleep"}:
+        doing = f"held {held.job}" if held else "its order was taken back"
+    third = f"{worker.story}" if worker.story else ""
+    if held and worker.state in {"killed", "asleep"}:
+        left_ms = (scene.lease_ends_ms.get(held.execution) or now_ms) - now_ms
+        third = f"lease ends in {left_ms / 1000:.1f} s" if left_ms > 0 else "its lease has ended"
+    style = _STATE_STYLES[worker.state]
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f"{doing}\n")
+    text.append(f"{scene.story.done[worker.name]:>3} finished  pid {worker.pid}\n", style="dim")
+    text.append(third, style=style if third.startswith(("lease", "its")) else "dim")
+    return Panel(text, title=f"{short(worker.name)} {worker.state}", title_align="left", box=ROUNDED, border_style=style)
+
+
+def _log(lines: Sequence[Line], room: int) -> RenderableType:
+    """Draw the lines that stay, what was done to workers and what came of it, above the newest moves of all."""
+    marked = [line for line in lines if line.mark][-(room - _FLOW_LINES) :]
+    flow = [line for line in lines if not line.mark][-(room - len(marked)) :]
+    table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style="underline")
+    for name in _COLUMNS:
+        justify = "right" if name == "ms" else "left"
+        table.add_column(name, justify=justify, no_wrap=True, ratio=1 if not name else None)
+    for line in (*marked, *flow):
+        cells = (str(line.ms), line.who, line.did, line.job, line.execution, line.fence, line.note)
+        table.add_row(*map(Text, cells), style=_MARK_STYLES[line.mark])
+    return table
+
+
+def verdict(
+    console: Console, evidence: Evidence, findings: Sequence[Finding], *, refused: int, took_s: float, seed: int
+) -> None:
+    """Print what was counted, each promise, and in one line whether all held."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name, justify in (("counted", "left"), ("seen", "right"), ("had to be", "right"), ("", "left")):
+        table.add_column(name, justify=justify)
+    orders = len(evidence.jobs)
+    table.add_row("orders enqueued", str(orders), "", "")
+    table.add_row("orders finished", str(len(evidence.finished)), str(orders), "")
+    table.add_row("executions", str(evidence.count("claim")), "", "claims in holdfast:moves")
+    table.add_row("reclaimed", str(evidence.count("reclaim")), "", "reclaims in holdfast:moves")
+    table.add_row("refused", str(refused), "", "executions that a worker's own log calls no longer ours")
+    table.add_section()
+    for finding in findings:
+        word = Text("BROKEN", "bold red") if finding.trouble else Text("held", "green")
+        table.add_row(finding.promise, finding.seen, finding.required, word)
+    console.print(table)
+    console.print()
+    troubles = [finding.trouble for finding in findings if finding.trouble]
+    if troubles:
+        console.print(f"NOT HELD (seed {seed}): {'; '.join(troubles)}", style="bold red", markup=False, soft_wrap=True)
+    else:
+        console.print(f"All promises held, in {took_s:.1f} s (seed {seed}).", style="bold green", highlight=False)

@@ -1,0 +1,225 @@
+"""Who acts in a simulated run: producers, workers with their horses, keepers, and people. Production code throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import redis
+
+from holdfast.chaos.simulation.bodies import SimClock, SimEars, SimFace, SimRuntime
+from holdfast.chaos.simulation.world import Process, World
+from holdfast.jobs import events
+from holdfast.jobs.errors import RedisAwayError
+from holdfast.jobs.queue import Queue
+from holdfast.jobs.retry import Retry
+from holdfast.jobs.rq_surface import Job, resolve_serializer
+from holdfast.jobs.store.connections import Courier
+from holdfast.jobs.store.moves import Caller, Moves
+from holdfast.jobs.store.scripts import Scripts
+from holdfast.recovery.keeper import Keeper, all_chores
+from holdfast.workers.engine import Engine, Limits
+from holdfast.workers.horse import Horse, Trade
+from holdfast.workers.order import Order
+from holdfast.workers.shared_memory import Board
+
+if TYPE_CHECKING:
+    from holdfast.chaos.history import History
+    from holdfast.jobs.lease import Lease
+    from holdfast.jobs.settings import Settings
+
+RESTART_US = 1_000_000
+
+
+class Stage:
+    """What all actors of a run share: the world, how to connect, the settings, and where they are written down."""
+
+    def __init__(
+        self,
+        world: World,
+        connect: Callable[[], redis.Redis],
+        settings: Settings,
+        history: History,
+        *,
+        judge: redis.Redis,
+        queues: Sequence[str],
+    ) -> None:
+        self.world = world
+        self.connect = connect
+        self.settings = settings
+        self.history = history
+        #: A connection that no fault befalls.
+        self.judge = judge
+        self.queues = tuple(queues)
+        self.looked_at_s = -1
+        self.clock = SimClock(world)
+        self.is_over = False
+        self.workers: list[SimWorker] = []
+        self.producers: list[Process] = []
+
+    def scripts(self, client: redis.Redis) -> Scripts:
+        """Give the moves on a connection, recording themselves in the server's order."""
+        return Scripts(client, record=True)
+
+    def tell(self, who: str) -> events.Events:
+        """Give a stream whose listener writes the history."""
+        return events.Events(lambda event: self.history.event(self.world.now_us, who, event))
+
+
+class SimWorker:
+    """One worker under a supervisor: when it dies or stops, it is started again."""
+
+    def __init__(self, stage: Stage, name: str, queues: Sequence[str]) -> None:
+        self._stage = stage
+        self.name = name
+        self._queues = queues
+        self._life = 0
+        self.process: Process | None = None
+        self.engine: Engine | None = None
+        self.ears: SimEars | None = None
+        stage.workers.append(self)
+
+    def start(self, delay_us: int = 0) -> None:
+        """Start it, and again a second after each end until the run is over."""
+        self._life += 1
+        name = f"{self.name}.{self._life}"
+        self.process = self._stage.world.spawn(name, lambda: self._live(name), delay_us=delay_us)
+        self.process.on_end = self._ended
+
+    def _ended(self, process: Process) -> None:
+        # A horse dies with its parent: PDEATHSIG.
+        for child in process.family()[1:]:
+            self._stage.world.end(child)
+        if not self._stage.is_over:
+            self.start(RESTART_US)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        if self.engine is not None and self.process is not None and self.process.is_alive:
+            self.engine.ask_to_stop()
+            if self.ears is not None:
+                self.ears.nudge()
+
+    def _live(self, name: str) -> int:
+        stage = self._stage
+        rng = stage.world.chance(name + "/engine")
+        client = stage.connect()
+        scripts = stage.scripts(client)
+        caller = Caller(name, f"{rng.getrandbits(64):016x}")
+        board = Board()
+        tell = stage.tell(name)
+        courier = Courier(client, stage.clock, rng)
+        ears = self.ears = SimEars(stage.world, stage.clock, poll_ms=stage.settings.poll_ms)
+
+        def run_job(lease: Lease, record: dict[bytes, bytes]) -> int:
+            return _run_in_horse(stage, caller, board, lease, record)
+
+        self.engine = Engine(
+            moves=Moves(scripts, stage.clock, stage.settings, caller),
+            courier=courier,
+            settings=stage.settings,
+            clock=stage.clock,
+            runtime=SimRuntime(stage.world),
+            ears=ears,
+            keeper=Keeper(
+                all_chores(scripts, stage.clock, stage.settings, tell), stage.clock, rng, on_trouble=courier.take_note
+            ),
+            board=board,
+            order=Order(self._queues, "default", rng),
+            tell=tell,
+            face=SimFace(stage.clock),
+            rng=rng,
+            run_job=run_job,
+        )
+        self.engine.run(Limits())
+        return 0
+
+
+def _run_in_horse(stage: Stage, caller: Caller, board: Board, lease: Lease, record: dict[bytes, bytes]) -> int:
+    """Do in a simulated child what the adapter does in a forked one."""
+    world = stage.world
+    process = world.running
+    assert process is not None
+    client = stage.connect()
+    rng = world.chance(process.name + "/horse")
+    horse = Horse(
+        Trade(
+            connection=client,
+            job_class=Job,
+            serializer=resolve_serializer(None),
+            death_penalty=_no_penalty,
+        ),
+        Moves(stage.scripts(client), stage.clock, stage.settings, caller),
+        Courier(client, stage.clock, rng),
+        stage.clock,
+        board,
+        stage.tell(process.name),
+        rng,
+    )
+
+    def watch() -> int:
+        while not horse.is_out_of_time() and process.is_alive:
+            left_us = (board.stop_by_ms - stage.clock.boot_ms()) * 1_000
+            world.wait(min(max(left_us, 5_000), 1_000_000))
+        if process.is_alive:
+            world.kill(process)
+        return 0
+
+    # The guard is a thread of the horse: what freezes the one freezes the other.
+    world.spawn(process.name + ".guard", watch, thread_of=process)
+    return horse.run(lease, record)
+
+
+def _no_penalty(*_: Any, **__: Any) -> AbstractContextManager[None]:
+    """Stand for RQ's alarm: simulated bodies do not hang."""
+    return nullcontext()
+
+
+class SimProducer:
+    """App code that enqueues, one job after the other, and writes down what it was told."""
+
+    def __init__(self, stage: Stage, name: str, orders: Sequence[dict[str, Any]]) -> None:
+        self._stage = stage
+        self._name = name
+        self._orders = orders
+
+    def start(self) -> None:
+        """Begin to enqueue."""
+        self._stage.producers.append(self._stage.world.spawn(self._name, self._live))
+
+    def _live(self) -> int:
+        stage = self._stage
+        rng = stage.world.chance(self._name + "/queue")
+        client = stage.connect()
+        queues: dict[str, Queue] = {}
+        for order in self._orders:
+            stage.clock.sleep(order["after_s"])
+            queue = queues.setdefault(
+                order["queue"],
+                Queue(order["queue"], connection=client, clock=stage.clock, rng=rng, settings=stage.settings),
+            )
+            self._enqueue(queue, order)
+        return 0
+
+    def _enqueue(self, queue: Queue, order: dict[str, Any]) -> None:
+        history, world = self._stage.history, self._stage.world
+        job_id = order["job_id"]
+        history.note(world.now_us, self._name, "enqueue", job_id, detail=order["queue"])
+        options: dict[str, Any] = {"job_id": job_id, "args": (job_id, order["body"]), "crashes": order.get("crashes")}
+        if order.get("retries"):
+            options["retry"] = Retry(max=order["retries"], interval=order["interval_s"])
+        try:
+            if order.get("in_s"):
+                queue.enqueue_in(timedelta(seconds=order["in_s"]), BODY, **options)
+            else:
+                queue.enqueue(BODY, **options)
+        except RedisAwayError:
+            history.note(world.now_us, self._name, "unknown", job_id)
+        else:
+            history.note(world.now_us, self._name, "accepted", job_id)
+
+
+#: Which function simulated jobs call.
+BODY = "holdfast.chaos.simulation.work.body"

@@ -1,0 +1,98 @@
+"""What a run is made of: a seed becomes actors, jobs, and a set of faults that may strike."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from holdfast.chaos.faults import load_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: How much oftener faults come in hard runs.
+HARDER = 3.0
+
+
+@dataclass(frozen=True)
+class Strike:
+    """One fault, at one call of one process or at one moment."""
+
+    fault: str
+    arguments: tuple[Any, ...]
+    process: str = ""
+    call: int = 0
+    at_us: int = 0
+
+    def make(self) -> Any:
+        """Give the fault itself."""
+        return load_all()[self.fault](*self.arguments)
+
+    def __str__(self) -> str:
+        where = f"{self.process} call {self.call}" if self.process else f"at {self.at_us / 1000:.0f} ms"
+        return f"{self.fault}{self.arguments or ''} {where}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run, before it is run."""
+
+    seed: int
+    hard: bool
+    orders: tuple[tuple[dict[str, Any], ...], ...]
+    workers: int
+    queues: tuple[str, ...]
+    #: For how long faults may strike, in us; then the run is left alone until all is settled.
+    storm_us: int
+    #: Which faults may strike; each seed leaves some out, so that rare ones get the stage to themselves.
+    kinds: tuple[str, ...]
+    #: The strikes themselves: None draws them from the seed, a list repeats a run or a part of it.
+    strikes: tuple[Strike, ...] | None = None
+    keepers: int = 1
+
+    def with_strikes(self, strikes: Iterable[Strike]) -> Plan:
+        """Give the same run with these strikes only."""
+        return replace(self, strikes=tuple(strikes))
+
+
+def plan_for(seed: int, *, hard: bool = False, only: str | None = None, jobs: int = 16) -> Plan:
+    """Make the plan of a seed. `only` leaves one failure mode to strike."""
+    rng = random.Random(f"{seed}/plan")
+    queues = ("high", "low")[: rng.randint(1, 2)]
+    faults = load_all()
+    kinds = tuple(
+        name
+        for name, kind in sorted(faults.items())
+        if (kind.mode == only if only else rng.random() < 0.7)  # noqa: PLR2004 - most, never all
+    )
+    producers = rng.randint(1, 2)
+    orders = tuple(
+        tuple(_order(rng, f"J{number}", queues) for number in range(producer, jobs, producers))
+        for producer in range(producers)
+    )
+    return Plan(seed, hard, orders, rng.randint(2, 3), queues, 40_000_000, kinds, keepers=rng.randint(0, 1))
+
+
+def _order(rng: random.Random, job_id: str, queues: tuple[str, ...]) -> dict[str, Any]:
+    body: dict[str, Any] = {"works_s": tuple(rng.choice((0.01, 0.1, 1.0, 3.0)) for _ in range(rng.randint(0, 3)))}
+    if rng.random() < 0.5:  # noqa: PLR2004 - a fair coin
+        body["effect"] = rng.choice(("fail", "probe", "probe"))
+        body["lingers_s"] = rng.choice((0.0, 0.05, 2.0))
+    order: dict[str, Any] = {
+        "job_id": job_id,
+        "queue": rng.choice(queues),
+        "after_s": rng.choice((0.01, 0.3, 1.0, 2.5)),
+        "body": body,
+    }
+    chance = rng.random()
+    if chance < 0.15:  # noqa: PLR2004 - some of each kind
+        body["fails"] = rng.randint(1, 3)
+        order |= {"retries": 3, "interval_s": rng.choice((0, 1, 4))}
+    elif chance < 0.2:  # noqa: PLR2004
+        body["poison"] = True
+    elif chance < 0.25:  # noqa: PLR2004
+        order["crashes"] = 0
+    elif chance < 0.35:  # noqa: PLR2004
+        order["in_s"] = rng.choice((0.5, 5.0, 12.0))
+    return order

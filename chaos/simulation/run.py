@@ -1,0 +1,258 @@
+"""One simulated run: from a plan to a history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from rq import job as rq_job
+from rq import queue as rq_queue
+
+from holdfast.chaos.checker import Terms, Violation, judge
+from holdfast.chaos.faults import load_all
+from holdfast.chaos.history import History, Move, Place
+from holdfast.chaos.simulation import work
+from holdfast.chaos.simulation.actors import SimProducer, SimWorker, Stage
+from holdfast.chaos.simulation.plan import HARDER, Plan, Strike
+from holdfast.chaos.simulation.servers import EPOCH_US, Fake
+from holdfast.chaos.simulation.wire import Call, Fate
+from holdfast.chaos.simulation.world import World
+from holdfast.jobs.settings import Settings
+from holdfast.jobs.store import keys
+from holdfast.jobs.store.records import pairs
+from holdfast.recovery.keeper import Keeper, all_chores
+
+if TYPE_CHECKING:
+    import redis
+
+    from holdfast.chaos.simulation.servers import RealServer
+
+SETTINGS = Settings(
+    lease_ms=4_000,
+    renew_ms=1_000,
+    margin_ms=500,
+    reap_ms=500,
+    promote_ms=500,
+    poll_ms=400,
+    grace_ms=5_000,
+    record_moves=True,
+)
+#: After the storm, how long the rest may take.
+CALM_US = 400_000_000
+
+
+class StrikesOf:
+    """Decides the fate of each call: drawn from the seed, or as a list says."""
+
+    def __init__(self, plan: Plan, stage: Stage) -> None:
+        self._plan = plan
+        self._stage = stage
+        self._rng = stage.world.chance("fates")
+        self._rate = HARDER if plan.hard else 1.0
+        faults = load_all()
+        self._kinds = [faults[name] for name in plan.kinds if hasattr(faults[name], "rate")]
+        self._given = None
+        if plan.strikes is not None:
+            self._given = {(strike.process, strike.call): strike for strike in plan.strikes if strike.process}
+        self.struck: list[Strike] = []
+
+    def of(self, call: Call) -> Fate:
+        """Give the fate of this call, and write it down."""
+        fate = Fate()
+        strike = self._draw(call) if self._given is None else self._given.get((call.process.name, call.number))
+        if strike is not None:
+            self.struck.append(strike)
+            strike.make().befall(fate, call, self._stage)
+            self._stage.history.note(
+                self._stage.world.now_us, "nemesis", "fault", detail=f"{strike} {call.name}"
+            )
+        return fate
+
+    def _draw(self, call: Call) -> Strike | None:
+        if self._stage.world.now_us >= self._plan.storm_us:
+            return None
+        for kind in self._kinds:
+            if self._rng.random() < kind.rate * self._rate:
+                return Strike(kind.name, _arguments(kind.draw(self._rng)), call.process.name, call.number)
+        return None
+
+    def schedule(self) -> None:
+        """Arrange the faults that come at a moment."""
+        for strike in self._moments():
+            self._stage.world.at(strike.at_us, lambda strike=strike: self._harm(strike))  # type: ignore[misc]
+
+    def _moments(self) -> list[Strike]:
+        if self._plan.strikes is not None:
+            return [strike for strike in self._plan.strikes if not strike.process]
+        faults = load_all()
+        drawn = []
+        for kind in (faults[name] for name in self._plan.kinds if hasattr(faults[name], "count")):
+            expected = kind.count * self._rate
+            count = int(expected) + (self._rng.random() < expected % 1)
+            for _ in range(count):
+                at_us = self._rng.randrange(self._plan.storm_us)
+                drawn.append(Strike(kind.name, _arguments(kind.draw(self._rng)), at_us=at_us))
+        return drawn
+
+    def _harm(self, strike: Strike) -> None:
+        self.struck.append(strike)
+        self._stage.history.note(self._stage.world.now_us, "nemesis", "fault", detail=str(strike))
+        strike.make().harm(self._stage)
+
+
+def _arguments(fault: Any) -> tuple[Any, ...]:
+    return tuple(vars(fault).values())
+
+
+def terms_of(plan: Plan, settings: Settings = SETTINGS) -> Terms:
+    """Give what the judge must know of a plan."""
+    orders = [order for some in plan.orders for order in some]
+    return Terms(
+        lease_ms=settings.lease_ms,
+        reap_ms=settings.reap_ms,
+        crashes=settings.crashes,
+        at_most_once=frozenset(order["job_id"] for order in orders if order.get("crashes") == 0),
+        effects=frozenset(order["job_id"] for order in orders if "effect" in order["body"]),
+        delays_ms=tuple((order["job_id"], int(order["in_s"] * 1_000)) for order in orders if "in_s" in order),
+        calm_from_us=plan.storm_us,
+        clock_jumped=any("clock" in kind for kind in plan.kinds),
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a plan."""
+
+    plan: Plan
+    history: History
+    #: What struck, so that the run can be repeated without drawing.
+    strikes: tuple[Strike, ...]
+    calls: int
+    virtual_s: float
+
+    def violations(self) -> list[Violation]:
+        """Judge it."""
+        return judge(self.history, terms_of(self.plan))
+
+
+def run_plan(plan: Plan, *, real: RealServer | None = None, settings: Settings = SETTINGS) -> Run:
+    """Run a plan on fakeredis, or on a real server under our clock."""
+    world = World(plan.seed)
+    server: Any = Fake(world) if real is None else real.of(world)
+    history = History()
+    fates = _Later()
+    connection = server.connection_class(fates, settings.reply_ms * 1_000)
+    stage = Stage(world, lambda: server.client(connection), settings, history, judge=server.client(), queues=plan.queues)
+    fates.strikes = strikes = StrikesOf(plan, stage)
+    with server.in_force(), _rq_time(world):
+        try:
+            work.set_stage(stage)
+            strikes.schedule()
+            _start(plan, stage)
+            world.run(plan.storm_us)
+            world.run(plan.storm_us + CALM_US, is_over=lambda: _is_quiet(stage))
+            stage.is_over = True
+            server.set_clock()
+            _look_around(stage, plan)
+        finally:
+            work.set_stage(None)
+            world.close()
+            stage.judge.close()
+    calls = sum(process.calls for process in world.processes)
+    return Run(plan, history, tuple(strikes.struck), calls, world.now_us / 1_000_000)
+
+
+class _Later:
+    """Passes on to strikes that are made after the connections they strike."""
+
+    strikes: StrikesOf
+
+    def of(self, call: Call) -> Fate:
+        return self.strikes.of(call)
+
+
+@contextmanager
+def _rq_time(world: World) -> Iterator[None]:
+    """Let RQ date its jobs by the virtual clock."""
+
+    def now() -> datetime:
+        return datetime.fromtimestamp((EPOCH_US + world.now_us) / 1_000_000, tz=UTC)
+
+    with mock.patch.object(rq_job, "now", now), mock.patch.object(rq_queue, "now", now):
+        yield
+
+
+def _start(plan: Plan, stage: Stage) -> None:
+    for number, orders in enumerate(plan.orders, 1):
+        SimProducer(stage, f"p{number}", orders).start()
+    for number in range(1, plan.workers + 1):
+        SimWorker(stage, f"w{number}", plan.queues).start()
+    for number in range(1, plan.keepers + 1):
+        stage.world.spawn(f"k{number}", lambda number=number: _keep(stage, f"k{number}"))  # type: ignore[misc]
+
+
+def _keep(stage: Stage, name: str) -> int:
+    scripts = stage.scripts(stage.connect())
+    rng = stage.world.chance(name + "/keeper")
+    chores = all_chores(scripts, stage.clock, stage.settings, stage.tell(name))
+    Keeper(chores, stage.clock, rng).run(stops=lambda: stage.is_over)
+    return 0
+
+
+def _is_quiet(stage: Stage) -> bool:
+    """Tell whether every accepted job has come to its end. Looked at once a virtual second."""
+    second = stage.world.now_us // 1_000_000
+    if second == stage.looked_at_s:
+        return False
+    stage.looked_at_s = second
+    if any(producer.is_alive for producer in stage.producers):
+        return False
+    accepted = {line.job for line in stage.history.of("accepted")}
+    with stage.judge.pipeline(transaction=False) as pipe:
+        for job in sorted(accepted):
+            pipe.hget(keys.job(job), "status")
+        return all(status in {b"finished", b"failed"} for status in pipe.execute())
+
+
+def _look_around(stage: Stage, plan: Plan) -> None:
+    """Write down where everything is, and what the server did."""
+    judge, history = stage.judge, stage.history
+    known = {order["job_id"] for orders in plan.orders for order in orders}
+    where: dict[str, list[str]] = {}
+    for queue in plan.queues:
+        for job in judge.lrange(keys.queue(queue), 0, -1):
+            where.setdefault(job.decode(), []).append("line")
+        for place in ("scheduled", "finished", "failed", "deferred", "canceled", "wip", "leases"):
+            for member in judge.zrange(keys.FAMILIES[place](queue), 0, -1):
+                where.setdefault(member.decode().split(":")[0], []).append(place)
+    for job in sorted(known | set(where)):
+        record = judge.hgetall(keys.job(job))
+        if job in known and record:
+            history.final[job] = _place(record, where.get(job, []))
+        elif where.get(job) or any(line.job == job for line in history.of("accepted")):
+            history.ghosts.append(f"{job} in {where.get(job, [])}")
+    history.moves = [_move(fields) for _, fields in judge.xrange(keys.moves())]
+
+
+def _place(record: dict[bytes, bytes], places: list[str]) -> Place:
+    return Place(
+        status=record.get(b"status", b"").decode(),
+        places=tuple(sorted(places)),
+        ended=record.get(b"hf_ended", b"").decode(),
+        dead=record.get(b"hf_dead", b"").decode(),
+        executions=int(record.get(b"hf_executions", 0)),
+        crashes=int(record.get(b"hf_crashes", 0)),
+        failures=int(record.get(b"hf_failures", 0)),
+    )
+
+
+def _move(fields: Any) -> Move:
+    said = {name.decode(): value.decode() for name, value in dict(fields).items()}
+    return Move(
+        int(said["ms"]), said["move"], said["job"], said["queue"], said["execution"], int(said["fence"] or 0),
+        said["to"], said["who"],
+    )

@@ -1,0 +1,103 @@
+"""Watches one worker's requests, lets its job go on when enough was seen, and strikes at the boundary of a case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.chaos.proxy import Act, After, Before, DelayReply, DropRequest, EatReply, Pass, Request, SignalThenPass
+from holdfast.chaos.sweep.boundaries import TAKING, Rhythm, Sightings, name_of
+from holdfast.chaos.sweep.cases import DEADLY, Boundary, Case, Fault, Side
+from holdfast.chaos.sweep.tasks import gate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from holdfast.chaos.sweep.processes import WorkerProcess
+
+#: Longer than a worker waits for a reply under the settings of the sweep, shorter than its lease.
+LATE_MS = 700
+
+
+class Director:
+    """The rule of the proxy for one case, or for a run without a fault when there is none."""
+
+    def __init__(self, worker: WorkerProcess, rhythm: Rhythm, folder: Path, case: Case | None) -> None:
+        self._worker = worker
+        self._rhythm = rhythm
+        self._folder = folder
+        self._case = case
+        self._sightings = Sightings(rhythm)
+        self._awaited = set(rhythm.needed)
+        #: How often the worker has asked for a job.
+        self.looks = 0
+        #: The boundaries passed between its first taking of a job and its next.
+        self.boundaries: list[Boundary] = []
+        #: Whether the fault has happened.
+        self.has_struck = False
+        #: Whether there was nobody it could happen to.
+        self.has_missed = False
+
+    def __call__(self, request: Request) -> Act:
+        """Say what becomes of a request. Called in the proxy's thread."""
+        name = name_of(request.words)
+        self.looks += name in TAKING
+        if not self.looks:
+            return Pass()
+        stage = self._sightings.stage
+        boundary = self._sightings.see(name)
+        if self._sightings.stage > stage:
+            self._awaited = set(self._rhythm.needed)
+        if boundary is not None and self._case is None and self.looks == 1:
+            self.boundaries.append(Boundary(boundary, self._worker.horse_pid is not None))
+        if boundary is not None and self._case is not None and boundary == self._case.boundary:
+            # Not counted as seen: after a fault that the worker survives, it must come once more.
+            return self._strike(self._case, request)
+        self._note(name)
+        return Pass()
+
+    def open_gates(self) -> None:
+        """Let the job run through, whoever runs it."""
+        for stage in range(len(self._rhythm.openings) + 1):
+            gate(str(self._folder), stage).touch()
+
+    def _note(self, name: str) -> None:
+        self._awaited.discard(name)
+        if not self._awaited:
+            gate(str(self._folder), self._sightings.stage).touch()
+
+    def _strike(self, case: Case, request: Request) -> Act:
+        match case.fault:
+            case Fault.REPLY_EATEN:
+                self.has_struck = True
+                return EatReply()
+            case Fault.REPLY_LATE:
+                self.has_struck = True
+                return DelayReply(LATE_MS)
+            case Fault.REQUEST_LOST:
+                self.has_struck = True
+                return DropRequest()
+        if case.side is Side.AFTER:
+            return After(lambda: self._hurt(case.fault))
+        if self._outlives(case.fault, request):
+            return SignalThenPass(lambda: self._hurt(case.fault))
+        return Before(lambda: self._hurt(case.fault))
+
+    def _outlives(self, fault: Fault, request: Request) -> bool:
+        """Tell whether the sender will live on, so that its request goes its way."""
+        if fault is Fault.KILL_HORSE:
+            return request.peer_pid != self._worker.horse_pid
+        return fault not in DEADLY
+
+    def _hurt(self, fault: Fault) -> None:
+        match fault:
+            case Fault.KILL_PARENT:
+                self._worker.kill_parent()
+            case Fault.KILL_HORSE:
+                self.has_missed = not self._worker.kill_horse()
+            case Fault.KILL_TREE:
+                self._worker.kill_tree()
+            case Fault.SIGTERM:
+                self._worker.terminate()
+        self.has_struck = True
+        if fault is not Fault.SIGTERM:
+            self.open_gates()

@@ -1,0 +1,201 @@
+"""Where one case after another is played: a server, a proxy before it, a worker behind that, and a healthy one."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import rq
+
+from holdfast.chaos.history import Move, Place
+from holdfast.chaos.proxy import FaultProxy, let_pass
+from holdfast.chaos.server import PrivateServer
+from holdfast.chaos.sweep.cases import Fault, Setting
+from holdfast.chaos.sweep.director import Director
+from holdfast.chaos.sweep.processes import WorkerProcess
+from holdfast.chaos.sweep.works import WORKS, Cast
+from holdfast.examples.shop.ledger import Ledger
+from holdfast.jobs.state import Status
+from holdfast.jobs.store import keys
+from holdfast.jobs.store.scripts import load
+
+if TYPE_CHECKING:
+    from holdfast.chaos.sweep.cases import Boundary, Case
+
+JOB = "the-job"
+_ENDED = {Status.FINISHED, Status.FAILED, Status.STOPPED, Status.CANCELED}
+#: Where nothing of an ended job may be left.
+_UNRESTED = ("line", "leases", "wip", "scheduled")
+_LOOK_S = 0.01
+
+
+@dataclass(frozen=True)
+class Played:
+    """How a case went, complete enough to be judged without it."""
+
+    #: None for a job whose record is gone.
+    place: Place | None
+    moves: tuple[Move, ...]
+    #: How often the ledger was charged.
+    charges: int
+    boundaries: tuple[Boundary, ...]
+    has_struck: bool
+    has_missed: bool
+    #: It was not over when patience was.
+    is_stuck: bool
+    #: How the hurt worker ended by itself; None if it still ran when all was over.
+    exit_code: int | None
+    seconds: float
+    logs: str
+
+    @property
+    def claims(self) -> int:
+        """How many executions began."""
+        return sum(move.move == "claim" for move in self.moves)
+
+
+class Stage:
+    """Plays one case at a time. A `with` block makes it and removes all of it."""
+
+    def __init__(self, cast: Cast) -> None:
+        self._cast = cast
+        self._exits = ExitStack()
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as exits:
+            self._folder = Path(tempfile.mkdtemp(prefix="holdfast-sweep-"))
+            exits.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            self._server = exits.enter_context(PrivateServer())
+            self._proxy = exits.enter_context(FaultProxy(("127.0.0.1", self._server.port)))
+            self._redis = exits.enter_context(self._server.client())
+            # A server that learns its scripts during the first case would be asked otherwise in the second.
+            for script in load(record=True).values():
+                self._redis.script_load(script.text)
+            self._ledger = Ledger(self._folder / "ledger")
+            self._exits = exits.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exits.close()
+
+    def play(self, setting: Setting, case: Case | None = None) -> Played:
+        """Run one job through a worker that is hurt as the case says, and see where it ends."""
+        begun = time.monotonic()
+        work, folder = WORKS[setting.work], self._new_folder()
+        self._redis.flushall()
+        queues = ["only"] if setting.queues == 1 else ["first", "second"]
+        arguments = [str(folder)] + [str(self._ledger.path)] * work.has_ledger
+        retry = rq.Retry(work.retries) if work.retries else None
+        rq.Queue(queues[-1], connection=self._redis).enqueue(work.function, *arguments, job_id=JOB, retry=retry)
+        hurt = self._worker(self._cast.worker, self._cast.options, self._proxy.url, queues, folder / "hurt.log")
+        healthy = self._worker(
+            self._cast.healthy_worker, self._cast.healthy_options, self._server.url, queues, folder / "healthy.log"
+        )
+        director = Director(hurt, work.rhythm, folder, case)
+        self._proxy.rule = director
+        try:
+            with hurt, ExitStack() as later:
+                over = self._wait(case, hurt, director, queues, lambda: later.enter_context(healthy))
+                exit_code = hurt.exit_code
+        finally:
+            self._proxy.rule = let_pass
+            self._proxy.cut()
+        self._proxy.check()
+        moves = [_move(fields) for _, fields in self._redis.xrange(keys.moves())]
+        return Played(
+            place=self._find(queues),
+            moves=tuple(move for move in moves if move.job == JOB),
+            charges=self._ledger.rows_per_order().get(str(folder), 0),
+            boundaries=tuple(director.boundaries),
+            has_struck=director.has_struck,
+            has_missed=director.has_missed,
+            is_stuck=not over,
+            exit_code=exit_code,
+            seconds=time.monotonic() - begun,
+            logs=f"--- hurt\n{hurt.log}--- healthy\n{healthy.log}",
+        )
+
+    def _wait(
+        self, case: Case | None, hurt: WorkerProcess, director: Director, queues: list[str], send_help: Any
+    ) -> bool:
+        """Wait until the job is at rest and nobody can disturb it. Tells whether that came in time."""
+        patience = time.monotonic() + self._cast.patience_s
+        helped, struck_at, looks_at_rest = False, None, None
+        while time.monotonic() < patience:
+            if struck_at is None and director.has_struck:
+                struck_at = time.monotonic()
+            is_alone_too_long = struck_at is not None and time.monotonic() > struck_at + self._cast.alone_s
+            if self._is_at_rest(queues):
+                looks_at_rest = director.looks if looks_at_rest is None else looks_at_rest
+                must_leave = case is not None and case.fault is Fault.SIGTERM and director.has_struck
+                if hurt.exit_code is not None or (director.looks > looks_at_rest and not must_leave):
+                    return True
+            elif not helped and (hurt.exit_code is not None or is_alone_too_long):
+                helped = True
+                director.open_gates()
+                send_help()
+            time.sleep(_LOOK_S)
+        return False
+
+    def _is_at_rest(self, queues: list[str]) -> bool:
+        place = self._find(queues)
+        return place is None or (place.status in _ENDED and not set(place.places) & set(_UNRESTED))
+
+    def _find(self, queues: list[str]) -> Place | None:
+        with self._redis.pipeline() as pipe:
+            pipe.hgetall(keys.job(JOB))
+            for queue in queues:
+                pipe.lrange(keys.queue(queue), 0, -1)
+                for family in _SETS:
+                    pipe.zrange(keys.FAMILIES[family](queue), 0, -1)
+            record, *members = pipe.execute()
+        names = ["line", *_SETS] * len(queues)
+        places = [
+            name for name, ids in zip(names, members, strict=True) for each in ids if each.decode().split(":")[0] == JOB
+        ]
+        return _place(record, places) if record else None
+
+    def _worker(self, kind: str, options: tuple[str, ...], url: str, queues: list[str], log: Path) -> WorkerProcess:
+        path = {"PYTHONPATH": self._cast.python_path} if self._cast.python_path else {}
+        return WorkerProcess(["-u", url, "-w", kind, *options, *queues], {**self._cast.environment, **path}, log)
+
+    def _new_folder(self) -> Path:
+        self._number += 1
+        folder = self._folder / str(self._number)
+        folder.mkdir()
+        return folder
+
+
+_SETS = ("leases", "wip", "scheduled", "finished", "failed", "deferred", "canceled")
+
+
+def _place(record: dict[bytes, bytes], places: list[str]) -> Place:
+    return Place(
+        status=record.get(b"status", b"").decode(),
+        places=tuple(sorted(places)),
+        ended=record.get(b"hf_ended", b"").decode(),
+        dead=record.get(b"hf_dead", b"").decode(),
+        executions=int(record.get(b"hf_executions", 0)),
+        crashes=int(record.get(b"hf_crashes", 0)),
+        failures=int(record.get(b"hf_failures", 0)),
+    )
+
+
+def _move(fields: dict[bytes, bytes]) -> Move:
+    said = {name.decode(): value.decode() for name, value in fields.items()}
+    return Move(
+        int(said["ms"]),
+        said["move"],
+        said["job"],
+        said["queue"],
+        said["execution"],
+        int(said["fence"] or 0),
+        said["to"],
+        said["who"],
+    )

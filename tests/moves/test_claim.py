@@ -1,0 +1,270 @@
+"""queued -> started: one worker takes the next job that may be taken, and what stands in the way is put right."""
+
+import pytest
+from rq.suspension import resume, suspend
+
+from holdfast.jobs.rq_surface import Job
+from holdfast.jobs.store import keys
+from holdfast.jobs.store.outcomes import Claimed, Closed, Empty, Lost
+
+LEASED = {"status": "started", "place": "leases default"}
+
+
+def push(pool, job_id="job-1"):
+    """Put an id in line as a stock tool or a hand may: whatever state the job is in."""
+    pool.redis.rpush(keys.queue("default"), job_id)
+
+
+def test_a_claimed_job_is_under_a_lease(pool):
+    """The lease lasts from the claim by the server's clock, and stock tools see a running job."""
+    pool.enqueue(job_timeout=60)
+    held = pool.worker("w1").hold()
+    after = LEASED | {"deadline_ms": pool.settings.lease_ms, "worker_name": "w1", "hf_fence": str(held.fence)}
+    assert pool.state("job-1", *after) == after
+    assert pool.redis.smembers(keys.leased()) == {b"default"}
+
+    job = Job.fetch("job-1", connection=pool.redis)
+    (execution,) = job.get_executions()
+    assert (execution.id, job.get_status(), job.worker_name) == (held.execution, "started", "w1")
+    assert pool.redis.hget(keys.worker("w1"), "current_job") == b"job-1"
+
+
+@pytest.mark.parametrize(("timeout", "patience_s"), [(60, 3_660), (-1, float("inf"))])
+def test_stock_tools_think_a_job_dead_only_an_hour_past_its_timeout(pool, timeout, patience_s):
+    """FM-053: they judge by the wip score, and only the reaper by the lease."""
+    pool.enqueue(job_timeout=timeout)
+    held = pool.worker().hold()
+    score = pool.redis.zscore(keys.wip("default"), f"job-1:{held.execution}")
+    assert score - pool.now_ms() / 1_000 == pytest.approx(patience_s, abs=2)
+
+
+def test_queues_are_looked_at_in_the_order_in_which_they_are_named(pool):
+    """A worker of `high default` takes the high ones first."""
+    pool.enqueue("plain", "default")
+    pool.enqueue("urgent", "high")
+    worker = pool.worker()
+    assert [worker.hold("high", "default").job_id for _ in range(2)] == ["urgent", "plain"]
+
+
+def test_an_empty_line_is_empty(pool):
+    """There is nothing to hold, and the bell is silent."""
+    pool.enqueue()
+    worker = pool.worker()
+    worker.hold()
+    assert worker.claim() == Empty()
+    assert not pool.redis.exists(keys.bell("default"))
+
+
+def test_a_claim_that_leaves_jobs_behind_rings_for_the_next_worker(pool):
+    """The one token may have been taken by this worker."""
+    pool.enqueue("job-1")
+    pool.enqueue("job-2")
+    pool.redis.delete(keys.bell("default"))
+    pool.worker().hold()
+    assert pool.redis.llen(keys.bell("default")) == 1
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda redis: redis.delete(keys.job("job-1")), id="no record: its ttl ran out in line"),
+        pytest.param(lambda redis: redis.hdel(keys.job("job-1"), "data"), id="a record that says no work"),
+    ],
+)
+def test_a_ghost_in_line_is_noted_and_passed_over(pool, spoil):
+    """FM-027, INV-12: an entry without a job stops nobody."""
+    pool.enqueue("job-1")
+    pool.enqueue("job-2")
+    spoil(pool.redis)
+    assert pool.worker().hold().job_id == "job-2"
+    assert pool.places("job-1") == []
+    (ghost,) = pool.redis.lrange(keys.ghosts(), 0, -1)
+    assert ghost.endswith(b" default job-1")
+
+
+def test_a_line_full_of_dirt_takes_some_claims_to_clear(pool):
+    """No script runs long: each passes over a hundred, and rings the bell for what is left."""
+    pool.redis.rpush(keys.queue("default"), *[f"ghost-{n}" for n in range(150)])
+    pool.enqueue()
+    worker = pool.worker()
+    assert worker.claim() == Empty()
+    assert pool.redis.llen(keys.bell("default")) == 1
+    assert worker.hold().job_id == "job-1"
+
+
+def postpone(pool, worker):
+    worker.postpone(worker.hold(), delay_ms=5_000)
+
+
+def push_as_a_stock_scheduler_does(pool, worker):
+    postpone(pool, worker)
+    pool.redis.zrem(keys.scheduled("default"), "job-1")
+    pool.redis.hset(keys.job("job-1"), "status", "queued")
+
+
+def end(move, **options):
+    return lambda pool, worker: getattr(worker, move)(worker.hold(), **options)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(
+            push_as_a_stock_scheduler_does,
+            {"status": "scheduled", "place": "scheduled default", "due_ms": 5_000},
+            id="a retry that a stock scheduler pushed early goes back",
+        ),
+        pytest.param(
+            postpone,
+            {"status": "scheduled", "place": "scheduled default", "due_ms": 5_000},
+            id="a scheduled job stays where it is",
+        ),
+        pytest.param(
+            end("complete"),
+            {"status": "finished", "place": "finished default"},
+            id="a finished job stays finished",
+        ),
+        pytest.param(end("bury"), {"status": "failed", "place": "failed default"}, id="a failed job stays failed"),
+        pytest.param(
+            end("bury", status="stopped"),
+            {"status": "stopped", "place": "failed default"},
+            id="a stopped job stays stopped",
+        ),
+        pytest.param(
+            lambda pool, worker: Job.fetch("job-1", connection=pool.redis).cancel(),
+            {"status": "canceled", "place": "canceled default"},
+            id="a canceled job stays canceled",
+        ),
+        pytest.param(
+            lambda pool, worker: worker.hold(),
+            LEASED | {"hf_again": "1"},
+            id="a leased job is not run beside itself, but once more afterwards",
+        ),
+    ],
+)
+def test_what_may_not_be_taken_is_put_where_it_belongs(pool, before, after):
+    """INV-02, INV-06, INV-12: an entry in line is only a claim about a job; its record says what it is."""
+    worker = pool.worker()
+    pool.enqueue()
+    before(pool, worker)
+    push(pool)
+    assert pool.worker().claim() == Empty()
+    assert pool.state("job-1", *after) == after
+
+
+def test_a_canceled_job_is_not_brought_back_by_an_entry_in_line(pool):
+    """FM-050, INV-06: a person ended it while it ran, and the lease is still there."""
+    pool.enqueue()
+    worker = pool.worker()
+    held = worker.hold()
+    Job.fetch("job-1", connection=pool.redis).cancel()
+    push(pool)
+    assert pool.worker().claim() == Empty()
+    assert worker.complete(held) == Lost()
+    after = {"status": "canceled", "place": "canceled default"}
+    assert pool.state("job-1", *after) == after
+
+
+def test_a_job_that_is_due_is_taken_from_the_line_wherever_else_it_is(pool):
+    """A stock scheduler pushed it in time, and its status was not yet written."""
+    pool.enqueue()
+    worker = pool.worker()
+    postpone(pool, worker)
+    push(pool)
+    pool.time_passes(5_000)
+    worker.hold()
+    assert pool.state("job-1", *LEASED) == LEASED
+
+
+def test_a_started_job_in_line_that_nobody_runs_is_taken(pool):
+    """Its stock worker died: someone put it back in line, and its status was left."""
+    pool.enqueue()
+    pool.redis.hset(keys.job("job-1"), "status", "started")
+    pool.worker().hold()
+    assert pool.state("job-1", *LEASED) == LEASED
+
+
+def test_a_job_that_a_stock_worker_runs_is_left_to_it(pool):
+    """FM-053: side by side with stock workers, each leaves the other's live executions alone."""
+    pool.enqueue()
+    pool.redis.hset(keys.job("job-1"), "status", "started")
+    pool.redis.zadd(keys.executions("job-1"), {"theirs": 1})
+    pool.redis.zadd(keys.wip("default"), {"job-1:theirs": pool.now_ms() / 1_000 + 60})
+    assert pool.worker().claim() == Empty()
+
+
+def test_nobody_claims_while_the_pool_is_suspended(pool):
+    """`rq suspend` closes the door; what is in line stays there."""
+    pool.enqueue()
+    worker = pool.worker()
+    suspend(pool.redis)
+    assert worker.claim() == Closed("suspended")
+    assert pool.line() == ["job-1"]
+    resume(pool.redis)
+    assert isinstance(worker.claim(), Claimed)
+
+
+def test_the_ttl_of_a_queued_job_ends_when_it_is_claimed(pool):
+    """FM-027: a record that expires under its holder would lose the job."""
+    pool.enqueue(ttl=30)
+    pool.worker().hold()
+    assert pool.state("job-1", "ttl_s") == {"ttl_s": None}
+
+
+def test_a_claim_sent_twice_gets_the_same_job(pool):
+    """FM-008: the reply was lost. The second sending takes no second job, and changes nothing."""
+    pool.enqueue("job-1")
+    pool.enqueue("job-2")
+    worker = pool.worker()
+    first = worker.claim()
+    with pool.nothing_changes():
+        assert worker.claim(op=worker.op) == first
+    assert pool.line() == ["job-2"]
+
+
+def test_a_claim_that_found_nothing_is_answered_the_same_when_sent_again(pool):
+    """INV-10: the first answer stands, although a job came meanwhile."""
+    worker = pool.worker()
+    assert worker.claim() == Empty()
+    pool.enqueue()
+    assert worker.claim(op=worker.op) == Empty()
+    assert pool.line() == ["job-1"]
+
+
+def test_a_claim_that_arrives_after_its_sender_moved_on_gets_nothing(pool):
+    """FM-010: a request was held up in the network; its job would be held by nobody."""
+    worker = pool.worker()
+    worker.claim()
+    worker.claim()
+    pool.enqueue()
+    with pool.nothing_changes():
+        assert worker.claim(op=1) == Closed("late")
+
+
+def test_a_late_claim_is_refused_even_if_it_is_the_one_that_took_the_job(pool):
+    """FM-010: the settle came after it, so its answer is worth nothing now."""
+    pool.enqueue()
+    worker = pool.worker()
+    held = worker.hold()
+    worker.give_back(held)
+    with pool.nothing_changes():
+        assert worker.claim(op=1) == Closed("late")
+
+
+def test_a_claim_sent_twice_is_lost_once_its_lease_is_gone(pool):
+    """FM-012: it slept between the sendings, and the job was reclaimed meanwhile."""
+    pool.enqueue()
+    worker = pool.worker()
+    worker.hold()
+    pool.time_passes(10_001)
+    pool.reap()
+    with pool.nothing_changes():
+        assert worker.claim(op=worker.op) == Lost()
+
+
+def test_two_lives_of_one_name_do_not_hear_each_others_answers(pool):
+    """FM-047: a container that restarts has the name of the dead one, and begins to number anew."""
+    pool.enqueue("job-1")
+    pool.enqueue("job-2")
+    assert pool.worker("w1").hold().job_id == "job-1"
+    assert pool.worker("w1").hold().job_id == "job-2"

@@ -1,0 +1,127 @@
+"""none -> intent -> done: what an attempt meant to do, and did, is told to the next."""
+
+import pytest
+
+from holdfast.jobs.store.keys import effect_field
+from holdfast.jobs.store.outcomes import Done, Doubtful, First, Withdrawn
+
+PAID = b"paid\x00 \xff\n done 1 \r\n"
+
+
+@pytest.fixture
+def holder(pool):
+    """Give the moves of a worker and its lease on a job."""
+    pool.enqueue()
+    worker = pool.worker()
+    return worker.moves, worker.hold()
+
+
+@pytest.fixture
+def succeed(pool, holder):
+    """Give a function that lets the holder die and gives the moves and the lease of the next."""
+
+    def take_over():
+        pool.time_passes(70_001)
+        pool.reap()
+        pool.time_passes(4_000)
+        pool.reap()
+        worker = pool.worker("heir")
+        return worker.moves, worker.hold()
+
+    return take_over
+
+
+def test_the_first_attempt_is_first(pool, holder):
+    """None -> intent, with its fence."""
+    moves, held = holder
+    assert moves.begin_effect(held, "charge") == First()
+    assert pool.record()[effect_field("charge")] == f"intent {held.fence} "
+
+
+def test_an_intent_sent_twice_is_first_twice(pool, holder):
+    """FM-008: the same execution asks again because the reply was lost."""
+    moves, held = holder
+    moves.begin_effect(held, "charge")
+    with pool.nothing_changes():
+        assert moves.begin_effect(held, "charge") == First()
+
+
+@pytest.mark.parametrize("value", [b"", PAID, b"x" * 100_000], ids=["empty", "binary", "long"])
+def test_what_took_place_is_told_to_the_next_attempt(pool, holder, succeed, value):
+    """Intent -> done: whatever bytes the serializer made of its value."""
+    moves, held = holder
+    moves.begin_effect(held, "charge")
+    assert moves.commit_effect(held, "charge", value) == Done(value)
+    moves, held = succeed()
+    with pool.nothing_changes():
+        assert moves.begin_effect(held, "charge") == Done(value)
+
+
+def test_a_commit_sent_twice_is_done_once(pool, holder):
+    """FM-008: the record is the same."""
+    moves, held = holder
+    moves.begin_effect(held, "charge")
+    moves.commit_effect(held, "charge", PAID)
+    with pool.nothing_changes():
+        assert moves.commit_effect(held, "charge", PAID) == Done(PAID)
+
+
+def test_an_attempt_that_died_in_between_leaves_doubt(pool, holder, succeed):
+    """INV-07: the next one is told whose intent it was, and may not act."""
+    moves, held = holder
+    moves.begin_effect(held, "charge")
+    moves, newer = succeed()
+    with pool.nothing_changes():
+        assert moves.begin_effect(newer, "charge") == Doubtful(held.fence)
+
+
+def test_a_doubt_that_was_settled_makes_the_asker_first(pool, holder, succeed):
+    """It asked the outside, or twice does no harm: from here on the intent is its own."""
+    moves, held = holder
+    moves.begin_effect(held, "charge")
+    moves, newer = succeed()
+    assert moves.begin_effect(newer, "charge", take_over=True) == First()
+    assert moves.begin_effect(newer, "charge") == First()
+    assert moves.commit_effect(newer, "charge", PAID) == Done(PAID)
+
+
+def test_what_is_done_cannot_be_taken_over(pool, holder, succeed):
+    """INV-07: a take-over settles doubt, and there is none."""
+    moves, held = holder
+    moves.begin_effect(held, "charge")
+    moves.commit_effect(held, "charge", PAID)
+    moves, newer = succeed()
+    assert moves.begin_effect(newer, "charge", take_over=True) == Done(PAID)
+
+
+def test_an_intent_that_was_withdrawn_makes_the_next_attempt_first(pool, holder, succeed):
+    """Intent -> none: it is known not to have taken place."""
+    moves, held = holder
+    moves.begin_effect(held, "charge")
+    assert moves.withdraw_effect(held, "charge") == Withdrawn()
+    assert effect_field("charge") not in pool.record()
+    assert moves.withdraw_effect(held, "charge") == Withdrawn()
+    moves, newer = succeed()
+    assert moves.begin_effect(newer, "charge") == First()
+
+
+def test_neither_another_ones_intent_nor_what_is_done_can_be_withdrawn(pool, holder, succeed):
+    """INV-07: only the attempt that meant to act knows that it did not."""
+    moves, held = holder
+    moves.begin_effect(held, "charge")
+    moves.begin_effect(held, "mail")
+    moves.commit_effect(held, "mail", PAID)
+    moves, newer = succeed()
+    with pool.nothing_changes():
+        moves.withdraw_effect(newer, "charge")
+        moves.withdraw_effect(newer, "mail")
+
+
+def test_effects_of_different_names_know_nothing_of_each_other(holder):
+    """A charge is not a mail, even if one name begins with the other."""
+    moves, held = holder
+    moves.begin_effect(held, "mail")
+    moves.commit_effect(held, "mail", b"sent")
+    assert moves.begin_effect(held, "mail:again") == First()
+    assert moves.begin_effect(held, "mai") == First()
+    assert moves.begin_effect(held, "\u20ac line\nbreak") == First()

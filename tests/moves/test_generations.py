@@ -1,0 +1,121 @@
+"""A job lives from an enqueue to an end, again and again; each attempt has a fence above the last."""
+
+import pytest
+from rq import Repeat, Retry
+
+from holdfast.jobs.rq_surface import Job
+from holdfast.jobs.store import keys
+from holdfast.jobs.store.outcomes import First
+
+
+def end(move, **options):
+    return lambda pool, worker: getattr(worker, move)(worker.hold(), **options)
+
+
+def enqueue_again(pool, worker):
+    pool.enqueue()
+
+
+def requeue(pool, worker):
+    Job.fetch("job-1", connection=pool.redis).requeue()
+
+
+def reclaim(pool, worker):
+    pool.time_passes(10_001)
+    pool.reap()
+
+
+@pytest.mark.parametrize(
+    ("settle", "then", "generation"),
+    [
+        pytest.param(end("complete"), enqueue_again, "2", id="enqueued after a success it lives anew"),
+        pytest.param(end("complete", repeat_ms=0), None, "2", id="each repeat is a life of its own"),
+        pytest.param(end("bury"), enqueue_again, "2", id="enqueued after a failure it lives anew"),
+        pytest.param(end("complete", result_ttl=0), enqueue_again, "1", id="what was not kept is not remembered"),
+        pytest.param(end("bury"), requeue, "1", id="requeued by a person it goes on"),
+        pytest.param(end("postpone"), None, "1", id="a retry goes on"),
+        pytest.param(end("crash"), None, "1", id="after a crash it goes on"),
+        pytest.param(end("give_back"), None, "1", id="given back it goes on"),
+        pytest.param(lambda pool, worker: worker.hold(), reclaim, "1", id="reclaimed it goes on"),
+    ],
+)
+def test_a_generation_lasts_from_an_enqueue_to_an_end(pool, settle, then, generation):
+    """Whether a job lives on or anew decides whether its effects take place again."""
+    pool.enqueue(repeat=Repeat(times=3))
+    worker = pool.worker()
+    settle(pool, worker)
+    if then:
+        then(pool, worker)
+    assert worker.hold().generation == generation
+
+
+def test_a_new_generation_forgets_the_old_ones_effects_and_counts(pool):
+    """A nightly job with a fixed id acts every night."""
+    pool.enqueue()
+    worker = pool.worker()
+    held = worker.hold()
+    worker.moves.begin_effect(held, "charge")
+    worker.moves.commit_effect(held, "charge", b"paid")
+    worker.crash(held)
+    worker.give_back(worker.hold())
+    worker.complete(worker.hold())
+    pool.enqueue()
+    held = worker.hold()
+    after = {"hf_crashes": "0", "hf_failures": "0", "hf_executions": "1", "hf_given_back": None}
+    assert pool.state("job-1", *after) == after
+    assert worker.moves.begin_effect(held, "charge") == First()
+
+
+def test_a_requeue_by_a_person_gives_both_budgets_back(pool):
+    """They have looked at it, and give it another chance; what took place before stays."""
+    pool.enqueue(retry=Retry(max=2))
+    worker = pool.worker()
+    worker.crash(worker.hold())
+    held = worker.hold()
+    worker.moves.commit_effect(held, "charge", b"paid")
+    worker.postpone(held, used=["retries_left", 1])
+    worker.bury(worker.hold())
+    requeue(pool, worker)
+    worker.hold()
+    after = {"hf_crashes": "0", "hf_failures": "0", "retries_left": "2", "hf_dead": None, "hf_ended": None}
+    assert pool.state("job-1", *after) == after
+    assert pool.record()["hf_effect:charge"].startswith("done")
+
+
+def test_a_repeat_begins_with_all_its_retries(pool):
+    """What one night used up is not missing in the next."""
+    pool.enqueue(repeat=Repeat(times=2), retry=Retry(max=3))
+    worker = pool.worker()
+    worker.postpone(worker.hold(), used=["retries_left", 2])
+    worker.complete(worker.hold(), repeat_ms=0, repeats_left=1)
+    worker.hold()
+    assert pool.state("job-1", "retries_left") == {"retries_left": "3"}
+
+
+def test_each_fence_is_above_the_last(pool):
+    """INV-03: a store that compares them can refuse the older holder."""
+    pool.enqueue()
+    fences = []
+    for _ in range(3):
+        worker = pool.worker()
+        held = worker.hold()
+        fences.append(held.fence)
+        worker.give_back(held)
+    assert fences == sorted(set(fences))
+    assert fences[-1] < 2**53
+
+
+def test_a_fence_is_above_the_last_though_the_servers_clock_went_back(pool):
+    """INV-03, FM-018: a failover to a server whose clock is behind."""
+    pool.enqueue()
+    ahead = pool.now_ms() * 1_000 + 60_000_000
+    pool.redis.hset(keys.job("job-1"), "hf_fence", ahead)
+    assert pool.worker().hold().fence == ahead + 1
+
+
+def test_a_fence_is_above_all_its_worker_ever_saw(pool):
+    """INV-03, FM-019: the server forgot its last second and runs behind; the worker remembers."""
+    pool.enqueue()
+    worker = pool.worker()
+    worker.seen_fence = pool.now_ms() * 1_000 + 60_000_000
+    assert worker.hold().fence == worker.seen_fence > pool.now_ms() * 1_000

@@ -1,0 +1,174 @@
+"""A person steers workers from afar: stops one job, kills a horse, suspends the fleet, sends a worker home."""
+
+import time
+
+import pytest
+import rq
+from rq.command import send_command, send_kill_horse_command, send_shutdown_command
+from rq.job import Callback
+from rq.suspension import resume, suspend
+
+from holdfast.jobs.store import keys
+
+pytestmark = pytest.mark.processes
+
+
+def test_a_stopped_job_ends_at_once_and_the_one_behind_it_is_run(
+    start_worker, redis, notes, wait_until, ledger, is_alive
+):
+    """FM-050: status stopped, no retry although it had some, and the worker is ready for the next."""
+    worker = start_worker()
+    queue = rq.Queue(connection=redis)
+    job = queue.enqueue("work.held", notes.path, retry=rq.Retry(max=3))
+    behind = queue.enqueue("work.say", 1)
+    wait_until(lambda: notes("began"))
+    send_command(redis, worker.name, "stop-job", job_id=job.id)
+    wait_until(lambda: ledger.status(job) == "stopped")
+    assert not is_alive(notes.pids("began")[0])
+    wait_until(lambda: behind.get_status() == "finished")
+    assert "stopped by user" in job.latest_result().exc_string
+    assert rq.registry.FailedJobRegistry(connection=redis).get_job_ids() == [job.id]
+    assert ledger.number(job, "hf_executions") == 1
+
+
+@pytest.mark.parametrize("second", ["stop-job", "kill-horse"])
+def test_an_impatient_person_who_asks_twice_does_no_harm(start_worker, redis, notes, wait_until, ledger, second):
+    """FM-050: both commands are heard at once, the first has ended the horse, and the worker lives on."""
+    worker = start_worker()
+    queue = rq.Queue(connection=redis)
+    job, behind = queue.enqueue("work.held", notes.path), queue.enqueue("work.say", 1)
+    wait_until(lambda: notes("began"))
+    worker.freeze()  # so that both are there when it looks
+    send_command(redis, worker.name, "stop-job", job_id=job.id)
+    send_command(redis, worker.name, second, job_id=job.id)
+    worker.thaw()
+    wait_until(lambda: ledger.status(job) == "stopped")
+    wait_until(lambda: ledger.status(behind) == "finished")
+
+
+def test_a_stop_meant_for_another_job_stops_nobody(start_worker, redis, notes, wait_until, ledger):
+    """INV-04: the command names a job that ended a moment ago; the one that runs now is spared."""
+    worker = start_worker()
+    queue = rq.Queue(connection=redis)
+    ended = queue.enqueue("work.say", 1)
+    job = queue.enqueue("work.held", notes.path)
+    wait_until(lambda: notes("began"))
+    for _ in range(20):
+        send_command(redis, worker.name, "stop-job", job_id=ended.id)
+    send_command(redis, worker.name, "no-such-command", job_id=job.id)
+    redis.publish(f"rq:pubsub:{worker.name}", "not even json")
+    time.sleep(0.1)  # what must not happen has no moment to wait for
+    notes.say_go()
+    wait_until(lambda: ledger.status(job) == "finished")
+    assert (ledger.status(ended), ledger.number(job, "hf_executions")) == ("finished", 1)
+
+
+def test_an_app_hears_that_its_job_was_stopped(start_worker, redis, notes, wait_until, ledger):
+    """RQ's on_stopped callback: the file half written by the job is cleaned up there."""
+    worker = start_worker()
+    job = rq.Queue(connection=redis).enqueue(
+        "work.held", notes.path, on_stopped=Callback("work.on_stopped"), on_failure=Callback("work.on_failure")
+    )
+    wait_until(lambda: notes("began"))
+    send_command(redis, worker.name, "stop-job", job_id=job.id)
+    wait_until(lambda: ledger.status(job) == "stopped")
+    wait_until(lambda: notes("stopped"), within=3)
+    assert notes("failure") == []
+
+
+def test_killing_a_horse_fails_its_job_and_nothing_else(start_worker, redis, notes, wait_until, ledger, is_alive):
+    """RQ's kill-horse: the job is a failure with its retries, the worker goes on."""
+    worker = start_worker()
+    queue = rq.Queue(connection=redis)
+    job = queue.enqueue("work.held", notes.path)
+    wait_until(lambda: notes("began"))
+    send_kill_horse_command(redis, worker.name)
+    wait_until(lambda: ledger.status(job) == "failed")
+    assert not is_alive(notes.pids("began")[0])
+    assert ledger.number(job, "hf_crashes") == 0
+    notes.say_go()
+    behind = queue.enqueue("work.say", 1)
+    wait_until(lambda: behind.get_status() == "finished")
+
+
+def test_a_worker_told_to_shut_down_finishes_its_job_first(start_worker, redis, notes, wait_until, ledger):
+    """LIV-04: `rq` shuts a worker down from afar, by its name; what waits stays in line."""
+    worker = start_worker()
+    queue = rq.Queue(connection=redis)
+    job, behind = queue.enqueue("work.held", notes.path), queue.enqueue("work.say", 1)
+    wait_until(lambda: notes("began"))
+    send_shutdown_command(redis, worker.name)
+    time.sleep(0.1)  # it must not end yet, and that has no moment to wait for
+    assert ledger.status(job) == "started"
+    notes.say_go()
+    assert worker.wait() == 0
+    assert (ledger.status(job), ledger.status(behind)) == ("finished", "queued")
+
+
+def test_an_idle_worker_told_to_shut_down_goes_at_once(start_ready, redis):
+    """LIV-04: the command arrives although nothing else does."""
+    worker = start_ready(poll_ms=10_000)
+    began = time.monotonic()
+    while worker.family and time.monotonic() < began + 5:
+        send_shutdown_command(redis, worker.name)
+        time.sleep(0.05)
+    assert worker.wait() == 0
+    assert time.monotonic() - began < 2
+
+
+def test_a_suspended_fleet_takes_no_job_and_goes_on_when_it_is_resumed(start_ready, redis, notes, wait_until, ledger):
+    """`rq suspend` before a migration of the database: what runs finishes, nothing new begins."""
+    start_ready()
+    queue = rq.Queue(connection=redis)
+    running = queue.enqueue("work.held", notes.path)
+    wait_until(lambda: notes("began"))
+    suspend(redis)
+    waiting = queue.enqueue("work.noted_nap", notes.path, 0, "late")
+    notes.say_go()
+    wait_until(lambda: ledger.status(running) == "finished")
+    wait_until(lambda: [worker.get_state() for worker in rq.Worker.all(redis)] == ["suspended"])
+    assert notes("late") == []
+    resume(redis)
+    wait_until(lambda: ledger.status(waiting) == "finished")
+    wait_until(lambda: [worker.get_state() for worker in rq.Worker.all(redis)] == ["idle"])
+
+
+def test_a_burst_worker_of_a_suspended_fleet_ends_without_a_job(start_worker, redis, ledger):
+    """INV-01: it must neither hang nor take the job. RQ's command line says why, with exit code 1."""
+    suspend(redis)
+    job = rq.Queue(connection=redis).enqueue("work.say", 1)
+    worker = start_worker(options=["--burst"])
+    assert worker.wait() == 1
+    assert "suspended" in worker.log
+    assert ledger.status(job) == "queued"
+
+
+def test_a_name_can_be_used_again_at_once_after_a_kill(start_worker, redis, wait_until, notes):
+    """FM-047: RQ refuses the name for seven minutes; a supervisor restarts with the same name at once."""
+    first = start_worker(name="ada")
+    rq.Queue(connection=redis).enqueue("work.held", notes.path)
+    wait_until(lambda: notes("began"))
+    first.kill_all()
+    assert redis.exists(keys.worker("ada"))
+    second = start_worker(name="ada")
+    wait_until(lambda: "taking it over" in second.log and ": holdfast " in second.log)
+    assert rq.Worker.all(redis)[0].pid == second.pid
+
+
+def test_the_name_of_a_living_worker_is_refused(start_ready, start_worker, redis):
+    """FM-047: two workers under one name would hear each other's commands."""
+    first = start_ready(name="ada")
+    second = start_worker(name="ada")
+    assert second.wait() != 0
+    assert "There exists an active worker named 'ada' already" in second.log
+    assert rq.Worker.all(redis)[0].pid == first.pid
+
+
+def test_the_name_of_a_worker_that_only_sleeps_is_refused(start_ready, start_worker, redis):
+    """FM-012, FM-047: a frozen process will wake; it is there to be seen, on the same machine."""
+    first = start_ready(name="ada", lease_ms=1_000)
+    first.freeze_all()
+    time.sleep(1.5)  # past its lease
+    assert start_worker(name="ada", lease_ms=1_000).wait() != 0
+    first.thaw_all()
+    assert rq.Worker.all(redis)[0].pid == first.pid

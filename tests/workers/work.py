@@ -1,0 +1,217 @@
+"""What the workers of these tests are asked to do. Imported by them, by name, never by the tests."""
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rq import Retry, get_current_job
+from rq.job import Job
+
+
+class LoudJob(Job):
+    """A job class of an app's own."""
+
+    def shout(self):
+        return self.id.upper()
+
+
+def shout():
+    return get_current_job().shout()
+
+
+def note(path, text):
+    """Write a line, whole or not at all, whoever else writes."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(file, f"{text}\n".encode())
+    os.close(file)
+
+
+def noted(path, first):
+    try:
+        return sum(line.startswith(first) for line in Path(path).read_text("utf-8").splitlines())
+    except FileNotFoundError:
+        return 0
+
+
+def say(value=None):
+    return value
+
+
+def nap(seconds, value=None):
+    time.sleep(seconds)
+    return value
+
+
+def noted_nap(path, seconds, text="began"):
+    """Leave a trace of each execution."""
+    note(path, f"{text} {os.getpid()}")
+    time.sleep(seconds)
+    note(path, f"ended {os.getpid()}")
+    return text
+
+
+def boom(text="boom"):
+    raise ValueError(text)
+
+
+def fail_at_first(path, times):
+    """Fail that many times, then succeed."""
+    note(path, f"tried {time.time():.3f}")
+    if noted(path, "tried") <= times:
+        raise ValueError("not yet")
+    return "at last"
+
+
+def ask_again(path, times):
+    """Return a Retry that many times, then a value: RQ's way of trying again without an error."""
+    note(path, f"tried {time.time():.3f}")
+    return Retry(max=times) if noted(path, "tried") <= times else "at last"
+
+
+def progress(path):
+    """Say in meta how far it is, and wait to be let go."""
+    job = get_current_job()
+    job.meta["step"] = "half"
+    job.save_meta()
+    note(path, f"began {os.getpid()}")
+    _wait_for(path, "go")
+    job.meta["step"] = "done"
+    job.save_meta()
+
+
+def tell_who():
+    job = get_current_job()
+    return {"job": job.id, "origin": job.origin, "env": os.environ["RQ_JOB_ID"], "worker": os.environ["RQ_WORKER_ID"]}
+
+
+def held(path, text="began"):
+    """Say so, and wait to be let go."""
+    note(path, f"{text} {os.getpid()}")
+    _wait_for(path, "go")
+    return text
+
+
+def _wait_for(path, word):
+    until = time.monotonic() + 60
+    while not noted(path, word) and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+# -- deaths
+
+
+def die_once(path, how):
+    """Die the first time it runs, and finish the second."""
+    note(path, f"began {os.getpid()}")
+    if noted(path, "began") == 1:
+        die(how)
+    return "survived"
+
+
+def die(how, path=None):
+    if path:
+        note(path, f"began {os.getpid()}")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    match how:
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "leave":
+            os._exit(0)
+        case "segfault":
+            ctypes.string_at(0)
+    time.sleep(60)
+
+
+def leave_a_child(path, then):
+    """Start a program that outlives the job, then end in one way or another."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    note(path, f"child {child.pid}")
+    match then:
+        case "return":
+            child.returncode = 0  # not ours to wait for
+            return "left it"
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+    return None
+
+
+# -- timeouts
+
+
+def ignore_the_alarm(path):
+    """Python code that took the alarm for itself."""
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    note(path, f"began {os.getpid()}")
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        pass
+
+
+def hold_the_interpreter(path, seconds=60):
+    """C code that lets no other thread run, and hears no signal."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    note(path, f"began {os.getpid()}")
+    ctypes.PyDLL(None).sleep(seconds)
+    note(path, f"ended {os.getpid()}")
+
+
+# -- sleepers
+
+
+def sleep_through(path):
+    """Wait to be let go the first time, however long that takes; the second time be quick. Try to write then."""
+    first = not noted(path, "began")
+    note(path, f"began {os.getpid()}")
+    if first:
+        _wait_for(path, "go")
+        note(path, f"woke {os.getpid()}")
+    return _write(path, "sleeper" if first else "finisher")
+
+
+def sleep_unguarded(path):
+    """Do so beyond the reach of the guard, as C code that holds the interpreter lock is for a while."""
+    if not noted(path, "began"):
+        os.kill = lambda *_: note(path, "guard")
+    return sleep_through(path)
+
+
+def _write(path, who):
+    job = get_current_job()
+    job.meta["by"] = who
+    try:
+        job.save_meta()
+    except BaseException as error:
+        note(path, f"refused {who} {type(error).__name__}")
+        raise
+    note(path, f"wrote {who}")
+    return who
+
+
+# -- callbacks: the job's first argument says where they write
+
+
+def on_success(job, connection, result):
+    note(job.args[0], f"success {result}")
+
+
+def on_failure(job, connection, kind, error, trace):
+    note(job.args[0], f"failure {kind.__name__} {error}")
+
+
+def on_stopped(job, connection):
+    note(job.args[0], "stopped")
+
+
+def spoil_success(job, connection, result):
+    raise RuntimeError("the callback broke")
+
+
+def noted_boom(path):
+    note(path, f"began {os.getpid()}")
+    raise ValueError("boom")
