@@ -20,7 +20,7 @@ from rich.console import Console
 
 from holdfast.chaos.demo_faults import Plan
 from holdfast.chaos.demo_fleet import Fleet, Worker
-from holdfast.chaos.demo_judge import Evidence, Finding, judge
+from holdfast.chaos.demo_judge import Evidence, judge
 from holdfast.chaos.demo_scene import Scene
 from holdfast.chaos.demo_server import GivenServer, Occupied, describe, finished_of, tidy
 from holdfast.chaos.demo_view import Lines, Picture, View, print_verdict
@@ -35,24 +35,23 @@ from holdfast.jobs.settings import Settings
 if TYPE_CHECKING:
     from types import FrameType
 
-#: With fewer, a worker may find nothing to hold at the moment it is to be hurt.
+#: With fewer, a worker may hold nothing at the moment it is to be hurt.
 FEWEST_ORDERS = 12
 #: Short, so that a death is mended while you watch.
 SETTINGS = Settings(lease_ms=4_000, renew_ms=1_000, margin_ms=500, reap_ms=500, record_moves=True)
-#: Within which a dead worker's job must be claimable again.
+#: Within which a dead worker's job must be back in line.
 BOUND_MS = SETTINGS.lease_ms + SETTINGS.reap_ms + 1_000
-WORKERS = 3
 
-# From the first line of `demo` until the workers are sent home, whatever is missing then. What follows takes a
-# few seconds more, and all of it less than a minute.
+_WORKERS = 3
+# From the first line of `demo` until the verdict on what there is then. What follows takes a few seconds more.
 _PATIENCE_MS = 50_000
 _HOME_S = 3.0
 _LOOK_MS = 25
-# Three workers share the packing; what an order costs beside it, a fork and some round trips, is some 30 ms.
-_SHOW_MS = 24_000
-_COST_MS = 30
+# What three workers have for packing, and what an order costs beside it: a fork and some round trips.
+_PACKING_MS = 72_000
+_OVERHEAD_MS = 30
 _LONGEST_PACK_MS = 400
-_FEWEST_ROWS = 20
+_SMALLEST_PICTURE = (72, 20)
 
 
 class CannotRun(Exception):
@@ -62,11 +61,11 @@ class CannotRun(Exception):
 def demo(
     *, orders: int | None = None, redis_url: str | None = None, seed: int | None = None, plain: bool = False
 ) -> int:
-    """Run the demo in at most a minute, and give its exit status. Call it from the main thread.
+    """Run the demo in less than a minute and give its exit status. Call it from the main thread.
 
     `orders`: how many of the shop's 400, at least 12; all unless told. `redis_url`: a server that is there, on which
-    the queues `high` and `default` must be empty and unserved; a private one unless told. `seed`: whom to hurt, and
-    when; drawn unless told. `plain`: lines in place of a live picture, as without a terminal.
+    the queues `high` and `default` must be empty and unserved; unless told, a private one is started. `seed`: whom to
+    hurt, and when; drawn unless told. `plain`: lines in place of a live picture, as where there is no terminal.
 
     0: every promise held. 1: one did not; the evidence is kept. 2: it could not run. 130: interrupted.
     """
@@ -74,17 +73,21 @@ def demo(
     until_ms = clock.boot_ms() + _PATIENCE_MS
     seed = random.randrange(10_000) if seed is None else seed
     try:
-        with _ended_in_good_order(), ExitStack() as stack:
+        with _signals_tidy_up(), ExitStack() as stack:
             shop = _take(orders)
-            folder = Path(tempfile.mkdtemp(prefix="holdfast-demo-"))
-            keeps = stack.enter_context(_folder(folder, console))
-            run = _open(stack, shop, folder, redis_url)
-            findings = run.play(clock, console, seed=seed, until_ms=until_ms, plain=plain)
-            keeps.append(any(finding.trouble for finding in findings))
-            return int(keeps[0])
+            folder = stack.enter_context(_RunFolder(console))
+            server = GivenServer(redis_url) if redis_url else PrivateServer(folder.path / "server", unix_socket=True)
+            run = _Run(shop, folder.path, stack.enter_context(server), stack.enter_context(server.client()))
+            # The last one in is the first one out: workers end before their server does.
+            if redis_url:
+                stack.callback(tidy, run.scene)
+            stack.callback(run.fleet.kill)
+            view = _choose_view(console, run.header(seed), plain=plain)
+            run.play(view, Plan.draw(seed, len(shop)), clock, until_ms)
+            ...
     except (CannotRun, HoldfastError, NoServer, NotStarted, Occupied, redis.RedisError) as error:
         Console(stderr=True).print(f"The demo could not run: {error}", style="bold red", markup=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
-        console.print("Interrupted: the workers, the server and their folder are gone.", highlight=False)
+        console.print("Interrupted. The workers, the server and their folder are gone.", highlight=False)
         return 128 + signal.SIGINT

@@ -201,6 +201,7 @@ class Engine:
         self._order.took_from(lease.queue)
         self._board.seen_fence = lease.fence
         self._board.begun = False
+        self._board.settling = False
         self._board.stop_by_ms = asked_ms + self._patience.hold_ms
         if self._stop.asked:
             self._groom.settle(lease, lambda op: self._moves.give_back(lease, op, begun=False), "given back")

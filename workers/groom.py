@@ -114,12 +114,15 @@ class Groom:
             self._board.stop_by_ms = asked_ms + self._patience.hold_ms
             hold.renew_at = asked_ms + self._settings.renew_ms
         else:
-            # It may have crossed the horse's own settle on the wire: look before killing.
-            self.stop_horse(hold, "gone")
+            # It may have crossed the horse's own settle on the wire. Then the horse will hear the truth itself.
+            if not self._board.settling:
+                self.stop_horse(hold, "gone")
             hold.renew_at = self._clock.boot_ms() + self._settings.renew_ms
 
     def stop_horse(self, hold: Hold, why: str) -> None:
         """Freeze, look, kill: only if it still works on this execution."""
+        if hold.horse.ended() is not None:
+            return
         hold.horse.freeze()
         if self._board.execution == hold.op:
             hold.stopped_for = why

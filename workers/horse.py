@@ -242,6 +242,7 @@ class Horse:
 
     def _settle(self, lease: Lease, move: Callable[[], Any], word: str, detail: str) -> None:
         """End the lease. The board says so only once Redis has: a death in between is asked about again."""
+        self._board.settling = True
         try:
             answer = self._courier.send(move, gives_up=self.is_out_of_time)
         except RedisAwayError as away:

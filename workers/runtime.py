@@ -95,6 +95,8 @@ class ForkedHorse:
         return self._ending
 
     def freeze(self) -> None:
+        if self._ending is not None:
+            return  # collected: the pid may be a stranger's by now
         self._signal(signal.SIGSTOP, os.kill)
         # In an uninterruptible call it stops later, but before it runs any code of its own again.
         until = time.monotonic() + _FREEZE_PATIENCE_S
@@ -103,7 +105,8 @@ class ForkedHorse:
             time.sleep(0.0002)
 
     def thaw(self) -> None:
-        self._signal(signal.SIGCONT, os.kill)
+        if self._ending is None:
+            self._signal(signal.SIGCONT, os.kill)
 
     def kill(self) -> Ending:
         if self._ending is None:

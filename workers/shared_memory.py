@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import mmap
 
-_OP, _EXECUTION, _STOP_BY, _BEGUN, _SEEN_FENCE = range(5)
-_WORDS = 5
+_OP, _EXECUTION, _STOP_BY, _BEGUN, _SETTLING, _SEEN_FENCE = range(6)
+_WORDS = 6
 
 
 class Board:
@@ -50,6 +50,15 @@ class Board:
     @begun.setter
     def begun(self, begun: bool) -> None:
         self._words[_BEGUN] = int(begun)
+
+    @property
+    def settling(self) -> bool:
+        """Whether the horse has asked for the end of its lease, and may not have heard the answer yet."""
+        return bool(self._words[_SETTLING])
+
+    @settling.setter
+    def settling(self, settling: bool) -> None:
+        self._words[_SETTLING] = int(settling)
 
     @property
     def seen_fence(self) -> int:

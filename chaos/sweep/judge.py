@@ -38,20 +38,20 @@ class Verdict:
 
 def judge(case: Case | None, work: str, played: Played) -> Verdict:
     """Judge a case, or a run without a fault when there is none."""
-    if case is not None and (not played.has_struck or played.has_missed):
-        seen = "it found no horse" if played.has_missed else "the worker never came to this boundary"
-        return Verdict("unknown", (), is_unknown=True) if not played.is_stuck else Verdict("stuck", (seen,))
     place = played.place
     if place is None:
         return Verdict("lost", ("the job's record is gone",))
-    wrongs = [
+    outcome, wrong = _plain(place, played) if work == "plain" else _effect(work, place, played)
+    wrongs = (
         *(["it was not over when patience was"] if played.is_stuck else []),
         *_wrongs_of_place(place),
         *_wrongs_of_history(place, played.moves),
         *_wrongs_of_worker(case, place, played),
-    ]
-    outcome, wrong = _plain(place, played) if work == "plain" else _effect(work, place, played)
-    return Verdict(outcome, (*wrongs, *wrong))
+        *wrong,
+    )
+    if not wrongs and case is not None and (not played.has_struck or played.has_missed):
+        return Verdict("unknown", is_unknown=True)
+    return Verdict(outcome, wrongs)
 
 
 def _plain(place: Place, played: Played) -> tuple[str, list[str]]:
