@@ -206,7 +206,9 @@ def truthful_answers(history: History, _: Terms) -> Iterator[Violation]:
     told = {"completed": "complete", "postponed": "postpone", "given back": "give_back"}
     for line in history.of(*told):
         if told[line.did] not in settled[line.execution]:
-            yield Violation("INV-10", line.job, f"{line.who} was told {line.did}; the server says {settled[line.execution]}")
+            yield Violation(
+                "INV-10", line.job, f"{line.who} was told {line.did}; the server says {settled[line.execution]}"
+            )
     for execution, ends in settled.items():
         if len(ends) > 1:
             yield Violation("INV-10", execution, f"settled more than once: {ends}")

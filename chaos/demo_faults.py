@@ -18,12 +18,16 @@ Script: TypeAlias = Iterator[None]
 #: Between a death and its replacement: a supervisor's pause, and time to see it.
 _VACANT_MS = 1_000
 #: How long a sleeper's job may wait in line before the sleeper is woken although nobody has taken it yet.
-_SLEEP_ON_MS = 3_000
+_SLEEP_ON_MS = 5_000
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Whom to hurt, by place, and after how many finished orders."""
+    """Whom to hurt, by place, and after how many finished orders.
+
+    The first two come while the hurried third of the orders is in line: what is reclaimed goes to the end of its own
+    queue, so someone takes it soon, and the sleeper wakes to find its job in other hands.
+    """
 
     kill: tuple[int, int]
     sleep: tuple[int, int]
@@ -34,7 +38,7 @@ class Plan:
         """Draw three different workers, and a moment in each of three parts of the work."""
         rng = random.Random(seed)
         first, second, third = rng.sample(range(3), 3)
-        shares = [rng.uniform(0.06, 0.14), rng.uniform(0.28, 0.38), rng.uniform(0.5, 0.6)]
+        shares = [rng.uniform(0.03, 0.08), rng.uniform(0.17, 0.23), rng.uniform(0.5, 0.6)]
         kill, sleep, stop = (int(share * orders) for share in shares)
         return cls((first, kill), (second, sleep), (third, stop))
 
@@ -55,8 +59,9 @@ def _catch(scene: Scene, place: int, after: int) -> Generator[None, None, tuple[
         if held is not None:
             at_ms = scene.server_ms()
             worker.freeze()
-            if scene.deadline_of(held) is not None:
-                scene.scars.jobs.add(held.job)
+            deadline_ms = scene.deadline_of(held)
+            if deadline_ms is not None:
+                scene.scars.lease_ends_ms[held.job] = deadline_ms
                 return held, at_ms
             worker.thaw()
         yield
@@ -98,10 +103,11 @@ def put_to_sleep(scene: Scene, place: int, after: int) -> Script:
 def stop(scene: Scene, place: int, after: int) -> Script:
     """Ask a worker to stop while it holds a job, as a deploy does, and put another in its place."""
     worker = scene.fleet.places[place]
-    yield from scene.until(lambda: len(scene.story.finished) >= after and scene.story.held_by(worker.name) is not None)
+    yield from scene.until(lambda: len(scene.story.finished) >= after)
+    yield from scene.until(lambda: scene.story.packed_by(worker.name) is not None)
     worker.state = "stopping"
     worker.ask_to_stop()
-    scene.tell(worker, "SIGTERM", scene.story.held_by(worker.name), note="finish, then go", mark="fault")
+    scene.tell(worker, "SIGTERM", scene.story.held_by(worker.name), note="finish it, then go", mark="fault")
     scene.now = f"{short(worker.name)} was asked to stop"
     yield from scene.until(lambda: worker.exit_code is not None)
     worker.state = "gone"

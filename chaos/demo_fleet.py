@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from holdfast.chaos.server import _DIE_WITH_STARTER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 QUEUES = ("high", "default")
 #: How long a process may take to stand still, or to be gone, after its signal.
@@ -21,7 +24,7 @@ _SIGNAL_S = 2.0
 class Worker:
     """One worker process and its horse. Everything it starts is in its session, and known by that."""
 
-    def __init__(self, name: str, url: str, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, folder: Path, environment: Mapping[str, str]) -> None:
         self.name = name
         #: What it is, for the picture: starting, alive, killed, asleep, stopping or gone.
         self.state = "starting"
@@ -30,7 +33,7 @@ class Worker:
         self._log = folder / f"{name}.log"
         self._read = 0
         self._is_gone = False
-        command = [sys.executable, "-m", "rq.cli", "worker", "-u", url, "-w", "holdfast.workers.Worker"]
+        command = [sys.executable, "-m", "rq.cli", "worker", "-w", "holdfast.workers.Worker"]
         command += ["--name", name, *QUEUES]
         if sys.platform == "linux":
             command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_STARTER, str(os.getpid()), *command]

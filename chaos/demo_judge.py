@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from holdfast.chaos.history import Move
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from holdfast.chaos.history import Move
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,9 @@ class Evidence:
     killed: Harm | None
     slept: Harm | None
     stopped: Farewell | None
+    #: Executions whose worker was told that what it held is no longer its own. From the workers' logs: a move that
+    #: is refused leaves no trace in Redis.
+    refused: frozenset[str]
     #: Workers that ended without being asked to.
     fallen: tuple[str, ...]
     #: Within how many ms a dead worker's job must have been reclaimed.
@@ -133,7 +139,7 @@ def _the_dead_workers_job_comes_back(evidence: Evidence) -> Finding:
 
 
 def _the_sleeper_changes_nothing(evidence: Evidence) -> Finding:
-    promise, required = "a sleeper changes nothing when it wakes", "1 complete, not its own"
+    promise, required = "a woken sleeper changes nothing", "1, not its own"
     slept = evidence.slept
     if slept is None:
         return Finding(promise, "-", required, "no worker was stopped while it held a job")
@@ -148,16 +154,17 @@ def _the_sleeper_changes_nothing(evidence: Evidence) -> Finding:
         trouble = f"{slept.worker} woke and its {late[0].move} of {slept.job} was let through"
     elif len(completes) != 1 or completes[0].execution == slept.execution:
         trouble = f"{slept.job}, which {slept.worker} slept on, was completed {len(completes)} times"
-    seen = f"{len(completes)} complete, by {' '.join(short(move.who) for move in completes) or 'nobody'}"
+    by = " ".join(short(move.who) for move in completes)
+    seen = f"{len(completes)} complete, by {by or 'nobody'}"
     return Finding(promise, seen, required, trouble)
 
 
 def _a_stopped_worker_leaves_well(evidence: Evidence) -> Finding:
-    promise, required = "a stopped worker leaves nothing behind", "exit 0, 0 leases"
+    promise, required = "a stopped worker leaves nothing", "exit 0, 0 left"
     stopped = evidence.stopped
     if stopped is None:
         return Finding(promise, "-", required, "no worker was asked to stop and ended")
-    seen = f"exit {stopped.exit_code}, {len(stopped.left_leased)} leases"
+    seen = f"exit {stopped.exit_code}, {len(stopped.left_leased)} left"
     trouble = ""
     if stopped.exit_code:
         trouble = f"{stopped.worker} ended with {stopped.exit_code} after SIGTERM"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from holdfast.chaos.demo_story import Refusal, Story, move_of, refusals_in
 from holdfast.jobs.store import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from redis import Redis
 
     from holdfast.chaos.demo_fleet import Fleet, Worker
@@ -48,17 +49,16 @@ class Scars:
     killed: Harm | None = None
     slept: Harm | None = None
     stopped: Farewell | None = None
-    #: Ids of the jobs that a worker was hurt over.
-    jobs: set[str] = field(default_factory=set)
+    #: What workers were hurt over: job id -> when the lease ends that they held on it.
+    lease_ends_ms: dict[str, int] = field(default_factory=dict)
 
 
 class Scene:
     """Everything that goes on, in one thread."""
 
-    def __init__(self, redis: Redis, fleet: Fleet, *, lease_ms: int) -> None:
+    def __init__(self, redis: Redis, fleet: Fleet) -> None:
         self.redis = redis
         self.fleet = fleet
-        self.lease_ms = lease_ms
         self.story = Story()
         self.scars = Scars()
         self.lines: list[Line] = []
@@ -71,6 +71,8 @@ class Scene:
         self._job_ids: frozenset[str] = frozenset()
         self.began_ms = self.server_ms()
         last: list[Any] = redis.xrevrange(keys.moves.spelling, count=1)  # type: ignore[assignment]
+        #: Whether someone recorded moves here before us.
+        self.found_moves = bool(last)
         self._seen = last[0][0] if last else b"0"
 
     def open_shop(self, jobs: Mapping[str, str]) -> None:
@@ -79,7 +81,7 @@ class Scene:
 
     def server_ms(self) -> int:
         """Tell the time by the one clock that all deadlines are set by."""
-        seconds, micros = self.redis.time()  # type: ignore[misc]
+        seconds, micros = self.redis.time()
         return int(seconds) * 1000 + int(micros) // 1000
 
     def hear(self, *, wait_ms: int) -> None:
@@ -107,7 +109,7 @@ class Scene:
         self.story.add(move)
         if move.move in _UNTOLD:
             return
-        mark = "repair" if move.job in self.scars.jobs or move.move in _RARE else ""
+        mark = "repair" if move.job in self.scars.lease_ends_ms or move.move in _RARE else ""
         note = f"to {move.to}" if move.move in _RARE else move.queue
         who = short(move.who)
         if move.move == "reclaim":
@@ -132,7 +134,7 @@ class Scene:
     def deadline_of(self, claim: Move) -> int | None:
         """Give the deadline of a lease by the server's clock; None if it is gone."""
         score = self.redis.zscore(keys.leases(claim.queue), f"{claim.job}:{claim.execution}")
-        return None if score is None else int(score)  # type: ignore[arg-type]
+        return None if score is None else int(score)
 
     def leased_by(self, worker: Worker) -> tuple[str, ...]:
         """Name the jobs that a worker holds by the server's own records."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,10 +13,12 @@ from holdfast.jobs.store import keys
 from holdfast.jobs.store.connections import check_server
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from holdfast.chaos.demo_scene import Scene
 
-#: For a server that is there: a demo that waits longer says less.
 _REPLY_S = 5
+_PAGE = 1_000
 
 
 class Occupied(Exception):
@@ -35,9 +37,9 @@ class GivenServer:
             found = [*_jobs_on(client), *_workers_on(client)]
         if found:
             raise Occupied(
-                f"{self.url} is in use: {', '.join(found)}. The demo's workers serve the queues {' and '.join(QUEUES)} "
-                f"and would run what is there, or lose its own orders to others. Give it a server without them, or "
-                f"leave --redis-url out: then it starts one of its own."
+                f"{spoken(self.url)} is in use: {', '.join(found[:3])}. The demo's workers serve {' and '.join(QUEUES)}: "
+                f"they would run what is there, and other workers would take its orders. Name a server where these "
+                f"queues are free, or leave --redis-url out: then the demo starts one of its own."
             )
         return self
 
@@ -61,18 +63,24 @@ def _jobs_on(client: redis.Redis) -> list[str]:
 
 
 def _workers_on(client: redis.Redis) -> list[str]:
-    names = [key.decode() for key in client.scan_iter(match=keys.worker("*"), count=1_000)]
-    entries = [(name, client.hmget(name, "queues", "death")) for name in names]
-    return [
-        f"{name} serves {queues.decode()}"
-        for name, (queues, death) in entries  # type: ignore[misc]
-        if queues and not death and set(QUEUES) & set(queues.decode().split(","))
-    ]
+    found = []
+    for name in client.scan_iter(match=keys.worker("*"), count=_PAGE):
+        entry: list[Any] = client.hmget(name, "queues", "death")
+        queues, death = entry
+        served = (queues or b"").decode()
+        if not death and not set(QUEUES).isdisjoint(served.split(",")):
+            found.append(f"{name.decode()} serves {served}")
+    return found
+
+
+def spoken(url: str) -> str:
+    """Give an address without the name and password in it."""
+    return re.sub(r"//[^/]*@", "//", url)
 
 
 def describe(client: redis.Redis) -> str:
     """Name the server and its version."""
-    info: dict[str, Any] = client.info("server")  # type: ignore[assignment]
+    info: dict[str, Any] = client.info("server")
     valkey = info.get("valkey_version")
     return f"Valkey {valkey}" if valkey else f"Redis {info['redis_version']}"
 
@@ -89,7 +97,7 @@ def finished_of(client: redis.Redis, jobs: Iterable[str]) -> frozenset[str]:
 def tidy(scene: Scene) -> None:
     """Take back what a demo would leave to others: orders that are not finished, and entries of dead workers.
 
-    Finished orders are left to expire, as any job's record does.
+    Finished orders are left to expire, as any job's record does; so is a stream of moves that was there before.
     """
     with suppress(redis.RedisError), scene.redis.pipeline() as pipeline:
         open_jobs = set(scene.jobs.values()) - finished_of(scene.redis, scene.jobs.values())
@@ -105,4 +113,6 @@ def tidy(scene: Scene) -> None:
             pipeline.delete(keys.job(job), keys.executions(job))
         for worker in scene.fleet.all:
             pipeline.delete(keys.worker(worker.name))
+        if not scene.found_moves:
+            pipeline.delete(keys.moves())
         pipeline.execute()

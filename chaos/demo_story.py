@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from holdfast.chaos.history import Move
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _SETTLES = {"complete", "postpone", "bury", "give_back", "crash", "reclaim"}
 # What `workers/say.py` writes when a move of a worker was refused. The log is the one witness: a move that was
@@ -87,8 +90,4 @@ class Story:
 
 
 def _matching(moves: Iterable[Move], word: str, *, execution: str = "", job: str = "") -> Iterator[Move]:
-    return (
-        move
-        for move in moves
-        if move.move == word and execution in {"", move.execution} and job in {"", move.job}
-    )
+    return (move for move in moves if move.move == word and execution in {"", move.execution} and job in {"", move.job})

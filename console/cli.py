@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import random
 import signal
 import sys
@@ -17,6 +16,7 @@ from redis.exceptions import RedisError
 from holdfast.jobs import HoldfastError
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.events import Events
+from holdfast.jobs.rq_surface import resolve_serializer
 from holdfast.jobs.settings import Settings, SettingsError
 from holdfast.jobs.store.connections import check_server, derive
 from holdfast.jobs.store.scripts import Scripts
@@ -81,16 +81,17 @@ def keeper(redis_url: str | None) -> None:
 @click.argument("effect")
 @click.option("--happened/--did-not-happen", required=True, help="What you found out.")
 @click.option("--value", help="What came of it, as text, for the job's own code.")
+@click.option("--serializer", "-S", help="The one your workers use, if it is not RQ's default.")
 @_URL
-def resolve(job_id: str, effect: str, happened: bool, value: str | None, redis_url: str | None) -> None:  # noqa: FBT001 - click's way
-    """Settle the doubt about an EFFECT of a job, so that it can be requeued.
-
-    The value is pickled, as RQ's default serializer does.
-    """
+def resolve(
+    job_id: str, effect: str, happened: bool, value: str | None, serializer: str | None, redis_url: str | None
+) -> None:  # noqa: FBT001 - click's way
+    """Settle the doubt about an EFFECT of a job, so that it can be requeued."""
+    data = b"" if value is None else resolve_serializer(serializer).dumps(value)
     with _plain_errors():
         client = _connect(redis_url, Settings.from_environment(os.environ))
         entrance = Entrance(Scripts(client), SystemClock())
-        word = entrance.resolve_effect(job_id, effect, happened=happened, value=pickle.dumps(value))
+        word = entrance.resolve_effect(job_id, effect, happened=happened, value=data)
         queue = entrance.queue_of(job_id)
     match word:
         case "resolved":

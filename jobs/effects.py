@@ -89,7 +89,8 @@ class Effect:
             case out.First():
                 self.first = True
             case out.Done(value):
-                self.value = execution.serializer.loads(value)
+                # Empty: a person said that it happened, and not what came of it.
+                self.value = execution.serializer.loads(value) if value else None
             case out.Doubtful():
                 self._settle_doubt()
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -89,6 +90,8 @@ class Queue(RQQueue):
     - `crashes=`: how many deaths of its worker the job may cause before it is buried; 0: it runs at most once;
     - `retry=`: also `Fixed` and `Exponential`.
 
+    Settings come from the environment, as a worker's do, unless `settings` are given.
+
     Like RQ's own option names, `key` and `crashes` do not reach your function; pass `kwargs={"key": ...}` for that.
     Raises RedisAwayError when Redis does not answer for 15 s: whether the job is in line is then unknown, and a
     `key=` or `job_id=` with `unique=True` makes it safe to ask again.
@@ -107,7 +110,7 @@ class Queue(RQQueue):
         super().__init__(name, connection, *args, **options)
         self._clock = clock or SystemClock()
         self._rng = rng or random.SystemRandom()
-        settings = settings or Settings()
+        settings = settings or Settings.from_environment(os.environ)
         self._horizon_ms = settings.key_horizon_ms
         own = _own_client(self.connection)
         self._courier = Courier(own, self._clock, self._rng)

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 _SAME_REQUEST_MS = 1_000
 
 
+#: How long a horse may take to send its webhooks and leave, once its job is settled.
+_LINGER_MS = 60_000
+
+
 class Stop:
     """Whether the worker was asked to stop, and by when it must have."""
 
@@ -88,13 +92,17 @@ class Groom:
 
     def due_ms(self, hold: Hold) -> int:
         """Tell when, on the boot clock, something must be done for this hold."""
+        if hold.settled_ms is not None:
+            return min(hold.settled_ms + _LINGER_MS, self._stop.at_ms or hold.settled_ms + _LINGER_MS)
         moments = [hold.renew_at, self._board.stop_by_ms, hold.overdue_at, self._stop.at_ms]
         return min(moment for moment in moments if moment is not None)
 
     def do_what_is_due(self, hold: Hold) -> None:
         """End the horse if its time is over, else renew if that is due."""
         now = self._clock.boot_ms()
-        if now >= self._board.stop_by_ms:
+        if self._board.execution != hold.op:
+            self._see_off(hold, now)
+        elif now >= self._board.stop_by_ms:
             self.stop_horse(hold, "stop-by")
         elif self._stop.is_due():
             self.stop_horse(hold, "grace")
@@ -102,6 +110,12 @@ class Groom:
             self.stop_horse(hold, "overdue")
         elif now >= hold.renew_at:
             self._renew(hold)
+
+    def _see_off(self, hold: Hold, now: int) -> None:
+        """Wait for a horse whose job is settled: its webhooks hold nothing, but may not take for ever."""
+        hold.settled_ms = hold.settled_ms or now
+        if self._stop.is_due() or now >= hold.settled_ms + _LINGER_MS:
+            hold.horse.kill()
 
     def _renew(self, hold: Hold) -> None:
         asked_ms = self._clock.boot_ms()

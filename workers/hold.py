@@ -34,6 +34,8 @@ class Hold:
     renew_at: int
     #: When a horse that ignores the job's timeout is killed, or None.
     overdue_at: int | None
+    #: When we first saw that its job is settled, on the boot clock.
+    settled_ms: int | None = None
     #: Why we killed the horse, if we did.
     stopped_for: str | None = None
 

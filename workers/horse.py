@@ -6,6 +6,7 @@ import logging
 import sys
 import traceback
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs import events
@@ -165,6 +166,7 @@ class Horse:
             "completed",
             f"in {spell.worked_s:.3f} s",
         )
+        _end(job, spell)
         job.send_webhooks(JobStatus.FINISHED)
 
     def _try_again(self, lease: Lease, job: Job, retry: Any, spell: Spell) -> None:
@@ -172,6 +174,7 @@ class Horse:
         done = job.number_of_retries or 0
         if done >= retry.max:
             self._bury(lease, "failures", f"returned Retry more than {retry.max} times", spell)
+            _end(job, spell)
             job.send_webhooks(JobStatus.FAILED, exc_string="")
             return
         wait_s = retry.get_interval(done, retry.intervals)
@@ -205,6 +208,7 @@ class Horse:
         match Budget.of(record).decide(error, self._rng):
             case Bury(cause):
                 self._bury(execution.lease, cause, text, spell)
+                _end(job, spell)
                 job.send_webhooks(JobStatus.FAILED, exc_string=text)
             case Postpone() as again:
                 self._postpone(execution.lease, again, text, spell, used=["retries_left", again.retries_left])
@@ -252,6 +256,11 @@ class Horse:
             raise LeaseEnded(lease, answer)
         self._board.execution = 0
         self._tell.tell(events.Settled(lease, word, detail))
+
+
+def _end(job: Job, spell: Spell) -> None:
+    """Date a job object as its record is dated, for what is told of it outside."""
+    job.ended_at = datetime.fromtimestamp(spell.ended_s, tz=UTC)
 
 
 def _next_repeat(job: Job) -> tuple[int | None, int]:

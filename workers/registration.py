@@ -96,4 +96,3 @@ class Registration:
                 raise
             return False
         return True
-

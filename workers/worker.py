@@ -143,7 +143,10 @@ class Worker(rq.Worker):
             self._events,
             self._rng,
         )
-        guard(horse.is_out_of_time, lambda: self._board.stop_by_ms - self._clock.boot_ms())
+        guard(
+            lambda: self._board.execution != 0 and horse.is_out_of_time(),
+            lambda: self._board.stop_by_ms - self._clock.boot_ms() if self._board.execution else 1_000,
+        )
         return horse.run(lease, record)
 
     # -- what RQ's worker does, done our way

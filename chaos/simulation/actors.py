@@ -160,11 +160,10 @@ def _run_in_horse(stage: Stage, caller: Caller, board: Board, lease: Lease, reco
     )
 
     def watch() -> int:
-        while not horse.is_out_of_time() and process.is_alive:
+        while not (board.execution and horse.is_out_of_time()):
             left_us = (board.stop_by_ms - stage.clock.boot_ms()) * 1_000
             world.wait(min(max(left_us, 5_000), 1_000_000))
-        if process.is_alive:
-            world.kill(process)
+        world.kill(process)
         return 0
 
     # The guard is a thread of the horse: what freezes the one freezes the other.

@@ -67,9 +67,7 @@ class StrikesOf:
         if strike is not None:
             self.struck.append(strike)
             strike.make().befall(fate, call, self._stage)
-            self._stage.history.note(
-                self._stage.world.now_us, "nemesis", "fault", detail=f"{strike} {call.name}"
-            )
+            self._stage.history.note(self._stage.world.now_us, "nemesis", "fault", detail=f"{strike} {call.name}")
         return fate
 
     def _draw(self, call: Call) -> Strike | None:
@@ -146,7 +144,9 @@ def run_plan(plan: Plan, *, real: RealServer | None = None, settings: Settings =
     history = History()
     fates = _Later()
     connection = server.connection_class(fates, settings.reply_ms * 1_000)
-    stage = Stage(world, lambda: server.client(connection), settings, history, judge=server.client(), queues=plan.queues)
+    stage = Stage(
+        world, lambda: server.client(connection), settings, history, judge=server.client(), queues=plan.queues
+    )
     fates.strikes = strikes = StrikesOf(plan, stage)
     with server.in_force(), _rq_time(world):
         try:
@@ -253,6 +253,12 @@ def _place(record: dict[bytes, bytes], places: list[str]) -> Place:
 def _move(fields: Any) -> Move:
     said = {name.decode(): value.decode() for name, value in dict(fields).items()}
     return Move(
-        int(said["ms"]), said["move"], said["job"], said["queue"], said["execution"], int(said["fence"] or 0),
-        said["to"], said["who"],
+        int(said["ms"]),
+        said["move"],
+        said["job"],
+        said["queue"],
+        said["execution"],
+        int(said["fence"] or 0),
+        said["to"],
+        said["who"],
     )

@@ -48,7 +48,9 @@ def _ask(doubtful: Effect) -> Happened | DidNotHappen:
     """Ask the outside, which remembers every act."""
     assert _stage is not None
     lease = current("a probe").lease
-    _stage.history.note(_stage.world.now_us, "probe", "asked", lease.job_id, execution=lease.execution, fence=lease.fence)
+    _stage.history.note(
+        _stage.world.now_us, "probe", "asked", lease.job_id, execution=lease.execution, fence=lease.fence
+    )
     if any(line.detail == doubtful.key for line in _stage.history.of("act")):
         return Happened(doubtful.key)
     return DidNotHappen()

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class Fault(StrEnum):
@@ -77,10 +77,12 @@ class Case:
         return f"{self.boundary}/{self.side}/{self.fault}/{self.setting}"
 
 
-def cases_at(boundaries: Sequence[Boundary], setting: Setting) -> Iterator[Case]:
+def cases_at(
+    boundaries: Sequence[Boundary], setting: Setting, faults: Mapping[Fault, tuple[Side, ...]]
+) -> Iterator[Case]:
     """Give every case of a setting, in the order of the requests."""
     for boundary in boundaries:
-        for fault, sides in SIDES.items():
+        for fault, sides in faults.items():
             if fault != Fault.KILL_HORSE or boundary.has_horse:
                 yield from (Case(boundary.name, side, fault, setting) for side in sides)
 
@@ -102,7 +104,9 @@ class Slice:
     def __post_init__(self) -> None:
         patterns = tuple(self.only.split("/"))
         if len(patterns) != len(_PARTS.split("/")):
-            raise ValueError(f"{self.only!r} is not {_PARTS}, such as claim#1/after/kill-tree/2q/plain; * stands for any")
+            raise ValueError(
+                f"{self.only!r} is not {_PARTS}, such as claim#1/after/kill-tree/2q/plain; * stands for any"
+            )
         number, of = self.part
         if not 1 <= number <= of:
             raise ValueError(f"there is no part {number} of {of}")

@@ -28,6 +28,7 @@ class Director:
         self._case = case
         self._sightings = Sightings(rhythm)
         self._awaited = set(rhythm.needed)
+        self._in_multi: set[int] = set()
         #: How often the worker has asked for a job.
         self.looks = 0
         #: The boundaries passed between its first taking of a job and its next.
@@ -42,6 +43,8 @@ class Director:
         name = name_of(request.words)
         self.looks += name in TAKING
         if not self.looks:
+            return Pass()
+        if self._is_inside_a_transaction(request):
             return Pass()
         stage = self._sightings.stage
         boundary = self._sightings.see(name)
@@ -59,6 +62,15 @@ class Director:
         """Let the job run through, whoever runs it."""
         for stage in range(len(self._rhythm.openings) + 1):
             gate(str(self._folder), stage).touch()
+
+    def _is_inside_a_transaction(self, request: Request) -> bool:
+        """Tell whether the request does nothing until an EXEC, which is the boundary of them all."""
+        command = request.words[0].upper()
+        if command == b"MULTI":
+            self._in_multi.add(request.connection)
+        elif command in {b"EXEC", b"DISCARD"}:
+            self._in_multi.discard(request.connection)
+        return request.connection in self._in_multi
 
     def _note(self, name: str) -> None:
         self._awaited.discard(name)

@@ -61,7 +61,7 @@ def _plain(place: Place, played: Played) -> tuple[str, list[str]]:
 
 
 def _effect(work: str, place: Place, played: Played) -> tuple[str, list[str]]:
-    """An outside effect: once, or the job stopped and says that it does not know."""
+    """Allow an effect once, or at most once and a job that stopped and says so."""
     charged = f"charged {played.charges} times"
     if place.status == Status.FINISHED:
         return _runs(played.claims), [] if played.charges == 1 else [f"finished, and {charged}"]
@@ -76,14 +76,14 @@ def _runs(claims: int) -> str:
 
 
 def _wrongs_of_place(place: Place) -> Iterator[str]:
-    """A job is where its status says, and nowhere else."""
+    """Look for the job where its status says, and nowhere else."""
     home = {Status.FINISHED: ("finished",), Status.FAILED: ("failed",)}.get(Status(place.status))
     if place.places != home:
         yield f"it is {place.status} and stands in {', '.join(place.places) or 'no structure'}"
 
 
 def _wrongs_of_history(place: Place, moves: tuple[Move, ...]) -> Iterator[str]:
-    """Each execution begins and ends once, one after the other, under fences that grow."""
+    """See that each execution began and ended once, one after the other, under fences that grew."""
     told = " ".join(move.move for move in moves)
     holder, fence, status = "", 0, "queued"
     for move in moves:
@@ -110,7 +110,7 @@ def _wrongs_of_history(place: Place, moves: tuple[Move, ...]) -> Iterator[str]:
 
 
 def _wrongs_of_worker(case: Case | None, place: Place, played: Played) -> Iterator[str]:
-    """A worker outlives what nobody died of, and charges nobody for it."""
+    """See that the worker outlived what nobody died of, and charged nobody for it."""
     fault = case.fault if case else None
     if fault is Fault.SIGTERM and played.exit_code:
         yield f"asked to stop, the worker ended with {played.exit_code}"
@@ -118,5 +118,5 @@ def _wrongs_of_worker(case: Case | None, place: Place, played: Played) -> Iterat
         yield f"the worker ended by itself with {played.exit_code}"
     if (fault is None or fault in _HARMLESS) and place.crashes:
         yield f"nobody died, and the job was charged {place.crashes} crashes"
-    if "Traceback" in played.logs:
+    if "Traceback" in played.logs and place.dead != "in_doubt":
         yield "a worker logged a traceback"

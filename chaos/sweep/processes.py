@@ -17,12 +17,23 @@ if TYPE_CHECKING:
 #: A process that was sent SIGKILL is gone in microseconds; one in the middle of a page-in takes longer.
 _GONE_S = 10
 
+# `python -m rq.cli`, killed by the kernel when the thread that started it ends: a sweep that is itself killed must
+# not leave workers behind that wait for their server for ever.
+_RQ = """
+import ctypes, os, runpy, signal, sys
+PR_SET_PDEATHSIG = 1
+if sys.platform == 'linux':
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+if os.getppid() == int(sys.argv.pop(1)):
+    runpy.run_module('rq.cli', run_name='__main__', alter_sys=True)
+"""
+
 
 class WorkerProcess:
     """One `rq worker`, in a session of its own, and all that it forks. A `with` block starts it and ends all of it."""
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        self._command = [sys.executable, "-m", "rq.cli", "worker", *arguments]
+        self._command = [sys.executable, "-c", _RQ, str(os.getpid()), "worker", *arguments]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDFAST_", "RQ_"))}
         self._environment = inherited | {"PYTHONUNBUFFERED": "1"} | dict(environment)
         self._log = log

@@ -14,11 +14,10 @@ import rq
 
 from holdfast.chaos.history import Move, Place
 from holdfast.chaos.proxy import FaultProxy, let_pass
-from holdfast.chaos.server import PrivateServer
+from holdfast.chaos.server import PrivateServer, find_program
 from holdfast.chaos.sweep.cases import Fault, Setting
 from holdfast.chaos.sweep.director import Director
 from holdfast.chaos.sweep.processes import WorkerProcess
-from holdfast.chaos.sweep.works import WORKS, Cast
 from holdfast.examples.shop.ledger import Ledger
 from holdfast.jobs.state import Status
 from holdfast.jobs.store import keys
@@ -26,6 +25,7 @@ from holdfast.jobs.store.scripts import load
 
 if TYPE_CHECKING:
     from holdfast.chaos.sweep.cases import Boundary, Case
+    from holdfast.chaos.sweep.works import Cast
 
 JOB = "the-job"
 _ENDED = {Status.FINISHED, Status.FAILED, Status.STOPPED, Status.CANCELED}
@@ -84,10 +84,16 @@ class Stage:
     def __exit__(self, *_: object) -> None:
         self._exits.close()
 
+    @property
+    def server(self) -> str:
+        """The program that serves, with its version."""
+        program = find_program()
+        return f"{Path(program.path).name} {'.'.join(map(str, program.version))}"
+
     def play(self, setting: Setting, case: Case | None = None) -> Played:
         """Run one job through a worker that is hurt as the case says, and see where it ends."""
         begun = time.monotonic()
-        work, folder = WORKS[setting.work], self._new_folder()
+        work, folder = self._cast.works[setting.work], self._new_folder()
         self._redis.flushall()
         queues = ["only"] if setting.queues == 1 else ["first", "second"]
         arguments = [str(folder)] + [str(self._ledger.path)] * work.has_ledger
@@ -162,8 +168,7 @@ class Stage:
         return _place(record, places) if record else None
 
     def _worker(self, kind: str, options: tuple[str, ...], url: str, queues: list[str], log: Path) -> WorkerProcess:
-        path = {"PYTHONPATH": self._cast.python_path} if self._cast.python_path else {}
-        return WorkerProcess(["-u", url, "-w", kind, *options, *queues], {**self._cast.environment, **path}, log)
+        return WorkerProcess(["-u", url, "-w", kind, *options, *queues], self._cast.environment, log)
 
     def _new_folder(self) -> Path:
         self._number += 1

@@ -46,7 +46,7 @@ def charge_or_stop(folder: str, ledger: str) -> int:
 
 def charge_or_ask(folder: str, ledger: str) -> int:
     """Charge once; when an earlier attempt left doubt about that, ask the bank."""
-    with effect("charge", on_doubt=_asker(folder, ledger)) as charge:
+    with effect("charge", on_doubt=_asker(ledger)) as charge:
         _charge(charge, folder, ledger)
     pass_gate(folder, 2)
     return int(charge.value)
@@ -63,7 +63,7 @@ def _charge(charge: Effect, folder: str, ledger: str) -> None:
         pass_gate(folder, 1)
 
 
-def _asker(folder: str, ledger: str) -> Callable[[Effect], Happened | DidNotHappen]:
+def _asker(ledger: str) -> Callable[[Effect], Happened | DidNotHappen]:
     def ask(charge: Effect) -> Happened | DidNotHappen:
         receipt = Ledger(ledger).find(charge.key)
         return DidNotHappen() if receipt is None else Happened(receipt)

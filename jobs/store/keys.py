@@ -50,7 +50,7 @@ FAMILIES: dict[str, Key] = {
     "replay": Key("holdfast:replay:{}", "string", "the last operation of a worker and its answer"),
     "tombstone": Key("holdfast:tombstone:{}", "string", "a job deleted by its own settle: who enqueued it"),
     "dedupe": Key("holdfast:key:{}:{}", "string", "an idempotent enqueue's queue and key -> the job it made"),
-    "turn": Key("holdfast:turn:{}", "string", "present while a chore has just been done by someone"),
+    "turn": Key("holdfast:turn:{}", "string", "when the fleet is next due for a chore, in ms"),
     "reaper": Key("holdfast:reaper", "hash", "the last pass of the fleet's reapers, and the server they saw"),
     "ghosts": Key("holdfast:ghosts", "list", "the last entries in line that had no job behind them"),
     "moves": Key("holdfast:moves", "stream", "every move in the server's own order, where recording is on"),

@@ -187,11 +187,18 @@ class Pool:
     def snapshot(self, *askers):
         """Read everything there is, but for the replay slots of these workers."""
         besides = {keys.replay(asker.instance).encode() for asker in askers}
-        return {
-            key: (READ[self.redis.type(key).decode()](self.redis, key), self.redis.pexpiretime(key))
-            for key in sorted(self.redis.scan_iter())
-            if key not in besides
-        }
+        there = sorted(key for key in self.redis.scan_iter(count=1_000) if key not in besides)
+        kinds = self._of_each(there, lambda pipe, key: pipe.type(key))
+        read = {key: READ[kind.decode()] for key, kind in zip(there, kinds, strict=True)}
+        contents = self._of_each(there, lambda pipe, key: read[key](pipe, key))
+        expiries = self._of_each(there, lambda pipe, key: pipe.pexpiretime(key))
+        return dict(zip(there, zip(contents, expiries, strict=True), strict=True))
+
+    def _of_each(self, there, ask):
+        with self.redis.pipeline(transaction=False) as pipe:
+            for key in there:
+                ask(pipe, key)
+            return pipe.execute()
 
     @contextmanager
     def nothing_changes(self, *askers):

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
     RuleBasedStateMachine,
     initialize,
     invariant,
-    multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -30,6 +29,8 @@ from holdfast.jobs.store.upkeep import Placement
 JOBS = st.sampled_from(["job-1", "job-2"])
 QUEUES = st.sampled_from(["high", "default"])
 WORKERS = st.sampled_from([0, 1, 2])
+#: Who acts: the one that claimed last, the one before, or the one before that.
+LATEST = st.sampled_from([0, 0, 1, 2])
 DELAYS_MS = st.sampled_from([0, 0, 1_500])
 #: Kept for longer than any run takes.
 LONG_S = 10**7
@@ -58,6 +59,11 @@ STATUS = {
 }
 
 
+READ = defaultdict(
+    lambda: lambda redis, key: redis.zrange(key, 0, -1), {"queue": lambda redis, key: redis.lrange(key, 0, -1)}
+)
+
+
 @dataclass(frozen=True)
 class Held:
     """What a worker thinks it holds, rightly or not."""
@@ -71,8 +77,6 @@ class Held:
 class Jobs(RuleBasedStateMachine):
     """Three workers, two jobs, chores and producers. What they were answered is all that the oracle knows."""
 
-    held = Bundle("held")
-
     def __init__(self, new_pool):
         super().__init__()
         self.world = ExitStack()
@@ -81,6 +85,8 @@ class Jobs(RuleBasedStateMachine):
         #: The last operation of each worker: how to send it again, what it was answered, and when.
         self.last = {}
         self.entries = {}
+        #: What has been claimed, the latest first, and which of it is held by the answers given.
+        self.held = []
         self.holders = {}
         self.fences = defaultdict(list)
         self.completions = Counter()
@@ -96,11 +102,11 @@ class Jobs(RuleBasedStateMachine):
 
     # -- producers -------------------------------------------------------------------------------
 
-    @initialize(target=held)
+    @initialize()
     def work_has_begun(self):
         self.enqueue("job-1", "high", 0, at_front=False, crashes=None)
         self.enqueue("job-2", "default", 0, at_front=False, crashes=None)
-        return self.claim(0)
+        self.claim(0)
 
     @rule(job_id=JOBS, queue=QUEUES, delay_ms=DELAYS_MS, at_front=st.booleans(), crashes=st.sampled_from([None, 0]))
     def enqueue(self, job_id, queue, delay_ms, at_front, crashes):
@@ -116,38 +122,33 @@ class Jobs(RuleBasedStateMachine):
         self.entries[job_id] = (placement, fields, answer)
         self.forgotten.discard(job_id)
 
-    @rule(job_id=JOBS)
-    def send_the_enqueue_again(self, job_id):
-        placement, fields, answer = self.entries[job_id]
-        with self.pool.nothing_changes():
-            assert self.pool.entrance.enqueue(placement, fields) == answer, "INV-10"
-
+    @precondition(lambda self: "failed" in self.statuses())
     @rule(job_id=JOBS)
     def a_person_requeues(self, job_id):
-        if self.pool.record(job_id).get("status") == "failed":
+        if self.pool.redis.hget(keys.job(job_id), "status") == b"failed":
             Job.fetch(job_id, connection=self.pool.redis).requeue()
 
     # -- workers ---------------------------------------------------------------------------------
 
-    @rule(target=held, number=WORKERS)
+    @rule(number=WORKERS)
     def claim(self, number):
         worker = self.workers[number]
         due_ms = self.scheduled()
         answer = worker.claim("high", "default")
         self.last[number] = (lambda: worker.claim("high", "default", op=worker.op), answer, self.now_ms())
         if not isinstance(answer, Claimed):
-            return multiple()
+            return
         lease, record = answer.lease, answer.record
         assert lease.job_id not in self.holders, "INV-04: somebody holds it"
         assert due_ms.get(lease.job_id, 0) <= self.now_ms(), "INV-12: claimed before it is due"
         assert all(lease.fence > fence for fence in self.fences[lease.job_id]), "INV-03"
         self.fences[lease.job_id].append(lease.fence)
         self.holders[lease.job_id] = (lease.execution, lease.deadline_ms)
-        return Held(number, lease, (lease.job_id, record[b"hf_born"], lease.generation))
+        self.held.insert(0, Held(number, lease, (lease.job_id, record[b"hf_born"], lease.generation)))
 
-    @rule(mine=held, how=st.sampled_from(SETTLES))
-    def settle(self, mine, how):
-        move, more = how
+    @rule(back=LATEST, how=st.sampled_from(SETTLES))
+    def settle(self, back, how):
+        mine, (move, more) = self.held[min(back, len(self.held) - 1)], how
         answer = self.act(mine, move, **more)
         worker, lease = self.workers[mine.worker], mine.lease
         number = worker.op
@@ -161,35 +162,35 @@ class Jobs(RuleBasedStateMachine):
             if more["result_ttl"] == 0 and not self.pool.record(lease.job_id):
                 self.forgotten.add(lease.job_id)
 
-    @rule(number=WORKERS)
-    def send_the_last_operation_again(self, number):
-        send, first, sent_ms = self.last.get(number, (None, None, 0))
-        if send and self.now_ms() - sent_ms < REPLAY_MS:
+    @rule(number=WORKERS, what=st.sampled_from(["operation", "operation", "enqueue", "late request", "new life"]))
+    def somebody_repeats_themselves(self, number, what):
+        if what == "new life":
+            self.workers[number] = self.pool.worker(f"w{number}")
+            self.last.pop(number, None)
+        elif what == "enqueue":
+            for placement, fields, answer in self.entries.values():
+                with self.pool.nothing_changes():
+                    assert self.pool.entrance.enqueue(placement, fields) == answer, "INV-10"
+        elif number in self.last and self.now_ms() - self.last[number][2] < REPLAY_MS:
             with self.pool.nothing_changes():
-                again = send()
-            if isinstance(first, Claimed):
-                holds = self.holders.get(first.lease.job_id, ("", 0))[0] == first.lease.execution
-                assert (again.lease == first.lease) if holds else (again == Lost()), "INV-10"
-            else:
-                assert again == first, "INV-10"
+                if what == "operation":
+                    self.send_again(*self.last[number])
+                elif (op := self.workers[number].op) > 1:
+                    assert self.workers[number].claim("high", "default", op=op - 1) == Closed("late"), "INV-10"
 
-    @rule(number=WORKERS, back=st.integers(1, 5))
-    def a_request_comes_late(self, number, back):
-        worker = self.workers[number]
-        sent_ms = self.last.get(number, (None, None, -REPLAY_MS))[2]
-        if back < worker.op and self.now_ms() - sent_ms < REPLAY_MS:
-            with self.pool.nothing_changes():
-                assert worker.claim("high", "default", op=worker.op - back) == Closed("late"), "INV-10"
-
-    @rule(number=WORKERS)
-    def a_worker_begins_anew(self, number):
-        self.workers[number] = self.pool.worker(f"w{number}")
-        self.last.pop(number, None)
+    def send_again(self, send, first, _):
+        again = send()
+        if isinstance(first, Claimed):
+            holds = self.holders.get(first.lease.job_id, ("", 0))[0] == first.lease.execution
+            assert (again.lease == first.lease) if holds else (again == Lost()), "INV-10"
+        else:
+            assert again == first, "INV-10"
 
     # -- bodies ----------------------------------------------------------------------------------
 
-    @rule(mine=held, step=st.sampled_from(["begin", "renew", "take_over", "commit", "withdraw"]))
-    def work(self, mine, step):
+    @rule(back=LATEST, step=st.sampled_from(["begin", "renew", "take_over", "commit", "withdraw"]))
+    def work(self, back, step):
+        mine = self.held[min(back, len(self.held) - 1)]
         if step == "renew":
             answer = self.act(mine, "renew")
             if not isinstance(answer, REFUSALS):
@@ -273,47 +274,47 @@ class Jobs(RuleBasedStateMachine):
             assert isinstance(answer, REFUSALS), f"INV-04: a stale holder was told {answer}"
         return answer
 
-    @invariant()
-    def every_accepted_job_is_in_one_place_and_its_record_says_so(self):
-        """INV-01, INV-02; a job that was not kept is in none."""
-        everywhere = self.pool.everywhere()
-        assert set(everywhere) <= set(self.entries), "INV-02: a ghost"
-        for job_id in self.entries:
-            places, record = everywhere.get(job_id, []), self.pool.record(job_id)
-            if job_id in self.forgotten:
-                assert (places, record) == ([], {}), "INV-02: a ghost"
-                continue
-            assert len(places) == 1, f"INV-01, INV-02: {job_id} is in {places or 'no place'}"
-            assert record["status"] in STATUS[places[0].split()[0]], f"INV-02: {record['status']} in {places}"
-            assert places[0].split()[1] == record["origin"] or record["status"] == "started", "INV-02"
-            assert (job_id in self.holders) == (record["status"] == "started"), "INV-02"
+    def statuses(self):
+        return [self.pool.redis.hget(keys.job(job_id), "status").decode() for job_id in self.kept()]
+
+    def kept(self):
+        return [job_id for job_id in self.entries if job_id not in self.forgotten]
 
     @invariant()
-    def nothing_is_left_of_leases_that_ended(self):
-        """INV-02: neither in RQ's sets nor in ours."""
-        live = sorted(f"{job_id}:{execution}".encode() for job_id, (execution, _) in self.holders.items())
-        for family in (keys.leases, keys.wip):
-            entries = [entry for queue in ("high", "default") for entry in self.pool.redis.zrange(family(queue), 0, -1)]
-            assert sorted(entries) == live
+    def everything_is_where_it_belongs(self):
+        places, wips = defaultdict(list), []
+        for queue in ("high", "default"):
+            for family in STATUS:
+                for entry in READ[family](self.pool.redis, keys.FAMILIES[family](queue)):
+                    places[entry.decode().split(":")[0]].append((family, queue))
+            wips += self.pool.redis.zrange(keys.wip(queue), 0, -1)
+        live = [f"{job_id}:{execution}".encode() for job_id, (execution, _) in self.holders.items()]
+        assert sorted(wips) == sorted(live), "INV-02: RQ's set of running jobs says otherwise"
+        assert set(places) == set(self.kept()), "INV-01, INV-02: a job that is nowhere, or a ghost"
+        for job_id, found in places.items():
+            assert len(found) == 1, f"INV-02: {job_id} is in {found}"
+            self.record_agrees(job_id, *found[0])
 
-    @invariant()
-    def counts_never_decrease_within_a_life(self):
-        """INV-09, unless a person gives the budgets back."""
-        for job_id in self.entries:
-            record = self.pool.record(job_id)
-            life = (record.get("hf_born"), record.get("hf_generation"))
-            counts = [int(record.get(f"hf_{name}", 0)) for name in ("executions", "crashes", "failures")]
-            before_life, before = self.counts.pop(job_id, (life, counts))
-            if life == before_life:
-                assert all(now >= then for now, then in zip(counts, before, strict=True)), "INV-09"
-            if record.get("hf_ended") != "failed":
-                self.counts[job_id] = (life, counts)
+    def record_agrees(self, job_id, family, queue):
+        record = self.pool.record(job_id)
+        assert record["status"] in STATUS[family], f"INV-02: {record['status']} among the {family}"
+        assert queue == record["hf_lease_queue" if family == "leases" else "origin"], "INV-02"
+        assert (job_id in self.holders) == (family == "leases"), "INV-02"
+
+        life = (record.get("hf_born"), record.get("hf_generation"))
+        counts = [int(record.get(f"hf_{name}", 0)) for name in ("executions", "crashes", "failures")]
+        before_life, before = self.counts.pop(job_id, (life, counts))
+        if life == before_life:
+            assert all(now >= then for now, then in zip(counts, before, strict=True)), "INV-09"
+        # A person who requeues what has failed gives it its budgets back.
+        if record.get("hf_ended") != "failed":
+            self.counts[job_id] = (life, counts)
 
 
 def run(new_pool, **more):
     bounds = settings(
         max_examples=80,
-        stateful_step_count=40,
+        stateful_step_count=30,
         deadline=None,
         database=None,
         print_blob=True,

@@ -274,10 +274,13 @@ local function not_my_turn(chore, every_ms)
   if tonumber(every_ms) <= 0 then
     return nil
   end
-  if redis.call('SET', keys.turn(chore), '1', 'NX', 'PX', every_ms) then
-    return nil
+  local left_ms = tonumber(redis.call('GET', keys.turn(chore)) or 0) - now_ms
+  -- Further off than the interval: the server's clock went back, and nothing may wait for it to catch up.
+  if left_ms > 0 and left_ms <= tonumber(every_ms) then
+    return {'not_due', whole(left_ms)}
   end
-  return {'not_due', whole(math.max(redis.call('PTTL', keys.turn(chore)), 1))}
+  redis.call('SET', keys.turn(chore), whole(now_ms + every_ms))
+  return nil
 end
 
 -- Where chores look: every queue RQ knows, and every one that ever had a lease, even if RQ forgot it.

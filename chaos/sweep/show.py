@@ -1,0 +1,73 @@
+"""The face of `holdfast sweep`: a progress bar, the tables, and a line for each case that went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from holdfast.chaos.server import NoServer
+from holdfast.chaos.sweep.cases import Slice
+from holdfast.chaos.sweep.report import reproductions, summary_of, table_of, works_of, write
+from holdfast.chaos.sweep.run import NoBaseline, Report, Result, run_sweep
+from holdfast.chaos.sweep.stock import STOCK
+from holdfast.chaos.sweep.works import OURS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: So few that one wants to read what the workers said.
+_FEW = 4
+
+
+def show(*, part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None) -> int:
+    """Run the sweep on a terminal. See the room's `sweep`."""
+    console = Console()
+    try:
+        slice_ = Slice.read(only, part)
+        found = _run(console, slice_, stock=stock, jobs=jobs)
+    except (ValueError, NoBaseline, NoServer) as error:
+        console.print(f"[red]{escape(str(error))}[/]")
+        return 2
+    for work in works_of(found):
+        console.print(table_of(found, work))
+    for line in reproductions(found, " --stock" if stock else ""):
+        console.print(line, soft_wrap=True)
+    if len(found.results) <= _FEW:
+        for result in found.bad:
+            console.print(result.logs, markup=False, highlight=False)
+    console.print(summary_of(found), soft_wrap=True)
+    if report is not None:
+        page = report.read_text("utf-8") if report.exists() else ""
+        report.write_text(write(found, "stock" if stock else "holdfast", page), "utf-8")
+    return 1 if found.bad and not stock else 0
+
+
+def _run(console: Console, only: Slice, *, stock: bool, jobs: int) -> Report:
+    cast = STOCK if stock else OURS
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("[red]{task.fields[bad]}[/]"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("first without a fault", total=None, bad="")
+        bad = 0
+
+        def on_result(result: Result) -> None:
+            nonlocal bad
+            bad += not result.verdict.is_good
+            progress.update(bar, advance=1, bad=f"{bad} bad" if bad else "")
+
+        return run_sweep(
+            only,
+            cast=cast,
+            jobs=jobs,
+            on_plan=lambda count: progress.update(bar, total=count, description="hurting workers"),
+            on_result=on_result,
+        )
