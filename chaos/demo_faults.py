@@ -74,7 +74,7 @@ def kill(scene: Scene, place: int, after: int) -> Script:
     worker.kill()
     worker.state = "killed"
     scene.scars.killed = Harm(worker.name, held.job, held.execution, at_ms)
-    scene.tell(worker, "KILLED", held, note="kill -9, its horse too", mark="fault")
+    scene.tell(worker, "KILLED", held, note="kill -9, horse too", mark="fault")
     scene.now = f"{short(worker.name)} was killed; the order it held comes back once its lease has ended"
     yield from scene.until(scene.for_ms(_VACANT_MS))
     scene.fleet.replace(place, f"for {short(worker.name)}, killed")
@@ -88,13 +88,13 @@ def put_to_sleep(scene: Scene, place: int, after: int) -> Script:
     worker = scene.fleet.places[place]
     worker.state = "asleep"
     scene.scars.slept = asleep = Harm(worker.name, held.job, held.execution, at_ms)
-    scene.tell(worker, "FROZEN", held, note="SIGSTOP, its horse too", mark="fault")
+    scene.tell(worker, "FROZEN", held, note="SIGSTOP, horse too", mark="fault")
     scene.now = f"{short(worker.name)} sleeps past its lease, and does not know"
     yield from scene.until(lambda: scene.story.of_execution(held.execution, "reclaim") is not None)
     is_enough = scene.for_ms(_SLEEP_ON_MS)
     yield from scene.until(lambda: scene.story.claim_after(held) is not None or is_enough())
     scene.scars.slept = replace(asleep, woken_ms=scene.server_ms())
-    scene.tell(worker, "WOKEN", held, note="SIGCONT, past its lease", mark="fault")
+    scene.tell(worker, "WOKEN", held, note="SIGCONT, too late", mark="fault")
     worker.state = "alive"
     worker.thaw()
     scene.now = f"{short(worker.name)} woke up; what it still holds is no longer its own"

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from holdfast.chaos.demo_judge import short
 from holdfast.chaos.server import _DIE_WITH_STARTER
 
 if TYPE_CHECKING:
@@ -98,6 +99,11 @@ class Worker:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
 
+    def last_words(self) -> str:
+        """Give its exit code and the last line of its log."""
+        lines = self._log.read_text("utf-8", errors="replace").splitlines()
+        return f"exit {self.exit_code}: {lines[-1] if lines else 'no log'}"
+
     def new_log(self) -> str:
         """Give the whole lines that its log has gained since the last look."""
         with self._log.open("rb") as log:
@@ -134,9 +140,9 @@ class Fleet:
         return worker
 
     def fallen(self) -> list[str]:
-        """Name the workers that ended although nobody asked them to, with their exit code."""
-        ended = (worker for worker in self.all if worker.state in {"starting", "alive"})
-        return [f"{worker.name} (exit {worker.exit_code})" for worker in ended if worker.exit_code is not None]
+        """Name the workers that ended although nobody asked them to, each with its last words."""
+        unasked = (worker for worker in self.all if worker.state in {"starting", "alive"})
+        return [f"{short(worker.name)} ({worker.last_words()})" for worker in unasked if worker.exit_code is not None]
 
     def stop(self, within_s: float) -> None:
         """Ask all to stop, and end by SIGKILL what has not ended in time."""

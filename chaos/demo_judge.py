@@ -90,12 +90,12 @@ def judge(evidence: Evidence) -> list[Finding]:
 
 def _no_order_is_lost(evidence: Evidence) -> Finding:
     lost = [order for order, job in evidence.jobs.items() if job not in evidence.finished]
-    return Finding(
-        "no order is lost",
-        f"{len(lost)} lost",
-        "0",
-        f"{len(lost)} of {len(evidence.jobs)} orders did not finish: {_some(lost)}" if lost else "",
-    )
+    trouble = ""
+    if lost:
+        trouble = f"{len(lost)} of {len(evidence.jobs)} orders did not finish: {_some(lost)}"
+    elif not evidence.jobs:
+        trouble = "no order was ever enqueued"
+    return Finding("no order is lost", f"{len(lost)} lost", "0", trouble)
 
 
 def _every_order_finished_once(evidence: Evidence) -> Finding:
@@ -132,7 +132,7 @@ def _the_dead_workers_job_comes_back(evidence: Evidence) -> Finding:
         return Finding(promise, "-", required, "no worker was killed while it held a job")
     reclaim = evidence.reclaim_of(killed)
     if reclaim is None:
-        return Finding(promise, "never", required, f"{killed.job}, which {killed.worker} held, was not reclaimed")
+        return Finding(promise, "never", required, f"{killed.job} was never reclaimed from {short(killed.worker)}")
     took_ms = reclaim.ms - killed.at_ms
     late = f"{killed.job} was reclaimed {took_ms} ms after the kill, not within {evidence.bound_ms} ms"
     return Finding(promise, f"{took_ms / 1000:.2f} s", required, late if took_ms > evidence.bound_ms else "")
@@ -145,15 +145,15 @@ def _the_sleeper_changes_nothing(evidence: Evidence) -> Finding:
         return Finding(promise, "-", required, "no worker was stopped while it held a job")
     reclaim = evidence.reclaim_of(slept)
     if reclaim is None or slept.woken_ms is None or slept.woken_ms < reclaim.ms:
-        return Finding(promise, "-", required, f"{slept.worker} was not woken after its lease had been taken from it")
+        return Finding(promise, "-", required, f"{short(slept.worker)} did not sleep until {slept.job} was reclaimed")
     completes = evidence.completes_of(slept.job)
     since = evidence.moves[evidence.moves.index(reclaim) + 1 :]
     late = [move for move in since if move.execution == slept.execution]
     trouble = ""
     if late:
-        trouble = f"{slept.worker} woke and its {late[0].move} of {slept.job} was let through"
+        trouble = f"{short(slept.worker)} woke and its {late[0].move} of {slept.job} was let through"
     elif len(completes) != 1 or completes[0].execution == slept.execution:
-        trouble = f"{slept.job}, which {slept.worker} slept on, was completed {len(completes)} times"
+        trouble = f"{slept.job}, which {short(slept.worker)} slept on, was completed {len(completes)} times"
     by = " ".join(short(move.who) for move in completes)
     seen = f"{len(completes)} complete, by {by or 'nobody'}"
     return Finding(promise, seen, required, trouble)
@@ -167,9 +167,9 @@ def _a_stopped_worker_leaves_well(evidence: Evidence) -> Finding:
     seen = f"exit {stopped.exit_code}, {len(stopped.left_leased)} left"
     trouble = ""
     if stopped.exit_code:
-        trouble = f"{stopped.worker} ended with {stopped.exit_code} after SIGTERM"
+        trouble = f"{short(stopped.worker)} ended with {stopped.exit_code} after SIGTERM"
     elif stopped.left_leased:
-        trouble = f"{stopped.worker} ended and left leased: {_some(stopped.left_leased)}"
+        trouble = f"{short(stopped.worker)} ended and left leased: {_some(stopped.left_leased)}"
     return Finding(promise, seen, required, trouble)
 
 

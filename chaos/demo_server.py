@@ -37,9 +37,9 @@ class GivenServer:
             found = [*_jobs_on(client), *_workers_on(client)]
         if found:
             raise Occupied(
-                f"{spoken(self.url)} is in use: {', '.join(found[:3])}. The demo's workers serve {' and '.join(QUEUES)}: "
-                f"they would run what is there, and other workers would take its orders. Name a server where these "
-                f"queues are free, or leave --redis-url out: then the demo starts one of its own."
+                f"{spoken(self.url)} is in use: {', '.join(found[:3])}. The demo's workers serve the queues "
+                f"{' and '.join(QUEUES)}: they would run what is there, and others would take its orders. Name a "
+                f"server where these queues are free, or leave --redis-url out: then it starts one of its own."
             )
         return self
 
@@ -74,8 +74,8 @@ def _workers_on(client: redis.Redis) -> list[str]:
 
 
 def spoken(url: str) -> str:
-    """Give an address without the name and password in it."""
-    return re.sub(r"//[^/]*@", "//", url)
+    """Give an address without the name and password in it, which may also stand behind a question mark."""
+    return re.sub(r"//[^/]*@", "//", url).partition("?")[0]
 
 
 def describe(client: redis.Redis) -> str:

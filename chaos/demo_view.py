@@ -35,8 +35,8 @@ _MARK_STYLES = {"fault": "bold red", "repair": "cyan", "": "dim"}
 _WIDTHS = {"who": 6, "did": 9, "job": 13, "execution": 9, "fence": 11}
 #: Lines of the picture that are not its log: header, progress, panels and the log's own head.
 _FRAME_LINES = 10
-#: How many of the newest moves are shown below the lines that stay.
-_FLOW_LINES = 5
+#: How many lines are kept for the newest moves, below those that stay.
+_FLOW_LINES = 6
 _FRAME_EVERY_MS = 100
 
 
@@ -111,16 +111,22 @@ class Picture:
         if now_ms < self._next_ms and not is_last:
             return
         self._next_ms = now_ms + _FRAME_EVERY_MS
-        self._live.update(self.frame(scene, now_ms), refresh=True)
+        self._live.update(self._frame(scene, now_ms, is_last=is_last), refresh=True)
 
-    def frame(self, scene: Scene, now_ms: int) -> RenderableType:
-        """Draw one picture."""
+    def _frame(self, scene: Scene, now_ms: int, *, is_last: bool) -> RenderableType:
         title, *more = self._header
         head = Text(title, style="bold", no_wrap=True, overflow="ellipsis")
         details = [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in more]
         now = Text(f"> {scene.now}", style="bold magenta", no_wrap=True, overflow="ellipsis")
         room = max(_FLOW_LINES + 1, self._console.height - _FRAME_LINES - len(details))
-        return Group(head, *details, now, _bar(scene, now_ms), _panels(scene, now_ms), _log(scene.lines, room))
+        marked = [line for line in scene.lines if line.mark]
+        flow = [line for line in scene.lines if not line.mark]
+        if is_last:
+            log = _log(marked, [])
+        else:
+            marked = marked[-(room - _FLOW_LINES) :]
+            log = _log(marked, flow[-(room - len(marked) - 1) :])
+        return Group(head, *details, now, _bar(scene, now_ms), _panels(scene, now_ms), log)
 
 
 def _bar(scene: Scene, now_ms: int) -> RenderableType:
@@ -145,9 +151,11 @@ def _panels(scene: Scene, now_ms: int) -> RenderableType:
 def _panel(scene: Scene, worker: Worker, now_ms: int) -> Panel:
     style = _STATE_STYLES[worker.state]
     held = scene.story.held_by(worker.name)
-    text = Text(f"works on {held.job}" if held else "holds nothing", no_wrap=True, overflow="ellipsis")
+    text = Text(no_wrap=True, overflow="ellipsis")
     if worker.state in {"killed", "asleep"}:
-        text = _loss(scene, held, now_ms)
+        text.append(_loss(scene, held, now_ms), style=style)
+    else:
+        text.append(f"works on {held.job}" if held else "holds nothing")
     text.append(f"\n{scene.story.done[worker.name]} finished, pid {worker.pid}", style="dim")
     text.append(f"\n{worker.story}", style="dim")
     return Panel(
@@ -155,19 +163,16 @@ def _panel(scene: Scene, worker: Worker, now_ms: int) -> Panel:
     )
 
 
-def _loss(scene: Scene, held: Move | None, now_ms: int) -> Text:
+def _loss(scene: Scene, held: Move | None, now_ms: int) -> str:
     """Say what becomes of the lease of a worker that cannot renew it."""
     if held is None:
-        return Text("its order was taken back", style="cyan")
+        return "its order is gone"
     left_ms = scene.scars.lease_ends_ms[held.job] - now_ms
-    when = f"ends in {left_ms / 1000:.1f} s" if left_ms > 0 else "has ended"
-    return Text(f"{held.job}: lease {when}", style="red", no_wrap=True, overflow="ellipsis")
+    return f"lease ends in {left_ms / 1000:.1f} s" if left_ms > 0 else "lease has ended"
 
 
-def _log(lines: Sequence[Line], room: int) -> RenderableType:
+def _log(marked: Sequence[Line], flow: Sequence[Line]) -> RenderableType:
     """Draw the lines that stay, what was done to workers and what came of it, above the newest moves of all."""
-    marked = [line for line in lines if line.mark][-(room - _FLOW_LINES) :]
-    flow = [line for line in lines if not line.mark][-(room - len(marked) - 1) :]
     table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style="underline")
     table.add_column("ms", width=6, justify="right")
     # As wide as ever needed, so that nothing moves sideways from one picture to the next.

@@ -97,11 +97,15 @@ class Budget:
 
     @classmethod
     def of(cls, record: dict[bytes, bytes]) -> Budget:
-        """Read RQ's fields, and ours beside them."""
-        intervals = json.loads(record.get(b"retry_intervals") or b"[]")
+        """Read RQ's fields, and ours beside them. What cannot be read leaves no retries."""
+        try:
+            left = int(record.get(b"retries_left") or 0)
+            intervals = [float(each) for each in _as_list(json.loads(record.get(b"retry_intervals") or b"[]"))]
+        except (ValueError, TypeError):
+            left, intervals = 0, []
         return cls(
-            retries_left=int(record.get(b"retries_left") or 0),
-            intervals=tuple(_as_list(intervals)),
+            retries_left=left,
+            intervals=tuple(intervals),
             at_front=record.get(b"enqueue_at_front_on_retry") == b"1",
             jitter=record.get(b"hf_jitter") == b"1",
         )

@@ -61,7 +61,8 @@ class Keeper:
                 if not is_passing(error):
                     raise
                 self._on_trouble(error)
-                self._due = {each: self._clock.boot_ms() + chore.every_ms for each in self._due}
+                now = self._clock.boot_ms()
+                self._due = {each: now + waiting.every_ms for each, waiting in enumerate(self._chores)}
                 return
             # Spread, so that a fleet does not ask in step.
             self._due[number] = self._clock.boot_ms() + wait_ms + self._rng.randint(0, max(1, chore.every_ms // 20))

@@ -69,10 +69,18 @@ class Patience:
 
     def overdue_ms(self, record: dict[bytes, bytes], now_ms: int) -> int | None:
         """Tell when a job must be over at the latest: its own timeout, its callbacks', and some more."""
-        timeout_s = float(record.get(b"timeout") or _DEFAULT_TIMEOUT_S)
+        timeout_s = _seconds(record.get(b"timeout"), _DEFAULT_TIMEOUT_S)
         if timeout_s <= 0:
             return None
         for callback in _CALLBACKS:
             if record.get(callback + b"_name"):
-                timeout_s += float(record.get(callback + b"_timeout") or _CALLBACK_TIMEOUT_S)
+                timeout_s += _seconds(record.get(callback + b"_timeout"), _CALLBACK_TIMEOUT_S)
         return now_ms + int(timeout_s * 1000) + self._overtime_ms
+
+
+def _seconds(value: bytes | None, default: float) -> float:
+    """Read a number from a record that anyone may have written: the parent must not fall over it."""
+    try:
+        return float(value or default)
+    except ValueError:
+        return default

@@ -91,7 +91,7 @@ class Horse:
         started_s = self._clock.wall_s()
         try:
             with running(execution):
-                self._attempt(execution, self._restore(execution, record), record, started_s)
+                self._attempt(execution, record, started_s)
         except LeaseEnded as ended:
             logger.warning("%s", ended)
             return LEASE_ENDED
@@ -101,14 +101,14 @@ class Horse:
         """Tell whether the stop-by moment has come."""
         return self._clock.boot_ms() >= self._board.stop_by_ms
 
-    def _restore(self, execution: Running, record: dict[bytes, bytes]) -> Job:
+    def _new_job(self, execution: Running) -> Job:
         job_class = fenced(self._trade.job_class, execution)
-        job = job_class(execution.lease.job_id, connection=self._trade.connection, serializer=self._trade.serializer)
-        job.restore(record)
-        return job
+        return job_class(execution.lease.job_id, connection=self._trade.connection, serializer=self._trade.serializer)
 
-    def _attempt(self, execution: Running, job: Job, record: dict[bytes, bytes], started_s: float) -> None:
+    def _attempt(self, execution: Running, record: dict[bytes, bytes], started_s: float) -> None:
+        job = self._new_job(execution)
         try:
+            job.restore(record)
             self._board.begun = True
             value = self._call(job)
             spell = Spell(started_s, self._clock.wall_s())

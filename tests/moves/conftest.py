@@ -221,6 +221,8 @@ class RealPool(Pool):
             for name in names:
                 if self.redis.hexists(key, name):
                     self.redis.hincrby(key, name, -ms)
+        for key in self.redis.scan_iter(keys.turn("*")):
+            self.redis.decrby(key, ms)
         for key in self.redis.scan_iter():
             if (left_ms := self.redis.pttl(key)) >= 0:
                 self.redis.pexpire(key, left_ms - ms)

@@ -3,7 +3,9 @@
 import pytest
 from rq.job import Dependency
 
-from holdfast.jobs.rq_surface import Job, Result
+from rq.results import Result
+
+from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Buried
 

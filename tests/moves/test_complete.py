@@ -4,7 +4,9 @@ import pytest
 from rq import Queue as StockQueue
 from rq.job import Dependency
 
-from holdfast.jobs.rq_surface import Job, Result
+from rq.results import Result
+
+from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Completed
 from holdfast.jobs.store.records import return_value

@@ -3,7 +3,9 @@
 import pytest
 from rq import Retry
 
-from holdfast.jobs.rq_surface import Job, Result
+from rq.results import Result
+
+from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Empty, Postponed
 from holdfast.jobs.store.records import return_value

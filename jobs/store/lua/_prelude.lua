@@ -85,6 +85,11 @@ local function refusal(job_id, queue, execution, fence)
   end
   local holds = job[2] == fence and job[3] == execution
     and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution)
+  if holds and (job[1] == 'started' or job[1] == 'queued') then
+    -- A server without memory refuses a script whose first write may grow; this one may not, and then lets the rest
+    -- pass: what ends a lease or keeps it must always fit.
+    redis.call('PERSIST', keys.job(job_id))
+  end
   if holds and job[1] == 'started' then
     return nil
   end

@@ -178,6 +178,8 @@ local function find()
   return {'empty'}
 end
 
+-- A write that a server without memory refuses, before anything is taken: no job is begun that could not be ended.
+keep(instance, op, {'lost'})
 local answer = keep(instance, op, find())
 for _, queue in ipairs(queue_names) do
   if redis.call('LLEN', keys.queue(queue)) > 0 then

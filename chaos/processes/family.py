@@ -1,0 +1,96 @@
+"""A process with all that it forks, hurt and ended from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from holdfast.chaos.server import _DIE_WITH_STARTER
+
+_SIGNAL_S = 2.0
+
+
+class Family:
+    """A process in a session of its own, by which what it forks is known.
+
+    On Linux it is killed when the *thread* that started it ends, however that ends.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+        self.name = name
+        #: Whether it was told to end, or killed: an end that nobody asked for is worth a line.
+        self.is_doomed = False
+        self.log = folder / f"{name}.log"
+        if sys.platform == "linux":
+            command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_STARTER, str(os.getpid()), *command]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                list(command),
+                # `python -m` imports from where it stands: not from where somebody has a jobs.py of their own.
+                cwd=folder,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id of its head."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """How its head ended, or None while it lives; negative for a signal."""
+        return self._process.poll()
+
+    def children(self) -> list[int]:
+        """Give all that the head started and that still runs."""
+        found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        return [pid for pid in found if pid != self.pid and _stat(pid)[2:] == (self.pid,)]
+
+    def horses(self) -> list[int]:
+        """Give the children that run jobs: each leads a process group of its own, as RQ's do and ours."""
+        return [pid for pid in self.children() if _stat(pid)[1:2] == (pid,)]
+
+    def tell(self, number: signal.Signals, *, whole: bool = False) -> None:
+        """Send a signal to the head, or to the whole family, the head first."""
+        if number in {signal.SIGTERM, signal.SIGKILL}:
+            self.is_doomed = True
+        if self.exit_code is None:
+            self._process.send_signal(number)
+        if whole:
+            self.tell_each(self.children(), number)
+
+    def tell_each(self, pids: Sequence[int], number: signal.Signals) -> None:
+        """Send a signal to some of the family."""
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def kill(self) -> None:
+        """End the whole family by SIGKILL and return when it is gone: a machine that lost its power."""
+        # So that the head forks no other while we look.
+        self.tell(signal.SIGSTOP)
+        self.tell_each(self.children(), signal.SIGKILL)
+        self.tell(signal.SIGKILL, whole=True)
+        self._process.wait()
+        until = time.monotonic() + _SIGNAL_S
+        while self.children() and time.monotonic() < until:
+            time.sleep(0.002)
+
+
+def _stat(pid: int) -> tuple[str, int, int] | tuple[()]:
+    """Give what the kernel says of a process that may still act: its state, process group and session."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ()
+    return () if told[0] in {"Z", "X"} else (told[0], int(told[2]), int(told[3]))

@@ -1,0 +1,147 @@
+"""The workers of a run: each in a place, perhaps behind a proxy, and put back when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from holdfast.chaos.link import Act, Pass, Request
+from holdfast.chaos.processes.family import Family
+from holdfast.chaos.processes.tasks import FOLDER
+from holdfast.chaos.processes.workload import QUEUES
+from holdfast.chaos.proxy import FaultProxy
+from holdfast.jobs.settings import Settings
+
+#: Short, so that a run of minutes sees many leases end.
+SETTINGS = Settings(
+    lease_ms=3_000,
+    renew_ms=800,
+    margin_ms=400,
+    reap_ms=300,
+    promote_ms=300,
+    poll_ms=500,
+    grace_ms=4_000,
+    overtime_ms=1_000,
+    record_moves=True,
+)
+#: The shortest that stock RQ documents for noticing the dead; its own 60 s on top cannot be set.
+STOCK_OPTIONS = ("--with-scheduler", "--worker-ttl", "16", "--maintenance-interval", "5", "--job-monitoring-interval", "1")
+
+_KEEPER = "from holdfast.console.cli import main; main()"
+_VACANT_S = 0.5
+_LOOK_S = 0.02
+
+
+class Wire:
+    """A proxy before one client of the server. Rules may be added and taken away while others stand."""
+
+    def __init__(self, proxy: FaultProxy) -> None:
+        self.proxy = proxy
+        self._rules: list[Callable[[Request], Act | None]] = []
+        proxy.rule = self._judge
+
+    def add(self, rule: Callable[[Request], Act | None]) -> Callable[[], None]:
+        """Let a rule decide on requests, unless an older one has; give what takes it away again."""
+        self._rules.append(rule)
+
+        def take_away() -> None:
+            if rule in self._rules:
+                self._rules.remove(rule)
+
+        return take_away
+
+    def _judge(self, request: Request) -> Act:
+        acts = (rule(request) for rule in tuple(self._rules))
+        return next((act for act in acts if act is not None), Pass())
+
+
+@dataclass
+class Place:
+    """Where a worker stands, or will stand again."""
+
+    name: str
+    command: Callable[[str], Sequence[str]]
+    wire: Wire | None = None
+    family: Family | None = None
+    lives: int = 0
+    vacant_until: float = 0.0
+
+    @property
+    def living(self) -> Family | None:
+        """The process that runs here, if one does."""
+        return self.family if self.family is not None and self.family.exit_code is None else None
+
+
+class Fleet:
+    """All places, and every process that ever stood in one. A supervisor: what ends is started again."""
+
+    def __init__(self, places: Sequence[Place], folder: Path, environment: Mapping[str, str]) -> None:
+        self.places = {place.name: place for place in places}
+        self.families: list[Family] = []
+        self._folder = folder
+        self._environment = environment
+        self._is_open = True
+
+    def step(self) -> Iterator[tuple[Place, Family]]:
+        """Put a new process where one has ended a while ago. Gives what has just ended."""
+        for place in self.places.values():
+            if place.family is not None and place.family.exit_code is not None:
+                ended, place.family = place.family, None
+                place.vacant_until = time.monotonic() + _VACANT_S
+                yield place, ended
+            if place.family is None and self._is_open and time.monotonic() >= place.vacant_until:
+                self._fill(place)
+
+    def _fill(self, place: Place) -> None:
+        place.lives += 1
+        name = f"{place.name}-{place.lives}"
+        place.family = Family(name, place.command(name), self._environment, self._folder)
+        self.families.append(place.family)
+
+    def stop(self, within_s: float) -> None:
+        """Ask all to stop, and end by SIGKILL what has not ended in time."""
+        self._is_open = False
+        for place in self.places.values():
+            if place.living:
+                place.living.tell(signal.SIGCONT, whole=True)
+                place.living.tell(signal.SIGTERM)
+        until = time.monotonic() + within_s
+        while any(place.living for place in self.places.values()) and time.monotonic() < until:
+            time.sleep(_LOOK_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """End whatever still runs, and whatever outlived its head."""
+        self._is_open = False
+        for family in self.families:
+            family.kill()
+
+
+def make_places(workers: int, url: str, wires: Mapping[str, Wire], *, is_stock: bool) -> list[Place]:
+    """Give a place for each worker, and one for the keeper of ours. A worker with a wire is behind its proxy."""
+    kind = ("-w", "rq.Worker", *STOCK_OPTIONS) if is_stock else ("-w", "holdfast.workers.Worker")
+
+    def command(name: str, url: str) -> list[str]:
+        return [sys.executable, "-m", "rq.cli", "worker", "-u", url, *kind, "--name", name, *QUEUES]
+
+    places = []
+    for number in range(1, workers + 1):
+        name = f"w{number}"
+        wire = wires.get(name)
+        address = wire.proxy.url if wire else url
+        places.append(Place(name, lambda life, address=address: command(life, address), wire))  # type: ignore[misc]
+    if not is_stock:
+        places.append(Place("keeper", lambda _: [sys.executable, "-c", _KEEPER, "keeper", "--redis-url", url]))
+    return places
+
+
+def environment(folder: Path, settings: Settings = SETTINGS) -> dict[str, str]:
+    """Give what a worker is told: nothing of what the caller has set for workers of their own."""
+    told = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDFAST_", "RQ_"))}
+    told |= {f"HOLDFAST_{each.name.upper()}": str(int(getattr(settings, each.name))) for each in fields(settings)}
+    return told | {FOLDER: str(folder), "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,97 @@
+"""Faults that strike the server, and so everybody: restarted, killed, frozen, full, forgetful of scripts."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Self
+
+from redis.exceptions import RedisError
+
+from holdfast.chaos.processes.nemesis import Cast, Heal, Pool, fault, is_healed
+
+
+@dataclass(frozen=True)
+class _OnServer:
+    for_ms: int = 0
+    target = "redis"
+
+    @classmethod
+    def draw(cls, rng: random.Random, cast: Cast) -> Self:  # noqa: ARG003 - there is one server
+        return cls()
+
+
+@fault("FM-023", "the server is restarted on its append-only file", is_shared=True)
+@dataclass(frozen=True)
+class Restart(_OnServer):
+    def harm(self, pool: Pool) -> Heal:
+        pool.server.restart()
+        return is_healed
+
+
+@fault("FM-019", "the server is killed, and started again on its append-only file after a while", is_shared=True)
+@dataclass(frozen=True)
+class KillServer(_OnServer):
+    @classmethod
+    def draw(cls, rng: random.Random, cast: Cast) -> Self:
+        return cls(rng.randrange(200, cast.lease_ms * 2))
+
+    def harm(self, pool: Pool) -> Heal:
+        pool.server.kill()
+        return pool.server.restart
+
+
+@dataclass(frozen=True)
+class _PauseServer(_OnServer):
+    def harm(self, pool: Pool) -> Heal:
+        pool.server.pause()
+        return pool.server.resume
+
+
+@fault("FM-023", "the server freezes for less than a lease", is_shared=True)
+@dataclass(frozen=True)
+class ServerDozes(_PauseServer):
+    @classmethod
+    def draw(cls, rng: random.Random, cast: Cast) -> Self:
+        return cls(rng.randrange(500, cast.lease_ms - 500))
+
+
+@fault("FM-023", "the server freezes for longer than a lease", is_shared=True)
+@dataclass(frozen=True)
+class ServerSleeps(_PauseServer):
+    @classmethod
+    def draw(cls, rng: random.Random, cast: Cast) -> Self:
+        return cls(cast.lease_ms + rng.randrange(1_000, 3_000))
+
+
+@fault("FM-030", "the server forgets its scripts", is_shared=True)
+@dataclass(frozen=True)
+class FlushScripts(_OnServer):
+    def harm(self, pool: Pool) -> Heal:
+        pool.redis.script_flush()
+        return is_healed
+
+
+@fault("FM-007", "the server hangs up on everybody", is_shared=True)
+@dataclass(frozen=True)
+class HangUp(_OnServer):
+    def harm(self, pool: Pool) -> Heal:
+        # One of those it hangs up on may be we.
+        with suppress(RedisError):
+            pool.redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        with suppress(RedisError):
+            pool.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        return is_healed
+
+
+@fault("FM-024", "the server's memory is full: it refuses what would write", is_shared=True)
+@dataclass(frozen=True)
+class FillMemory(_OnServer):
+    @classmethod
+    def draw(cls, rng: random.Random, cast: Cast) -> Self:
+        return cls(rng.randrange(1_000, cast.lease_ms + 2_000))
+
+    def harm(self, pool: Pool) -> Heal:
+        pool.redis.config_set("maxmemory", "1mb")
+        return lambda: pool.redis.config_set("maxmemory", "0") and None

@@ -1,0 +1,186 @@
+"""Hurts a run as its plan says: each fault at its moment, and healed again after its time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from holdfast.chaos.processes.fleet import Fleet, Wire
+    from holdfast.chaos.server import PrivateServer
+
+C = TypeVar("C", bound=type)
+#: What undoes a fault.
+Heal = Callable[[], None]
+
+
+def is_healed() -> None:
+    """Do nothing: for faults that are over when they have struck, whoever was hurt being replaced."""
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Whom faults may choose among, by name."""
+
+    workers: tuple[str, ...]
+    #: Those with a proxy before them, the producer among them.
+    wired: tuple[str, ...]
+    lease_ms: int
+
+
+@dataclass(frozen=True)
+class Pool:
+    """All that can be hurt."""
+
+    server: PrivateServer
+    #: Straight to the server, with short patience.
+    redis: Redis
+    fleet: Fleet
+    wires: dict[str, Wire]
+    #: Tells whether a request, by its words, is this move: a script of ours, or what stock RQ does in its place.
+    is_move: Callable[[str, tuple[bytes, ...]], bool]
+
+
+class Missed(Exception):
+    """There was nobody to hurt at that moment."""
+
+
+class Fault(Protocol):
+    """One way to hurt a pool: small, and able to be undone."""
+
+    mode: ClassVar[str]
+    name: ClassVar[str]
+    sentence: ClassVar[str]
+    #: Whether it strikes the server, and so everybody.
+    is_shared: ClassVar[bool]
+    for_ms: int
+
+    @classmethod
+    def draw(cls, rng: random.Random, cast: Cast) -> Fault:
+        """Draw one of this kind."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """Whom it strikes: a worker, the keeper, the producer or redis."""
+        ...
+
+    def harm(self, pool: Pool) -> Heal:
+        """Do it, and give what undoes it. Raises Missed where there is nobody to hurt."""
+        ...
+
+
+FAULTS: dict[str, type[Any]] = {}
+
+
+def fault(mode: str, sentence: str, *, is_shared: bool = False) -> Callable[[C], C]:
+    """Register a kind of fault under its failure mode, with a sentence that says what happens."""
+
+    def register(kind: C) -> C:
+        name = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in kind.__name__).strip("-")
+        for attribute, value in (("mode", mode), ("sentence", sentence), ("is_shared", is_shared), ("name", name)):
+            setattr(kind, attribute, value)
+        FAULTS[name] = kind
+        return kind
+
+    return register
+
+
+@dataclass(frozen=True)
+class Strike:
+    """A fault and its moment, from the start of the run."""
+
+    number: int
+    at_ms: int
+    fault: Fault
+
+    def __str__(self) -> str:
+        given = " ".join(f"{name}={value}" for name, value in asdict(self.fault).items())  # type: ignore[call-overload]
+        return f"{self.fault.mode} {self.fault.name} {given}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as it stands in plan.json."""
+        about = asdict(self.fault)  # type: ignore[call-overload]
+        return {"at_ms": self.at_ms, "mode": self.fault.mode, "fault": self.fault.name, **about}
+
+
+#: From one fault to the next, on the average: those that strike one party, and those that strike the server.
+_EVERY_MS, _SHARED_EVERY_MS = 4_000, 18_000
+#: Before the first: workers take a second to start, and a fault that meets nobody shows nothing.
+_QUIET_MS = 3_000
+
+
+def draw_strikes(seed: int, storm_ms: int, cast: Cast) -> list[Strike]:
+    """Draw a run's faults: each kind comes before any comes again, one in each stretch of time."""
+    rng = random.Random(f"{seed}/strikes")
+    drawn: list[tuple[int, Fault]] = []
+    for is_shared, every_ms in ((False, _EVERY_MS), (True, _SHARED_EVERY_MS)):
+        kinds = [kind for _, kind in sorted(FAULTS.items()) if kind.is_shared is is_shared]
+        count = max(1, (storm_ms - _QUIET_MS) // every_ms)
+        stretch_ms = (storm_ms - _QUIET_MS) / count
+        for number, kind in zip(range(count), _deal(rng, kinds), strict=False):
+            at_ms = _QUIET_MS + int((number + rng.uniform(0, 0.7)) * stretch_ms)
+            drawn.append((at_ms, kind.draw(rng, cast)))
+    drawn.sort(key=lambda each: each[0])
+    return [Strike(number, at_ms, each) for number, (at_ms, each) in enumerate(drawn, 1)]
+
+
+def _deal(rng: random.Random, kinds: list[type[Any]]) -> Iterator[type[Any]]:
+    while True:
+        deck = list(kinds)
+        rng.shuffle(deck)
+        yield from deck
+
+
+#: Called with a strike and what became of it: fault (it struck), missed, healed.
+Told = Callable[[Strike, str], None]
+
+
+@dataclass
+class Nemesis:
+    """Carries out a plan, stepped between other things."""
+
+    pool: Pool
+    strikes: Sequence[Strike]
+    told: Told
+    _due: int = 0
+    _wounds: list[tuple[int, Strike, Heal]] = field(default_factory=list)
+
+    def step(self, now_ms: int) -> None:
+        """Heal and hurt what is due at this moment of the run."""
+        for wound in [each for each in self._wounds if each[0] <= now_ms]:
+            self._wounds.remove(wound)
+            self._heal(wound)
+        while self._due < len(self.strikes) and self.strikes[self._due].at_ms <= now_ms:
+            strike = self.strikes[self._due]
+            self._due += 1
+            self._strike(strike, now_ms)
+
+    def _strike(self, strike: Strike, now_ms: int) -> None:
+        try:
+            heal = strike.fault.harm(self.pool)
+        except Missed:
+            self.told(strike, "missed")
+            return
+        self.told(strike, "fault")
+        self._wounds.append((now_ms + strike.fault.for_ms, strike, heal))
+
+    def _heal(self, wound: tuple[int, Strike, Heal]) -> None:
+        _, strike, heal = wound
+        heal()
+        self.told(strike, "healed")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every fault has struck and was healed."""
+        return self._due >= len(self.strikes) and not self._wounds
+
+    def heal_all(self) -> None:
+        """Heal at once what is still hurt: the run ends early."""
+        while self._wounds:
+            self._heal(self._wounds.pop())
+

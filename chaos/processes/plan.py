@@ -1,0 +1,66 @@
+"""A run, complete before it begins: drawn from its seed, and written down."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from importlib import import_module
+
+from holdfast.chaos.checker import Terms
+from holdfast.chaos.processes.fleet import SETTINGS
+from holdfast.chaos.processes.nemesis import Cast, Strike, draw_strikes
+from holdfast.chaos.processes.workload import Order, draw_orders
+
+# Each registers its faults.
+for _kinds in ("hurt_workers", "hurt_wire", "hurt_server"):
+    import_module(f"holdfast.chaos.processes.{_kinds}")
+
+PRODUCER = "producer"
+#: After the last wound has healed, until it is calm: leases that ended unseen meanwhile are reclaimed late, and
+#: rightly, as their holders are given a heartbeat first.
+_SETTLES_MS = SETTINGS.holder_grace_ms + SETTINGS.lease_ms
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for, and what is done to whom."""
+
+    seed: int
+    workers: int
+    storm_ms: int
+    orders: tuple[Order, ...]
+    strikes: tuple[Strike, ...]
+
+    @classmethod
+    def draw(cls, seed: int, *, jobs: int, minutes: float, workers: int) -> Plan:
+        """Draw it. Half of the workers, and the producer, are behind a proxy."""
+        storm_ms = int(minutes * 60_000)
+        cast = Cast(tuple(f"w{number}" for number in range(1, workers + 1)), wired(workers), SETTINGS.lease_ms)
+        orders, strikes = draw_orders(seed, jobs, storm_ms), draw_strikes(seed, storm_ms, cast)
+        return cls(seed, workers, storm_ms, tuple(orders), tuple(strikes))
+
+    def terms(self, calm_from_us: int) -> Terms:
+        """Give what the judge must know of it. `calm_from_us`: when the last fault was healed."""
+        return Terms(
+            lease_ms=SETTINGS.lease_ms,
+            reap_ms=SETTINGS.reap_ms,
+            crashes=SETTINGS.crashes,
+            at_most_once=frozenset(order.job_id for order in self.orders if order.crashes == 0),
+            effects=frozenset(order.job_id for order in self.orders if "effect" in order.wishes),
+            delays_ms=tuple((order.job_id, int(order.in_s * 1_000)) for order in self.orders if order.in_s is not None),
+            calm_from_us=calm_from_us + _SETTLES_MS * 1_000,
+        )
+
+    def to_json(self) -> str:
+        """Write it as plan.json has it: one line for each job and each fault."""
+        about = {"seed": self.seed, "workers": self.workers, "storm_ms": self.storm_ms}
+        lines = [json.dumps(about)[:-1] + ', "strikes": [']
+        lines.append(",\n".join(json.dumps(strike.to_json()) for strike in self.strikes))
+        lines.append('], "orders": [')
+        lines.append(",\n".join(json.dumps(asdict(order)) for order in self.orders))
+        return "\n".join([*lines, "]}", ""])
+
+
+def wired(workers: int) -> tuple[str, ...]:
+    """Name those behind a proxy: the first half of the workers, and the producer."""
+    return (*(f"w{number}" for number in range(1, workers // 2 + 1)), PRODUCER)

@@ -1,0 +1,132 @@
+"""The keeper runs each chore when it is due, spreads them, and does not hammer a Redis that is away."""
+
+import random
+from itertools import pairwise
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from holdfast.recovery.keeper import Keeper
+
+
+class Chore:
+    """Does what its script says, one line a run: ms until it is due again, or an error to raise."""
+
+    def __init__(self, diary, clock, name, *script, every_ms=1_000):
+        self.every_ms = every_ms
+        self._diary, self._clock, self._name = diary, clock, name
+        self._script = list(script)
+        self._began_ms = clock.boot_ms()
+
+    def run_once(self):
+        self._diary.append((self._clock.boot_ms() - self._began_ms, self._name))
+        line = self._script.pop(0) if self._script else self.every_ms
+        if isinstance(line, Exception):
+            raise line
+        return line
+
+
+class NoSpread(random.Random):
+    """Dice that always fall on the lowest number."""
+
+    def randint(self, a, b):
+        return a
+
+
+@pytest.fixture
+def diary():
+    """Give the list in which chores write when they ran."""
+    return []
+
+
+@pytest.fixture
+def keep(clock, diary):
+    """Give a function that runs these chores for some time, and gives what troubled the keeper."""
+
+    def keep(*chores, for_ms, rng=None):
+        troubles = []
+        keeper = Keeper(chores, clock, rng or NoSpread(), on_trouble=troubles.append)
+        until_ms = clock.boot_ms() + for_ms
+        while clock.boot_ms() < until_ms:
+            keeper.run_due()
+            assert keeper.due_ms() > clock.boot_ms(), "a keeper that is due at once again is a busy loop"
+            clock.advance(keeper.due_ms() - clock.boot_ms())
+        return troubles
+
+    return keep
+
+
+def test_all_chores_run_at_the_start_and_then_at_their_own_pace(clock, diary, keep):
+    """LIV-02: nobody waits out an interval before the first look after a disaster."""
+    reaper, promoter = Chore(diary, clock, "reap", every_ms=400), Chore(diary, clock, "promote", every_ms=1_000)
+    keep(reaper, promoter, for_ms=1_001)
+    assert diary == [(0, "reap"), (0, "promote"), (400, "reap"), (800, "reap"), (1_000, "promote")]
+
+
+def test_a_chore_someone_else_has_just_done_is_asked_for_when_that_one_is_over(clock, diary, keep):
+    """LIV-02: the fleet's interval, not each keeper's own: 30 ms here, and the whole interval after a turn."""
+    keep(Chore(diary, clock, "reap", 30, 1_000), for_ms=1_031)
+    assert diary == [(0, "reap"), (30, "reap"), (1_030, "reap")]
+
+
+def test_a_fleet_does_not_ask_in_step(clock, diary, keep):
+    """FM-035: each wait is a little longer than it had to be, by chance, and never shorter."""
+    keep(Chore(diary, clock, "reap"), for_ms=60_000, rng=random.Random(7))
+    moments = [moment for moment, _ in diary]
+    waits = [late - early for early, late in pairwise(moments)]
+    assert len(waits) > 50
+    assert all(1_000 <= wait <= 1_050 for wait in waits)
+    assert len(set(waits)) > 10
+
+
+def test_a_redis_that_is_away_is_asked_once_an_interval_and_not_once_a_chore(clock, diary, keep):
+    """LIV-03: each ask costs a reply's patience, in which a worker's parent does nothing else."""
+    gone = [RedisConnectionError("refused") for _ in range(3)]
+    troubles = keep(Chore(diary, clock, "reap", *gone), Chore(diary, clock, "promote"), for_ms=3_001)
+    assert troubles == gone
+    assert diary == [(0, "reap"), (1_000, "reap"), (2_000, "reap"), (3_000, "reap"), (3_000, "promote")]
+
+
+def test_the_trouble_of_a_rare_chore_does_not_put_off_a_frequent_one(clock, diary, keep):
+    """LIV-02: jobs of the dead wait for the reaper; the other chore's hour is its own affair."""
+    rare = Chore(diary, clock, "rare", RedisConnectionError("a moment's loss"), every_ms=3_600_000)
+    keep(rare, Chore(diary, clock, "reap", every_ms=1_000), for_ms=5_000)
+    assert [name for moment, name in diary if moment <= 2_000].count("reap") >= 1
+
+
+def test_a_chore_that_fails_is_tried_again_and_the_others_go_on(clock, diary, keep):
+    """FM-023: a server that was loading for one question; nothing is given up for good."""
+    loading = ResponseError("LOADING Redis is loading the dataset in memory")
+    troubles = keep(Chore(diary, clock, "reap"), Chore(diary, clock, "promote", loading), for_ms=2_001)
+    assert troubles == [loading]
+    assert [name for _, name in diary] == ["reap", "promote", "reap", "promote", "reap", "promote"]
+
+
+def test_an_error_that_waiting_cannot_mend_is_not_swallowed(clock, diary, keep):
+    """A mistake of ours in a script must be seen at once, not once a day in a log."""
+    with pytest.raises(ResponseError, match="user_script"):
+        keep(Chore(diary, clock, "reap", ResponseError("user_script:1: attempt to index a nil value")), for_ms=1)
+
+
+def test_a_keeper_of_its_own_runs_until_it_is_told_to_stop(clock, diary):
+    """LIV-04: `holdfast keeper` hears of a signal within a quarter of a second, whatever is due when."""
+    keeper = Keeper([Chore(diary, clock, "reap", every_ms=60_000)], clock, NoSpread())
+    began_ms, looks = clock.boot_ms(), []
+
+    def stops():
+        looks.append(clock.boot_ms() - began_ms)
+        return looks[-1] >= 1_000
+
+    keeper.run(stops=stops)
+    assert diary == [(0, "reap")]
+    assert all(late - early <= 250 for early, late in pairwise(looks))
+
+
+def test_a_keeper_of_its_own_is_no_busy_loop_while_redis_is_away(clock, diary):
+    """LIV-03: a minute of outage is some sixty questions."""
+    gone = [RedisConnectionError("refused") for _ in range(1_000)]
+    keeper = Keeper([Chore(diary, clock, "reap", *gone)], clock, NoSpread())
+    until_ms = clock.boot_ms() + 60_000
+    keeper.run(stops=lambda: clock.boot_ms() >= until_ms)
+    assert 50 <= len(diary) <= 61
