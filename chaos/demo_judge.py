@@ -106,7 +106,7 @@ def _every_order_finished_once(evidence: Evidence) -> Finding:
         "every order finishes once",
         f"min {min(counts, default=0)}, max {max(counts, default=0)}",
         "1 and 1",
-        f"{len(odd)} orders were not completed exactly once: {_some(odd)}" if odd else "",
+        f"not completed exactly once: {_some(odd)}" if odd else "",
     )
 
 
@@ -155,7 +155,7 @@ def _the_sleeper_changes_nothing(evidence: Evidence) -> Finding:
     elif len(completes) != 1 or completes[0].execution == slept.execution:
         trouble = f"{slept.job}, which {short(slept.worker)} slept on, was completed {len(completes)} times"
     by = " ".join(short(move.who) for move in completes)
-    seen = f"{len(completes)} complete, by {by or 'nobody'}"
+    seen = f"{len(completes)}, by {by or 'nobody'}"
     return Finding(promise, seen, required, trouble)
 
 

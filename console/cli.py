@@ -13,6 +13,7 @@ import click
 import redis
 from redis.exceptions import RedisError
 
+from holdfast.console.chaos import chaos
 from holdfast.jobs import HoldfastError
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.events import Events
@@ -35,6 +36,9 @@ _URL = click.option(
 @click.version_option(package_name="rq-holdfast")
 def main() -> None:
     """Holdfast: a worker pool for RQ that survives dead workers. Workers start with `rq worker`."""
+
+
+main.add_command(chaos)
 
 
 @main.command()

@@ -10,7 +10,7 @@ from rq.defaults import (
     DEFAULT_RESULT_TTL,
     UNSERIALIZABLE_RETURN_VALUE_PAYLOAD,  # what stands for a return value that cannot be pickled
 )
-from rq.exceptions import DuplicateJobError
+from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError
 from rq.job import (
     Job,
     JobStatus,
@@ -31,9 +31,11 @@ __all__ = [
     "DEFAULT_RESULT_TTL",
     "UNSERIALIZABLE_RETURN_VALUE_PAYLOAD",
     "DuplicateJobError",
+    "InvalidJobOperation",
     "Job",
     "JobStatus",
     "JobTimeoutException",
+    "NoSuchJobError",
     "Queue",
     "RQRepeat",
     "RQRetry",

@@ -24,6 +24,7 @@ class Registration:
         self._every_ms = settings.renew_ms
         self._next_ms = 0
         self._state: WorkerStatus | None = None
+        self._is_in = False
 
     def make_way(self) -> None:
         """Remove an entry under our name whose worker is known to be dead: a kill -9 leaves one behind.
@@ -45,6 +46,7 @@ class Registration:
 
     def sign(self) -> None:
         """Add to RQ's entry what tells this life of the worker from another under the same name."""
+        self._is_in = True
         self._worker.connection.hset(
             self._worker.key, mapping={"hf_instance": self._instance, "hf_beat": self._worker.connection.time()[0]}
         )
@@ -81,8 +83,9 @@ class Registration:
         self._show(WorkerStatus.SUSPENDED)
 
     def leave(self, register_death: Callable[[], None]) -> None:
-        """Leave the registry, if Redis still answers; else the entry expires."""
-        self._try(register_death)
+        """Leave the registry, if we are in it and Redis still answers; else the entry expires."""
+        if self._is_in:  # who was refused the name of a living worker must not sign that one off
+            self._try(register_death)
 
     def _show(self, state: WorkerStatus) -> None:
         if self._state != state and self._try(lambda: self._worker.set_state(state)):

@@ -136,6 +136,8 @@ def _deal(rng: random.Random, kinds: list[type[Any]]) -> Iterator[type[Any]]:
         yield from deck
 
 
+#: How long a fault that meets nobody waits for somebody: a horse lives for a moment, a place is empty for a second.
+_PATIENCE_MS = 3_000
 #: Called with a strike and what became of it: fault (it struck), missed, healed.
 Told = Callable[[Strike, str], None]
 
@@ -148,6 +150,7 @@ class Nemesis:
     strikes: Sequence[Strike]
     told: Told
     _due: int = 0
+    _waiting: list[Strike] = field(default_factory=list)
     _wounds: list[tuple[int, Strike, Heal]] = field(default_factory=list)
 
     def step(self, now_ms: int) -> None:
@@ -156,18 +159,22 @@ class Nemesis:
             self._wounds.remove(wound)
             self._heal(wound)
         while self._due < len(self.strikes) and self.strikes[self._due].at_ms <= now_ms:
-            strike = self.strikes[self._due]
+            self._waiting.append(self.strikes[self._due])
             self._due += 1
-            self._strike(strike, now_ms)
+        self._waiting = [strike for strike in self._waiting if not self._strike(strike, now_ms)]
 
-    def _strike(self, strike: Strike, now_ms: int) -> None:
+    def _strike(self, strike: Strike, now_ms: int) -> bool:
+        """Strike, and tell whether that is done with: it struck, or has waited for long enough."""
         try:
             heal = strike.fault.harm(self.pool)
         except Missed:
+            if now_ms < strike.at_ms + _PATIENCE_MS:
+                return False
             self.told(strike, "missed")
-            return
+            return True
         self.told(strike, "fault")
         self._wounds.append((now_ms + strike.fault.for_ms, strike, heal))
+        return True
 
     def _heal(self, wound: tuple[int, Strike, Heal]) -> None:
         _, strike, heal = wound
@@ -177,7 +184,7 @@ class Nemesis:
     @property
     def is_over(self) -> bool:
         """Whether every fault has struck and was healed."""
-        return self._due >= len(self.strikes) and not self._wounds
+        return self._due >= len(self.strikes) and not self._waiting and not self._wounds
 
     def heal_all(self) -> None:
         """Heal at once what is still hurt: the run ends early."""

@@ -34,14 +34,14 @@ class Producer(threading.Thread):
         self._queues = queues
         self._told = told
         self._is_stock = is_stock
-        self._stop = threading.Event()
+        self._leave = threading.Event()
         #: How many enqueues were tried.
         self.asked = 0
 
     def run(self) -> None:
         began = time.monotonic()
         for order in self._orders:
-            if self._stop.wait(max(0.0, began + order.at_ms / 1_000 - time.monotonic())):
+            if self._leave.wait(max(0.0, began + order.at_ms / 1_000 - time.monotonic())):
                 return
             self._told(order, "enqueue", "")
             try:
@@ -54,7 +54,7 @@ class Producer(threading.Thread):
 
     def stop(self) -> None:
         """Ask for no more, and wait until the enqueue under way has an answer."""
-        self._stop.set()
+        self._leave.set()
         if self.is_alive():
             self.join()
 

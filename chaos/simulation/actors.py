@@ -54,6 +54,8 @@ class Stage:
         self.judge = judge
         self.queues = tuple(queues)
         self.looked_at_s = -1
+        #: Until when, in us, a worker by that name cannot reach the server.
+        self.cut_off: dict[str, int] = {}
         self.clock = SimClock(world)
         self.is_over = False
         self.workers: list[SimWorker] = []

@@ -41,6 +41,7 @@ SETTINGS = Settings(
     grace_ms=5_000,
     record_moves=True,
 )
+_ENDS = {b"finished", b"failed", b"stopped", b"canceled"}
 #: After the storm, how long the rest may take.
 CALM_US = 400_000_000
 
@@ -63,6 +64,9 @@ class StrikesOf:
     def of(self, call: Call) -> Fate:
         """Give the fate of this call, and write it down."""
         fate = Fate()
+        if self._stage.cut_off.get(call.process.name.split(".")[0], 0) > self._stage.world.now_us:
+            fate.drop_request = True
+            return fate
         strike = self._draw(call) if self._given is None else self._given.get((call.process.name, call.number))
         if strike is not None:
             self.struck.append(strike)
@@ -215,7 +219,7 @@ def _is_quiet(stage: Stage) -> bool:
     with stage.judge.pipeline(transaction=False) as pipe:
         for job in sorted(accepted):
             pipe.hget(keys.job(job), "status")
-        return all(status in {b"finished", b"failed"} for status in pipe.execute())
+        return all(status in _ENDS for status in pipe.execute())
 
 
 def _look_around(stage: Stage, plan: Plan) -> None:

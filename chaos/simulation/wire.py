@@ -128,6 +128,7 @@ class Wire:
         if fate.before:
             fate.before()
         if fate.drop_request:
+            self.world.wait(self.patience_us)
             self._give_up(RedisConnectionError("simulated: request lost"))
         if fate.deliver_late_us is not None:
             self.world.at(

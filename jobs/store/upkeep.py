@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.store.scripts import Scripts, Word
 
 #: A pass goes on batch by batch, so that no script holds the server long.
-BATCH = 100
+BATCH = 50
 
 
 class Upkeep:

@@ -1,0 +1,133 @@
+"""What a run prints: a first line that is the whole bug report, a line for each fault, the verdict, and a table."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from holdfast.chaos.processes.fleet import SETTINGS, STOCK_OPTIONS
+from holdfast.chaos.processes.outcome import faults_by_mode
+from holdfast.chaos.server import find_program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+    from holdfast.chaos.history import History
+    from holdfast.chaos.processes.family import Family
+    from holdfast.chaos.processes.nemesis import Strike
+    from holdfast.chaos.processes.plan import Plan
+    from holdfast.chaos.verdict import Verdict
+
+_STYLES = {"valid": "green", "invalid": "bold red", "unknown": "yellow"}
+_SHOWN = 10
+
+
+def headline(seed: int, *, jobs: int, minutes: float, workers: int, is_stock: bool) -> str:
+    """Say in one line what is needed to do it again."""
+    program = find_program()
+    server = f"{Path(program.path).name.removesuffix('-server')} {'.'.join(map(str, program.version))}"
+    command = f"holdfast chaos run --processes --seed {seed} --jobs {jobs} --minutes {minutes:g} --workers {workers}"
+    parts = [f"seed {seed}", f"commit {_commit()}", server, f"rq {version('rq')}", f"redis-py {version('redis')}"]
+    return " · ".join([*parts, command + " --stock" * is_stock])
+
+
+def _commit() -> str:
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=False)  # noqa: S607 - git as the caller has it
+        return done.stdout.strip()
+
+    try:
+        name, changed = git("rev-parse", "--short", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    except OSError:
+        return "unknown"
+    return f"{name or 'unknown'}{'+changes' if changed else ''}"
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print one line as it is."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def introduce(console: Console, plan: Plan, folder: Path, *, is_stock: bool) -> None:
+    """Say who plays, and under which settings."""
+    if is_stock:
+        say(console, f"stock rq.Worker with {' '.join(STOCK_OPTIONS)}; Retry(max=3) for every job that may run twice")
+    else:
+        say(console, f"holdfast.workers.Worker with {SETTINGS.describe()}")
+    minutes = plan.storm_ms / 60_000
+    say(console, f"{len(plan.orders)} jobs over {minutes:g} min, {plan.workers} workers, {len(plan.strikes)} faults; in {folder}")
+    say(console, "     ms  who       fault")
+
+
+def tell_strike(console: Console, us: int, strike: Strike, did: str) -> None:
+    """Print what was done to whom."""
+    fault = strike.fault
+    span = f", for {fault.for_ms} ms" if fault.for_ms else ""
+    missed = " (met nobody)" if did == "missed" else ""
+    move = getattr(fault, "move", "")
+    what = f"{fault.mode}  {fault.name}{move and f' {move}'}: {fault.sentence}{span}{missed}"
+    say(console, f"{us // 1_000:>7}  {fault.target:<8}  {what}", style="dim" if missed else "")
+
+
+def tell_end(console: Console, us: int, place: str, ended: Family) -> None:
+    """Print that a process ended although nobody asked it to."""
+    last = ended.log.read_text("utf-8", errors="replace").strip().rpartition("\n")[2]
+    what = f"{ended.name} ended by itself with {ended.exit_code}: {last[-90:]}"
+    say(console, f"{us // 1_000:>7}  {place:<8}  {what}", style="yellow")
+
+
+def conclude(console: Console, verdict: Verdict, history: History, head: str, folder: Path) -> None:
+    """Print each ruling, the counts, and in the last line whether all held."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in ("invariant", "what must hold", "verdict"):
+        table.add_column(name, no_wrap=name != "what must hold")
+    for ruling in verdict.rulings:
+        table.add_row(ruling.invariant, ruling.sentence, Text(ruling.word, _STYLES[ruling.word]))
+    console.print()
+    console.print(table)
+    for ruling in verdict.rulings:
+        for violation in ruling.violations[:_SHOWN]:
+            say(console, f"  {violation}", style="red")
+        if len(ruling.violations) > _SHOWN:
+            say(console, f"  {ruling.invariant}: and {len(ruling.violations) - _SHOWN} more, in verdict.json")
+    undecided = dict.fromkeys(ruling.undecided for ruling in verdict.rulings if ruling.undecided)
+    for why in undecided:
+        say(console, f"  unknown: {why}")
+    say(console, "")
+    say(console, " · ".join(f"{name} {count}" for name, count in verdict.counts.items()))
+    say(console, "faults: " + " · ".join(f"{mode} {count}" for mode, count in faults_by_mode(history).items()))
+    words = {word: [each.invariant for each in verdict.rulings if each.word == word] for word in _STYLES}
+    say(console, " · ".join(f"{word}: {' '.join(names) or 'none'}" for word, names in words.items()))
+    say(console, f"{verdict.word.upper()} ({head})", style=_STYLES[verdict.word])
+    say(console, f"the picture: {folder / 'timeline.html'}")
+
+
+_ROWS = {
+    "accepted": "jobs accepted",
+    "finished": "finished",
+    "lost": "lost: accepted, and now nowhere",
+    "stuck": "stuck: neither finished nor failed",
+    "failed unrun": "failed, and never ran",
+    "failed by fault": "failed by a fault, not by its own code",
+    "in doubt": "stopped and kept with its doubt, as the job asks",
+    "ran again": "ran again after its code had returned",
+    "acted twice": "effect took place twice",
+    "executions": "executions",
+}
+
+
+def compare(ours: Mapping[str, int], stock: Mapping[str, int], words: tuple[str, str]) -> str:
+    """Give a table of both runs in Markdown, from the counts of their verdicts. `words`: the verdicts."""
+    lines = ["| | Holdfast | stock RQ |", "|---|---:|---:|"]
+    lines += [f"| {row} | {ours.get(name, 0)} | {stock.get(name, 0)} |" for name, row in _ROWS.items()]
+    return "\n".join([*lines, f"| verdict | {words[0]} | {words[1]} |", ""])

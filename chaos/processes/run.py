@@ -1,0 +1,245 @@
+"""One run on real processes: prepare, let the storm pass, wait for calm, and judge."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import redis
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from holdfast.chaos.processes import report
+from holdfast.chaos.processes.evidence import Evidence, write
+from holdfast.chaos.processes.fleet import SETTINGS, Fleet, Wire, environment, make_places
+from holdfast.chaos.processes.nemesis import Nemesis, Pool, Strike
+from holdfast.chaos.processes.outcome import decide
+from holdfast.chaos.processes.outside import Outside
+from holdfast.chaos.processes.plan import PRODUCER, Plan, wired
+from holdfast.chaos.processes.producer import Producer, open_queues
+from holdfast.chaos.proxy import FaultProxy
+from holdfast.chaos.server import PrivateServer
+from holdfast.chaos.timeline import timeline
+from holdfast.jobs.store.scripts import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from holdfast.chaos.processes.family import Family
+    from holdfast.chaos.processes.fleet import Place
+    from holdfast.chaos.processes.workload import Order
+    from holdfast.chaos.verdict import Verdict
+
+#: How long the rest may take once all faults are healed. Stock RQ thinks a job dead after 61 s at the earliest.
+PATIENCE_S, STOCK_PATIENCE_S = 60, 180
+_STEP_S = 0.02
+_COUNT_S = 0.5
+_REPLY_S = 0.25
+_HOME_S = SETTINGS.grace_ms / 1_000 + 2
+
+
+def run_processes(
+    seed: int,
+    *,
+    jobs: int = 2_000,
+    minutes: float = 5,
+    workers: int = 4,
+    stock: bool = False,
+    folder: Path,
+    console: Console,
+) -> Verdict:
+    """Run real workers through a storm of faults and judge what is left. Call it from the main thread.
+
+    `folder` is made, and must not be there; it keeps plan.json, history.jsonl, verdict.json, timeline.html and every
+    log. `stock`: the same jobs and faults for RQ's own worker. Takes `minutes`, and then as long as the last job
+    needs: up to 1 minute, for stock workers 3. Raises NoServer, NotStarted, FileExistsError.
+    """
+    plan = Plan.draw(seed, jobs=jobs, minutes=minutes, workers=workers)
+    folder.mkdir(parents=True)
+    (folder / "plan.json").write_text(plan.to_json(), encoding="utf-8")
+    head = report.headline(seed, jobs=jobs, minutes=minutes, workers=workers, is_stock=stock)
+    report.say(console, head)
+    report.introduce(console, plan, folder, is_stock=stock)
+    with _scene(plan, folder, console, is_stock=stock) as scene:
+        scene.play()
+        verdict = scene.judge()
+    history = scene.evidence.history
+    write(history, folder / "history.jsonl")
+    (folder / "verdict.json").write_text(json.dumps({"run": head} | verdict.to_json(), indent=1), encoding="utf-8")
+    (folder / "timeline.html").write_text(timeline(history, head, verdict), encoding="utf-8")
+    report.conclude(console, verdict, history, head, folder)
+    return verdict
+
+
+@contextmanager
+def _scene(plan: Plan, folder: Path, console: Console, *, is_stock: bool) -> Iterator[Scene]:
+    """Start the server, the proxies and the fleet; end them, the last one first, however it goes."""
+    outside = Outside(folder)
+    outside.make()
+    with ExitStack() as stack:
+        server = stack.enter_context(PrivateServer(folder / "server"))
+        admin = stack.enter_context(server.client(socket_timeout=_REPLY_S, socket_connect_timeout=_REPLY_S))
+        wires = {
+            name: Wire(stack.enter_context(FaultProxy(("127.0.0.1", server.port)))) for name in wired(plan.workers)
+        }
+        places = make_places(plan.workers, server.url, wires, is_stock=is_stock)
+        fleet = Fleet(places, folder, environment(folder))
+        stack.callback(fleet.kill)
+        # As RQ's first page has it: for stock, a client that sends again by itself; ours is derived from it.
+        app = stack.enter_context(redis.Redis(host="127.0.0.1", port=wires[PRODUCER].proxy.port))
+        evidence = Evidence(admin, outside)
+        pool = Pool(server, admin, fleet, wires, is_stock_move if is_stock else partial(is_move, _shas()))
+        yield Scene(plan, fleet, evidence, pool, app, console, is_stock=is_stock)
+
+
+class Scene:
+    """Everything that goes on in a run, stepped in one thread. The producer has one of its own."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        fleet: Fleet,
+        evidence: Evidence,
+        pool: Pool,
+        app: redis.Redis,
+        console: Console,
+        *,
+        is_stock: bool,
+    ) -> None:
+        self.evidence = evidence
+        self._plan = plan
+        self._fleet = fleet
+        self._pool = pool
+        self._console = console
+        self._is_stock = is_stock
+        self._producer = Producer(
+            plan.orders, open_queues(app, SETTINGS, is_stock=is_stock), self._on_enqueue, is_stock=is_stock
+        )
+        self._nemesis = Nemesis(pool, plan.strikes, self._on_strike)
+        self._tally = _Tally(evidence)
+        self._calm_from_us = 0
+        self._unasked_ends = 0
+
+    def play(self) -> None:
+        """Let the storm pass, then wait until every job is over or patience is."""
+        with _progress(self._console) as progress:
+            task = progress.add_task("storm", total=len(self._plan.orders))
+            self._producer.start()
+            try:
+                for phase in self._phases():
+                    self._step()
+                    progress.update(task, description=phase, completed=self._tally.over)
+            finally:
+                self._nemesis.heal_all()
+                self._producer.stop()
+
+    def _phases(self) -> Iterator[str]:
+        while not (self._nemesis.is_over and self.evidence.now_us() >= self._plan.storm_ms * 1_000):
+            yield f"storm, {len(self._plan.strikes)} faults"
+        self._calm_from_us = self.evidence.now_us()
+        until = time.monotonic() + (STOCK_PATIENCE_S if self._is_stock else PATIENCE_S)
+        while time.monotonic() < until:
+            yield "calm"
+            if not self._producer.is_alive() and self._tally.is_complete:
+                return
+
+    def _step(self) -> None:
+        self._nemesis.step(self.evidence.now_us() // 1_000)
+        for place, ended in self._fleet.step():
+            self._on_end(place, ended)
+        self.evidence.look(self._fleet.families)
+        self._tally.look()
+        time.sleep(_STEP_S)
+
+    def judge(self) -> Verdict:
+        """Send the workers home, and judge what there is then."""
+        self._fleet.stop(_HOME_S)
+        for wire in self._pool.wires.values():
+            wire.proxy.check()
+        history = self.evidence.close(self._fleet.families, {order.job_id for order in self._plan.orders})
+        return decide(
+            history,
+            self._plan,
+            calm_from_us=self._calm_from_us,
+            is_stock=self._is_stock,
+            moves_made=self.evidence.moves_made,
+            unasked_ends=self._unasked_ends,
+        )
+
+    def _on_enqueue(self, order: Order, did: str, detail: str) -> None:
+        self.evidence.note(PRODUCER, did, order.job_id, detail=detail)
+        if did == "accepted":
+            self._tally.add(order.job_id)
+
+    def _on_strike(self, strike: Strike, did: str) -> None:
+        # The number joins a fault with its healing.
+        self.evidence.note(strike.fault.target, did, execution=f"strike {strike.number}", detail=str(strike))
+        if did != "healed":
+            report.tell_strike(self._console, self.evidence.now_us(), strike, did)
+
+    def _on_end(self, place: Place, ended: Family) -> None:
+        self.evidence.note(ended.name, "ended", detail=f"exit code {ended.exit_code}")
+        if not ended.is_doomed:
+            self._unasked_ends += 1
+            self.evidence.note(ended.name, "ended unasked", detail=f"exit code {ended.exit_code}")
+            report.tell_end(self._console, self.evidence.now_us(), place.name, ended)
+
+
+class _Tally:
+    """Which of the accepted jobs are still open, asked of the server now and then."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._accepted: list[str] = []
+        self._taken = 0
+        self._open: set[str] = set()
+        self._look_at = 0.0
+        self.over = 0
+        self.is_complete = False
+
+    def add(self, job: str) -> None:
+        """Know one more. Called by the producer's thread."""
+        self._accepted.append(job)
+
+    def look(self) -> None:
+        """Ask, if it is time to."""
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + _COUNT_S
+        fresh = self._accepted[self._taken :]
+        self._taken += len(fresh)
+        self._open.update(fresh)
+        try:
+            self._open = self._evidence.open_of(self._open)
+        except redis.RedisError:
+            return
+        self.over = self._taken - len(self._open)
+        self.is_complete = not self._open
+
+
+def _shas() -> dict[bytes, str]:
+    return {script.sha.encode(): move for move, script in load(record=True).items()}
+
+
+def is_move(shas: dict[bytes, str], move: str, words: tuple[bytes, ...]) -> bool:
+    """Tell whether a request runs the script of this move."""
+    return len(words) > 1 and words[0].upper() == b"EVALSHA" and shas.get(words[1]) == move
+
+
+def is_stock_move(move: str, words: tuple[bytes, ...]) -> bool:
+    """Tell whether a request is what a stock worker sends where ours would make this move."""
+    if move == "claim":
+        return words[0].upper() in {b"BLPOP", b"LPOP", b"BLMOVE", b"LMOVE"}
+    return words[0].upper() == b"EXEC"
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("jobs over"))
+    return Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
+
+

@@ -1,0 +1,2 @@
+def timeline(history, title, verdict):
+    return title
