@@ -5,6 +5,7 @@ Knows nothing of Redis or of how the history was made. All checks are per job an
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ def fences_grow(history: History, _: Terms) -> Iterator[Violation]:
     """Fences of a job strictly increase, and none is given to two claims, as claimants saw it."""
     for job, moves in _by_job(history).items():
         fences = [move.fence for move in moves if move.move == "claim"]
-        if any(later <= earlier for earlier, later in zip(fences, fences[1:], strict=False)):
+        if any(later <= earlier for earlier, later in itertools.pairwise(fences)):
             yield Violation("INV-03", job, f"fences {fences}")
     given: dict[tuple[str, int], set[str]] = defaultdict(set)
     for line in history.of("claimed"):

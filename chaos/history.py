@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from holdfast.jobs import events
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from holdfast.jobs.lease import Lease
 
 

@@ -91,8 +91,8 @@ class PrivateServer:
     """A server in a directory of its own, on a free loopback port or a unix socket, with its AOF on.
 
     `directory` is made if it is not there, and kept; without it a temporary one is made, and removed by
-    `stop`. `arguments` are added to the command line, as in `("--maxmemory", "10mb")`, `environment` to its environment; `program` is the one to use, as in "redis-server". A `with` block
-    starts it and stops it.
+    `stop`. `arguments` are added to the command line, as in `("--maxmemory", "10mb")`, `environment` to
+    its environment; `program` is the one to use, as in "redis-server". A `with` block starts it and stops it.
 
     On Linux the server is killed when the *thread* that started it ends, however that ends, so that a
     killed test run leaves no orphans: start it from a thread that outlives the need for it.

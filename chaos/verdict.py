@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdfast.chaos.checker import CHECKS, Violation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from holdfast.chaos.checker import Terms
     from holdfast.chaos.history import History
 

@@ -54,14 +54,14 @@ def list_faults() -> None:
 @click.option("--minutes", type=float, default=5.0, show_default=True, help="With --processes: how long.")
 @click.option("--jobs", type=click.IntRange(1), default=2_000, show_default=True, help="With --processes: how many.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where the run is written down.")
-def run(  # noqa: PLR0913 - one argument for each option
+def run(
     seed: int,
     runs: int,
-    hard: bool,  # noqa: FBT001 - click's way
+    hard: bool,
     only: str | None,
     server: str,
-    processes: bool,  # noqa: FBT001
-    stock: bool,  # noqa: FBT001
+    processes: bool,
+    stock: bool,
     minutes: float,
     jobs: int,
     folder: Path | None,
@@ -100,7 +100,7 @@ def _report(found: list[Seed], *, hard: bool, took_s: float, folder: Path | None
         console.print(f"[red]seed {each.seed}[/]: {each.violations[0]}", highlight=False)
         console.print(f"  holdfast chaos replay {each.seed}{' --hard' if hard else ''}", highlight=False)
     console.print(
-        f"{len(found)} runs, {hours:.1f} virtual hours, {calls} calls, {sum(faults.values())} faults in {took_s:.0f} s: "
+        f"{len(found)} runs, {hours:.1f} virtual hours, {calls} calls, {faults.total()} faults in {took_s:.0f} s: "
         f"{'[red]' if bad else '[green]'}{len(bad)} invalid[/]",
         highlight=False,
     )
@@ -117,7 +117,7 @@ def _report(found: list[Seed], *, hard: bool, took_s: float, folder: Path | None
 @click.option("--job", help="Only this job's lines, and the faults.")
 @click.option("--shrink", is_flag=True, help="Leave out what the violation does not need.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Write plan, history, verdict and timeline there.")
-def replay(seed: int, hard: bool, only: str | None, job: str | None, shrink: bool, folder: Path | None) -> None:  # noqa: FBT001 - click's way
+def replay(seed: int, hard: bool, only: str | None, job: str | None, shrink: bool, folder: Path | None) -> None:
     """Run one seed again and print what happened, one line an event."""
     from holdfast.chaos.simulation.replay import replay as run_again  # noqa: PLC0415 - needs the extra
 

@@ -46,7 +46,7 @@ main.add_command(chaos)
 @click.option("--plain", is_flag=True, help="Print lines instead of a live picture.")
 @click.option("--seed", type=int, help="Whom to hurt, and when; drawn unless told.")
 @_URL
-def demo(orders: int | None, plain: bool, seed: int | None, redis_url: str | None) -> None:  # noqa: FBT001 - click's way
+def demo(orders: int | None, plain: bool, seed: int | None, redis_url: str | None) -> None:
     """Run a shop's orders on three workers, kill one, freeze one, stop one, and judge the result.
 
     Runs on a private server of its own unless --redis-url is given.
@@ -89,7 +89,7 @@ def keeper(redis_url: str | None) -> None:
 @_URL
 def resolve(
     job_id: str, effect: str, happened: bool, value: str | None, serializer: str | None, redis_url: str | None
-) -> None:  # noqa: FBT001 - click's way
+) -> None:
     """Settle the doubt about an EFFECT of a job, so that it can be requeued."""
     data = b"" if value is None else resolve_serializer(serializer).dumps(value)
     with _plain_errors():
@@ -113,7 +113,7 @@ def resolve(
 @click.option("--stock", is_flag=True, help="Stock RQ's worker in place of ours.")
 @click.option("--jobs", type=click.IntRange(1), default=4, show_default=True, help="Cases at a time.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the table to this file.")
-def sweep(part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None) -> None:  # noqa: FBT001 - click's way
+def sweep(part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None) -> None:
     """Kill a worker at every request it makes, each way, and see that its job ends well."""
     from holdfast.chaos.sweep import sweep as run_sweep  # noqa: PLC0415 - only this command needs it
 

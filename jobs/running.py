@@ -57,18 +57,25 @@ class Running:
         return f"{self.lease.job_id}:{born}.{self.lease.generation}:{name}"
 
 
+# Not a context variable: threads of a job must see it too.
 _now: Running | None = None
 
 
 @contextmanager
 def running(execution: Running) -> Iterator[Running]:
     """Let the code inside ask about this execution. A horse runs one at a time."""
-    global _now  # noqa: PLW0603 - threads of a job must see it too, so no context variable
-    before, _now = _now, execution
+    before = exchange(execution)
     try:
         yield execution
     finally:
-        _now = before
+        exchange(before)
+
+
+def exchange(execution: Running | None) -> Running | None:
+    """Make `execution` the running one, and give the one before: how a simulation switches processes."""
+    global _now
+    before, _now = _now, execution
+    return before
 
 
 def current(what: str) -> Running:

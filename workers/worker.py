@@ -124,7 +124,7 @@ class Worker(rq.Worker):
         random.seed()
         os.environ["RQ_WORKER_ID"] = self.name
         os.environ["RQ_JOB_ID"] = lease.job_id
-        self.procline(f"Processing {lease.job_id} from {lease.queue}")
+        self.procline(f"Processing {lease.job_id} from {lease.queue}")  # type: ignore[no-untyped-call]  # RQ's is untyped
         connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
         scripts = Scripts(connection, record=self.settings.record_moves)
         horse = Horse(
@@ -154,7 +154,7 @@ class Worker(rq.Worker):
     def register_birth(self) -> None:
         """Enter the worker in RQ's registry, also under the name of one that is known to be dead."""
         self._registration.make_way()
-        super().register_birth()
+        super().register_birth()  # type: ignore[no-untyped-call]  # RQ's is untyped
         self._registration.sign()
 
     def request_stop(self, signum: int, frame: object) -> None:  # noqa: ARG002 - a signal handler's signature

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
     from holdfast.chaos.simulation.actors import Stage
     from holdfast.chaos.simulation.wire import Call, Fate

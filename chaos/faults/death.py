@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -10,6 +9,7 @@ from holdfast.chaos.faults import fault
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
     from holdfast.chaos.simulation.actors import Stage
     from holdfast.chaos.simulation.wire import Call, Fate

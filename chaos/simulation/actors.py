@@ -1,16 +1,12 @@
-"""Who acts in a simulated run: producers, workers with their horses, keepers, and people. Production code throughout."""
+"""Who acts in a simulated run: producers, workers with their horses, keepers. Production code throughout."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import redis
-
 from holdfast.chaos.simulation.bodies import SimClock, SimEars, SimFace, SimRuntime
-from holdfast.chaos.simulation.world import Process, World
 from holdfast.jobs import events
 from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.queue import Queue
@@ -26,7 +22,12 @@ from holdfast.workers.order import Order
 from holdfast.workers.shared_memory import Board
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import redis
+
     from holdfast.chaos.history import History
+    from holdfast.chaos.simulation.world import Process, World
     from holdfast.jobs.lease import Lease
     from holdfast.jobs.settings import Settings
 
@@ -151,7 +152,7 @@ def _run_in_horse(stage: Stage, caller: Caller, board: Board, lease: Lease, reco
             connection=client,
             job_class=Job,
             serializer=resolve_serializer(None),
-            death_penalty=_no_penalty,
+            death_penalty=_NoPenalty,
         ),
         Moves(stage.scripts(client), stage.clock, stage.settings, caller),
         Courier(client, stage.clock, rng),
@@ -173,9 +174,11 @@ def _run_in_horse(stage: Stage, caller: Caller, board: Board, lease: Lease, reco
     return horse.run(lease, record)
 
 
-def _no_penalty(*_: Any, **__: Any) -> AbstractContextManager[None]:
-    """Stand for RQ's alarm: simulated bodies do not hang."""
-    return nullcontext()
+class _NoPenalty(nullcontext[None]):
+    """Stands for RQ's alarm: simulated bodies do not hang."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        super().__init__()
 
 
 class SimProducer:

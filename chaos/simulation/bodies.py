@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from holdfast.chaos.simulation.servers import EPOCH_US
@@ -11,6 +10,8 @@ from holdfast.workers.ears import Heard
 from holdfast.workers.runtime import Ending
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast.workers.runtime import Horse
 
 _SIGKILL = 9

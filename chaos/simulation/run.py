@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,11 +22,10 @@ from holdfast.chaos.simulation.wire import Call, Fate
 from holdfast.chaos.simulation.world import World
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.records import pairs
 from holdfast.recovery.keeper import Keeper, all_chores
 
 if TYPE_CHECKING:
-    import redis
+    from collections.abc import Iterator
 
     from holdfast.chaos.simulation.servers import RealServer
 
@@ -224,7 +222,8 @@ def _is_quiet(stage: Stage) -> bool:
 
 def _look_around(stage: Stage, plan: Plan) -> None:
     """Write down where everything is, and what the server did."""
-    judge, history = stage.judge, stage.history
+    history = stage.history
+    judge: Any = stage.judge  # redis-py's types know nothing of decode_responses
     known = {order["job_id"] for orders in plan.orders for order in orders}
     where: dict[str, list[str]] = {}
     for queue in plan.queues:

@@ -13,10 +13,9 @@ import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import redis
 from fakeredis import FakeServer
@@ -27,6 +26,8 @@ from holdfast.chaos.server import PrivateServer
 from holdfast.chaos.simulation.wire import Fates, Wire, client
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from holdfast.chaos.simulation.world import World
 
 #: When simulated time begins, by true time, in us.
@@ -38,6 +39,8 @@ def server_us(world: World) -> int:
     return EPOCH_US + world.now_us + world.server_skew_us
 
 
+#: Where fakeredis keeps it.
+_RUNTIME = "_lua_runtime"
 #: fakeredis collects Lua's garbage after every call; this often is enough.
 _CALLS_PER_COLLECTION = 50
 
@@ -77,8 +80,7 @@ class Fake:
             server = Fake._server = FakeServer(version=(7,))
             with self.client() as judge:
                 judge.eval("return 1", 0)
-            lua: Any = server
-            lua._lua_runtime = _CompiledOnce(lua._lua_runtime)
+            setattr(server, _RUNTIME, _CompiledOnce(getattr(server, _RUNTIME)))
         with self.client() as judge:
             judge.flushall()
             judge.script_flush()
@@ -137,7 +139,7 @@ class RealServer:
             program="redis-server",
         )
 
-    def __enter__(self) -> RealServer:
+    def __enter__(self) -> Self:
         self.show(EPOCH_US)
         self._server.start()
         return self
@@ -198,8 +200,8 @@ class _Patient(redis.UnixDomainSocketConnection):
     """Waits after each request until its reply is there: no other process may overtake it on another socket."""
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
-        super().send_packed_command(command, check_health)
-        select.select([self._sock], [], [], 10)
+        super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
+        select.select([self._sock], [], [], 10)  # type: ignore[type-var]  # connected by then
 
 
 def _apply(judge: redis.Redis, packed: Any) -> None:

@@ -6,7 +6,6 @@ way is asked of the world's strikes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +16,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from holdfast.jobs.store.scripts import load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast.chaos.simulation.world import Process, World
 
 #: How long a lost reply is waited for, in virtual us. The client's own patience, as `Settings.reply_ms`.

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from holdfast.jobs import running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 US = 1_000_000
 
@@ -40,11 +42,11 @@ class Process:
     execution: running.Running | None = None
     #: What is told of its end, such as a supervisor.
     on_end: Callable[[Process], None] = lambda _: None
-    _thread: greenlet | None = None
+    thread: greenlet | None = None
     #: Numbers its waits, so that a wait that was ended early is not ended twice.
-    _ticket: int = 0
-    _due_ticket: int | None = None
-    _may_be_woken: bool = False
+    ticket: int = 0
+    due_ticket: int | None = None
+    may_be_woken: bool = False
 
     def family(self) -> list[Process]:
         """Give it and its living descendants."""
@@ -95,7 +97,7 @@ class World:
         if parent is not None:
             parent.children.append(process)
             process.skew_us = parent.skew_us
-        process._thread = greenlet(lambda: self._live(process, run), self._hub)
+        process.thread = greenlet(lambda: self._live(process, run), self._hub)
         self.processes.append(process)
         self.at(self.now_us + delay_us, lambda: self._resume(process, 0))
         return process
@@ -121,16 +123,16 @@ class World:
         """Give up the turn until a moment, or until woken by `wake`."""
         process = self.running
         assert process is not None
-        process._ticket += 1
-        ticket = process._ticket
-        process._may_be_woken = may_be_woken
+        process.ticket += 1
+        ticket = process.ticket
+        process.may_be_woken = may_be_woken
         self.at(moment_us, lambda: self._resume(process, ticket))
         self._hub.switch()
 
     def wake(self, process: Process) -> None:
         """End a wait that may be ended."""
-        if process._may_be_woken:
-            self._resume_now(process, process._ticket)
+        if process.may_be_woken:
+            self._resume_now(process, process.ticket)
 
     # -- what can be done to a process
 
@@ -162,8 +164,8 @@ class World:
         """Let it go on now."""
         for part in (process, *process.threads):
             part.frozen_until_us = 0
-            if part._due_ticket is not None:
-                ticket, part._due_ticket = part._due_ticket, None
+            if part.due_ticket is not None:
+                ticket, part.due_ticket = part.due_ticket, None
                 self._resume_now(part, ticket)
 
     def _resume_now(self, process: Process, ticket: int) -> None:
@@ -173,7 +175,7 @@ class World:
         """Free the stacks of all processes, once the run has been judged."""
         for process in self.processes:
             process.is_alive = False
-            thread = process._thread
+            thread = process.thread
             if thread is not None and not thread.dead:
                 thread.parent = getcurrent()
                 self.running = None
@@ -199,21 +201,21 @@ class World:
             process.on_end(process)
 
     def _resume(self, process: Process, ticket: int) -> None:
-        if not process.is_alive or process._ticket != ticket:
+        if not process.is_alive or process.ticket != ticket:
             return
         if process.frozen_until_us > self.now_us:
-            process._due_ticket = ticket
+            process.due_ticket = ticket
             if process.frozen_until_us < FOR_EVER:
                 self.at(process.frozen_until_us, lambda: self.thaw(process))
             return
-        process._ticket += 1
-        process._may_be_woken = False
-        assert process._thread is not None
+        process.ticket += 1
+        process.may_be_woken = False
+        assert process.thread is not None
         before, self.running = self.running, process
         # A module's global is a process' own; here all share one interpreter.
-        running._now, outside = process.execution, running._now
-        process._thread.switch()
-        process.execution, running._now = running._now, outside
+        outside = running.exchange(process.execution)
+        process.thread.switch()
+        process.execution = running.exchange(outside)
         self.running = before
 
 

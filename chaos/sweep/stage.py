@@ -31,7 +31,7 @@ JOB = "the-job"
 _ENDED = {Status.FINISHED, Status.FAILED, Status.STOPPED, Status.CANCELED}
 #: Where nothing of an ended job may be left.
 _UNRESTED = ("line", "leases", "wip", "scheduled")
-_LOOK_S = 0.01
+_LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,9 @@ class Stage:
         return False
 
     def _is_at_rest(self, queues: list[str]) -> bool:
+        status = self._redis.hget(keys.job(JOB), "status")
+        if status is not None and status.decode() not in _ENDED:
+            return False
         place = self._find(queues)
         return place is None or (place.status in _ENDED and not set(place.places) & set(_UNRESTED))
 

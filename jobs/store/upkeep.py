@@ -164,4 +164,5 @@ class Entrance:
 
     def queue_of(self, job_id: str) -> str:
         """Name the queue a job belongs to; empty if there is no such job."""
-        return (self._scripts.redis.hget(keys.job(job_id), "origin") or b"").decode()
+        origin = self._scripts.redis.hget(keys.job(job_id), "origin")
+        return origin.decode() if isinstance(origin, bytes) else ""

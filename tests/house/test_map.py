@@ -30,6 +30,17 @@ def row(path, sentence):
     return f"| [`{path.rpartition('/')[2]}`](../{path}) | {sentence} |"
 
 
+def lines_wanted(house, on_the_map):
+    """Give the lines that are missing, or say something else than their file."""
+    for path, file in files_of(house).items():
+        own = own_sentence(path, file.read_text("utf-8"))
+        if path not in on_the_map:
+            if file.name != "__init__.py":
+                yield row(path, own or "What it is.")
+        elif own not in {None, on_the_map[path]}:
+            yield row(path, own)
+
+
 @pytest.fixture
 def rows(house):
     return ROW.findall(house.pages()["docs/map.md"])
@@ -37,13 +48,7 @@ def rows(house):
 
 def test_every_file_is_on_the_map_with_its_own_sentence(rows, house):
     """The lines told here are the ones to put on the page, where they belong."""
-    on_the_map = dict(rows)
-    house.finds_none(
-        row(path, own or on_the_map.get(path, "What it is."))
-        for path, file in files_of(house).items()
-        if path in on_the_map or file.name != "__init__.py"
-        if on_the_map.get(path) != (own := own_sentence(path, file.read_text("utf-8"))) and (own or path not in on_the_map)
-    )
+    house.finds_none(lines_wanted(house, dict(rows)))
 
 
 def test_no_file_is_on_the_map_twice(rows):
@@ -63,3 +68,9 @@ def test_a_file_speaks_for_itself():
     assert own_sentence("a.lua", "-- renew: started -> started\n-- Push it back.\n") == "Push it back."
     assert own_sentence("_a.lua", "-- Shared by all.\n\n") == "Shared by all."
     assert own_sentence("a.csv", "1,2\n") is None
+
+
+def test_a_file_that_is_missing_or_has_changed_its_mind_is_seen(rows, house):
+    """A map of one file, with another sentence, lacks every line there should be."""
+    wanted = list(lines_wanted(house, {"jobs/clock.py": "Something else."}))
+    assert row("jobs/clock.py", dict(rows)["jobs/clock.py"]) in wanted

@@ -25,6 +25,9 @@ class Unreachable(Connection):
     def connect(self):
         pass
 
+    def can_read(self, timeout=0):
+        return False
+
     def send_packed_command(self, command, check_health=True):  # noqa: FBT002 - redis-py's signature
         type(self).sent += 1
         raise AWAY

@@ -1,6 +1,8 @@
 """What the workers of these tests are asked to do. Imported by them, by name, never by the tests."""
 
+import asyncio
 import ctypes
+import multiprocessing
 import os
 import resource
 import signal
@@ -9,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from rq import Retry, get_current_job
+from rq import Queue, Retry, get_current_job
 from rq.job import Job
 
 
@@ -215,3 +217,50 @@ def spoil_success(job, connection, result):
 def noted_boom(path):
     note(path, f"began {os.getpid()}")
     raise ValueError("boom")
+
+
+# -- what the code of jobs does
+
+
+def start_and_end_a_process(path):
+    """Start a helper as multiprocessing does, and end it before it is done."""
+    helper = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    helper.start()
+    helper.terminate()
+    helper.join()
+    note(path, f"ended with {helper.exitcode}")
+
+
+def count_in_a_pool(numbers):
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return sum(pool.map(abs, numbers))
+
+
+def leave(code):
+    sys.exit(code)
+
+
+async def say_later(value):
+    await asyncio.sleep(0.01)
+    return value
+
+
+def talk_to_redis(times):
+    """Use the connection RQ hands to a job, and see that each answer belongs to its question."""
+    connection = get_current_job().connection
+    for number in range(times):
+        connection.set("talk", number)
+        if int(connection.get("talk")) != number:
+            raise AssertionError(number)
+    return times
+
+
+def enqueue_another(path):
+    job = get_current_job()
+    Queue(job.origin, connection=job.connection).enqueue(note, path, "child")
+
+
+def handle_error(job, kind, error, trace):
+    """Be told of a failure, as an exception handler of the command line."""
+    note(job.args[0], f"handled {kind.__name__}")
+    return False
