@@ -63,7 +63,7 @@ def demo(
         Console(stderr=True).print(f"The demo could not run: {error}", style="bold red", markup=False, soft_wrap=True)
         return _COULD_NOT_RUN
     except KeyboardInterrupt:
-        console.print("Interrupted. The workers, the server and their folder are gone.", highlight=False)
+        console.print("Interrupted. All that the demo started is gone.", highlight=False)
         return 128 + signal.SIGINT
 
 

@@ -59,6 +59,8 @@ def _catch(scene: Scene, place: int, after: int) -> Generator[None, None, tuple[
         if held is not None:
             at_ms = scene.server_ms()
             worker.freeze()
+            # What it sent before it stood still may wait at the server beside our question, and be read after it.
+            scene.server_ms()
             deadline_ms = scene.deadline_of(held)
             if deadline_ms is not None:
                 scene.scars.lease_ends_ms[held.job] = deadline_ms

@@ -104,6 +104,7 @@ class Picture:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.__exit__(kind, error, trace)
+        self._console.print()
 
     def show(self, scene: Scene, *, is_last: bool = False) -> None:
         now_ms = scene.server_ms()

@@ -39,14 +39,14 @@ MODES: tuple[FailureMode, ...] = (
         "A worker dies before its request reaches Redis",
         "INV-01 INV-04 LIV-02",
         simulated="death-before",
-        staged="kill-tree die-before-move",
+        staged="kill-tree kill-before",
     ),
     _mode(
         "FM-002",
         "A worker dies after Redis did what it asked, before it hears so",
         "INV-01 INV-02 LIV-02",
         simulated="death-after",
-        staged="die-after-move",
+        staged="kill-after",
     ),
     _mode("FM-003", "A horse dies under a worker that lives", "INV-01 INV-09", staged="kill-horse"),
     _mode("FM-004", "A worker dies and its horse works on", "INV-04 INV-07", staged="kill-parent"),
@@ -63,14 +63,14 @@ MODES: tuple[FailureMode, ...] = (
         "A request never reaches Redis",
         "LIV-01",
         simulated="lost-request",
-        staged="drop-requests",
+        staged="refuse drop-requests hang-up",
     ),
     _mode(
         "FM-008",
         "Redis did it, and the reply is lost",
         "INV-02 INV-06 INV-10 INV-11",
         simulated="lost-reply",
-        staged="eat-replies",
+        staged="eat-replies eat-reply-of",
     ),
     _mode(
         "FM-009",
@@ -78,7 +78,13 @@ MODES: tuple[FailureMode, ...] = (
         "INV-02 INV-03 INV-09 INV-11",
         simulated="resent-command",
     ),
-    _mode("FM-010", "A request arrives after its sender has given up", "INV-04 INV-06", simulated="late-delivery"),
+    _mode(
+        "FM-010",
+        "A request arrives after its sender has given up",
+        "INV-04 INV-06",
+        simulated="late-delivery",
+        staged="deliver-late reply-late",
+    ),
     _mode(
         "FM-011",
         "An answer is taken for the answer to another question",
@@ -86,7 +92,13 @@ MODES: tuple[FailureMode, ...] = (
         not_here="simulated processes have no signals inside a read; a test sends fifty to a real worker",
     ),
     # Somebody stands still, or runs on.
-    _mode("FM-012", "A worker freezes past its deadline, then wakes", "INV-04 INV-07", simulated="pause"),
+    _mode(
+        "FM-012",
+        "A worker freezes past its deadline, then wakes",
+        "INV-04 INV-07",
+        simulated="pause",
+        staged="doze sleep",
+    ),
     _mode(
         "FM-013",
         "A worker freezes between its last check and its effect",
@@ -99,12 +111,12 @@ MODES: tuple[FailureMode, ...] = (
         "LIV-01",
         not_here="it is the job that must hang, so tests bring jobs that do",
     ),
-    _mode("FM-015", "A job's code starves the heartbeat", "INV-04 LIV-01"),
+    _mode("FM-015", "A job's code starves the heartbeat", "INV-04 LIV-01", staged="pause-parent"),
     _mode("FM-016", "A machine's wall clock is wrong", "INV-05 INV-11 INV-12", simulated="skew"),
     _mode("FM-017", "Redis' clock jumps forward", "INV-05 INV-12 LIV-01", simulated="clock-forward"),
     _mode("FM-018", "Redis' clock jumps back", "INV-03 INV-05 INV-12", simulated="clock-back"),
     # Redis is not what it was.
-    _mode("FM-019", "Redis dies and forgets its last second", "INV-01 INV-03 INV-06 INV-07"),
+    _mode("FM-019", "Redis dies and forgets its last second", "INV-01 INV-03 INV-06 INV-07", staged="kill-server"),
     _mode(
         "FM-020",
         "A failover to a replica that had not heard everything",
@@ -118,8 +130,14 @@ MODES: tuple[FailureMode, ...] = (
         not_here="it takes two servers, and there is no epoch yet by which the older one could be told",
     ),
     _mode("FM-022", "Redis answers READONLY after a failover", "INV-10 LIV-03", simulated="read-only"),
-    _mode("FM-023", "Redis answers LOADING or BUSY", "LIV-03", simulated="not-ready"),
-    _mode("FM-024", "Redis has no memory left", "INV-01 LIV-01", simulated="out-of-memory"),
+    _mode(
+        "FM-023",
+        "Redis answers LOADING or BUSY",
+        "LIV-03",
+        simulated="not-ready",
+        staged="restart server-dozes server-sleeps",
+    ),
+    _mode("FM-024", "Redis has no memory left", "INV-01 LIV-01", simulated="out-of-memory", staged="fill-memory"),
     _mode("FM-025", "Redis cannot write its disk", "INV-01", simulated="misconfigured"),
     _mode(
         "FM-026",
@@ -145,7 +163,7 @@ MODES: tuple[FailureMode, ...] = (
         "INV-01",
         not_here="nothing notices yet that everything is gone; a deleted job is tested",
     ),
-    _mode("FM-030", "Redis forgets its scripts", "INV-10", simulated="scripts-forgotten", staged="forget-scripts"),
+    _mode("FM-030", "Redis forgets its scripts", "INV-10", simulated="scripts-forgotten", staged="flush-scripts"),
     _mode(
         "FM-031",
         "A script runs for too long, or is killed",
@@ -196,7 +214,9 @@ MODES: tuple[FailureMode, ...] = (
         "INV-11",
         not_here="no chore of ours has a leader, so there is none to confuse",
     ),
-    _mode("FM-040", "A schedule meets a change of the clocks", "INV-11 INV-12", not_here="cron entries are not ours yet"),
+    _mode(
+        "FM-040", "A schedule meets a change of the clocks", "INV-11 INV-12", not_here="cron entries are not ours yet"
+    ),
     _mode(
         "FM-041",
         "A scheduler wakes after hours and catches up",
@@ -206,7 +226,13 @@ MODES: tuple[FailureMode, ...] = (
     # Links, deploys and processes.
     _mode("FM-042", "A worker is cut off from Redis while its job runs on", "INV-04 INV-07", staged="black-hole"),
     _mode("FM-043", "A link is so slow that renewals hardly make it", "INV-04 LIV-01", staged="slow"),
-    _mode("FM-044", "A deploy sends SIGTERM, again, and then SIGKILL", "INV-01 LIV-04", simulated="terminate"),
+    _mode(
+        "FM-044",
+        "A deploy sends SIGTERM, again, and then SIGKILL",
+        "INV-01 LIV-04",
+        simulated="terminate",
+        staged="deploy deploy-storm rolling-deploy",
+    ),
     _mode(
         "FM-045",
         "A fork beside a thread deadlocks the child",

@@ -6,11 +6,16 @@ const COLOURS = {
   reclaimed: '#cf222e', returned: '#2da44e', vanished: '#cf222e', open: '#c8cdd3',
 };
 const FAULT = '#8250df', REFUSED = '#a40e26';
-const LEFT = 78, TOP = 92, LANE = 62, BAR = 26, FLAG = 13;
+const LEFT = 78, TOP = 92, LANE = 60, THIN = 24, BAR = 26;
 const svg = document.getElementById('picture'), tip = document.getElementById('tip');
 const NS = 'http://www.w3.org/2000/svg';
-const lanes = new Map(run.lanes.map((name, row) => [name, TOP + row * LANE]));
-const height = TOP + run.lanes.length * LANE + 26;
+const works = new Set(run.bars.map(each => each.lane));
+// Whoever runs no jobs and was hurt all the same has a thin lane.
+const heightOf = name => works.has(name) ? LANE : THIN;
+const lanes = new Map();
+let height = TOP;
+for (const name of run.lanes) { lanes.set(name, height); height += heightOf(name); }
+height += 26;
 let from = 0, to = run.end, width = 0;
 
 const make = (name, attributes, text) => {
@@ -48,6 +53,7 @@ function bar(each) {
   const node = make('rect', {
     x: left, y, width: Math.max(right - left, each.outcome === 'completed' || each.outcome === 'returned' ? 0.8 : 2.6), height: BAR,
     fill: COLOURS[each.outcome] || COLOURS.open, opacity: each.outcome === 'open' ? 0.7 : 1,
+    stroke: '#fff', 'stroke-width': right - left > 4 ? 0.7 : 0,
   });
   const about = [`${each.job}  ${each.outcome}${each.to_place ? ' to ' + each.to_place : ''}`, `${each.who}  execution ${each.execution || '-'}  fence ${each.fence || '-'}`,
     `${each.from} to ${each.to} ms: ${each.to - each.from} ms`];
@@ -68,18 +74,26 @@ function ghost(each) {
   return node;
 }
 
-function fault(each) {
-  const shared = !lanes.has(each.lane), y = shared ? TOP - 8 : lanes.get(each.lane) + 4;
-  const bottom = shared ? height - 20 : y + 18 + BAR + 6;
-  const left = x(each.from), span = Math.max(x(each.to) - left, 1.5);
+// Behind the bars: when, and for how long. The flag comes last, above everything.
+const isShared = each => !lanes.has(each.lane);
+const topOf = each => isShared(each) ? TOP - 10 : lanes.get(each.lane) + 4;
+
+function shade(each) {
+  const y = topOf(each), bottom = isShared(each) ? height - 20 : lanes.get(each.lane) + heightOf(each.lane) - 2;
+  const left = x(each.from), span = Math.max(x(each.to) - left, 0);
   const node = make('g', {});
-  node.append(make('rect', {x: left, y, width: span, height: bottom - y, fill: FAULT, opacity: shared ? 0.16 : 0.2}));
-  node.append(make('line', {x1: left, x2: left, y1: y, y2: bottom, stroke: FAULT, 'stroke-width': 1.1}));
-  const flag = make('path', {d: `M${left},${y}h9l-3,4.5l3,4.5h-9z`, fill: FAULT});
-  node.append(flag);
+  node.append(make('rect', {x: left, y, width: span, height: bottom - y, fill: FAULT, opacity: isShared(each) ? 0.16 : 0.2}));
+  node.append(make('line', {x1: left, x2: left, y1: y, y2: bottom, stroke: FAULT, 'stroke-width': 1}));
+  return node;
+}
+
+function flag(each) {
+  const y = topOf(each), left = x(each.from), node = make('g', {});
+  node.append(make('rect', {x: left, y: y + 10.5, width: Math.max(x(each.to) - left, 0), height: 2.5, fill: FAULT, opacity: 0.55}));
+  node.append(make('path', {d: `M${left},${y}h9l-3,4.5l3,4.5h-9z`, fill: FAULT}));
   if (each.room === undefined || each.room * (width - LEFT) / (to - from) > 5.6 * each.name.length + 16)
-    node.append(make('text', {x: left + 11, y: y + 9, style: `fill:${FAULT};font-size:10px`}, each.name));
-  for (const part of node.children) part.about = `${each.detail}\n${each.whom}  at ${each.from} ms, for ${each.to - each.from} ms${each.missed ? '\nmet nobody' : ''}`;
+    node.append(make('text', {x: left + 11, y: y + 8.5, style: `fill:${FAULT};font-size:10px;paint-order:stroke;stroke:#fff;stroke-width:2px`}, each.name));
+  for (const part of node.children) part.about = `${each.detail}\n${each.whom}  at ${each.from} ms${each.to > each.from ? `, for ${each.to - each.from} ms` : ''}${each.missed ? '\nmet nobody' : ''}`;
   return node;
 }
 
@@ -91,8 +105,9 @@ function draw() {
   const clip = make('clipPath', {id: 'window'});
   clip.append(make('rect', {x: LEFT, y: 0, width: width - LEFT, height}));
   run.lanes.forEach((name, row) => {
-    back.append(make('rect', {x: 0, y: TOP + row * LANE, width, height: LANE, fill: row % 2 ? '#fff' : '#f6f7f9'}));
-    back.append(make('text', {x: 12, y: TOP + row * LANE + 39, class: 'lane'}, name));
+    const y = lanes.get(name);
+    back.append(make('rect', {x: 0, y, width, height: heightOf(name), fill: row % 2 ? '#fff' : '#f6f7f9'}));
+    back.append(make('text', {x: 12, y: y + (works.has(name) ? 39 : 16), class: works.has(name) ? 'lane' : ''}, name));
   });
   back.append(make('text', {x: 12, y: 46, class: 'lane'}, 'backlog'));
   back.append(make('text', {x: 12, y: 60}, `≤ ${Math.max(0, ...run.backlog.map(point => point[1]))} jobs`));
@@ -102,10 +117,11 @@ function draw() {
   const usual = each => each.outcome === 'completed' || each.outcome === 'returned';
   const bars = run.bars.filter(seen);
   // What is rare is drawn last, so that a thousand completed jobs do not cover it.
+  for (const each of run.faults.filter(seen)) front.append(shade(each));
   for (const each of bars.filter(usual)) front.append(bar(each));
-  for (const each of run.faults.filter(seen)) front.append(fault(each));
   for (const each of bars.filter(each => !usual(each))) front.append(bar(each));
   for (const each of run.bars) if (each.refused !== null && each.refused >= from && each.to <= to) front.append(ghost(each));
+  for (const each of run.faults.filter(seen)) front.append(flag(each));
   svg.replaceChildren(clip, back, front);
   document.getElementById('span').textContent = `${clock(from)} to ${clock(to)} of ${(run.end / 1000).toFixed(0)} s`;
 }
@@ -141,7 +157,7 @@ svg.addEventListener('pointermove', event => {
 });
 svg.addEventListener('pointerleave', () => { tip.style.display = 'none'; });
 
-const moments = run.faults.map(each => each.from), middle = () => from + 3000;
+const moments = run.faults.map(each => each.from).sort((a, b) => a - b), middle = () => from + 3000;
 document.getElementById('all').onclick = () => show(0, run.end);
 document.getElementById('next').onclick = () => goTo(to - from >= run.end ? moments[0] ?? 0 : moments.find(ms => ms > middle() + 1) ?? from + 3000);
 document.getElementById('before').onclick = () => goTo([...moments].reverse().find(ms => ms < middle() - 1) ?? 0);

@@ -6,15 +6,16 @@ import html
 import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from holdfast.chaos.history import History, Line
-    from holdfast.chaos.verdict import Verdict
+    from holdfast.chaos.verdict import Ruling, Verdict
 
 #: The move that ends a lease -> its word on the page.
 _OUTCOMES = {
@@ -29,6 +30,8 @@ _OUTCOMES = {
 _RETURNED, _VANISHED, _OPEN = "returned", "vanished", "open"
 _OVER = {"finished", "failed", "stopped"}
 _POINTS = 1_500
+#: Whom a fault names that strikes more than one lane.
+_EVERYBODY = {"redis", "all", "nemesis"}
 
 
 @dataclass
@@ -62,17 +65,20 @@ def timeline(history: History, title: str, verdict: Verdict) -> str:
     simulation; executions of one without moves (stock workers write none) are read from what their code noted.
     """
     bars = _from_moves(history) if history.moves else _from_lines(history)
-    lanes = sorted({bar.lane for bar in bars}, key=_natural)
-    faults = _faults(history, lanes)
+    workers = sorted({bar.lane for bar in bars}, key=_natural)
+    faults = _faults(history, workers)
+    # What strikes the server strikes everybody, and is drawn over all lanes; others that were hurt have one, too.
+    others = sorted({fault["lane"] for fault in faults} - {*workers, *_EVERYBODY})
+    lanes = [*workers, *others]
     end = max([1, *(bar.end for bar in bars), *(line.us // 1_000 for line in history.lines)])
-    words = [word for word in (*_OUTCOMES.values(), _RETURNED, _VANISHED, _OPEN) if any(b.outcome == word for b in bars)]
+    seen = {bar.outcome for bar in bars}
     data = {
         "end": end,
         "lanes": lanes,
         "bars": [bar.to_json() for bar in bars],
         "faults": faults,
         "backlog": _backlog(history, bars),
-        "outcomes": words,
+        "outcomes": [word for word in (*_OUTCOMES.values(), _RETURNED, _VANISHED, _OPEN) if word in seen],
     }
     page = _part("timeline.html")
     parts = {
@@ -92,13 +98,13 @@ def _part(name: str) -> str:
 
 def _verdict(verdict: Verdict) -> str:
     rulings = "".join(
-        f'<span class="{ruling.word}" style="color:#fff" title="{html.escape(_explain(ruling))}">{ruling.invariant}</span>'
-        for ruling in verdict.rulings
+        f'<span class="{each.word}" title="{html.escape(_explain(each))}">{each.invariant}</span>'
+        for each in verdict.rulings
     )
     return f'<span class="word {verdict.word}">{verdict.word}</span><div class="rulings">{rulings}</div>'
 
 
-def _explain(ruling: Any) -> str:
+def _explain(ruling: Ruling) -> str:
     shown = [f"{each.job}: {each.what}" for each in ruling.violations[:5]]
     return "\n".join([f"{ruling.word}: {ruling.sentence}", *shown, ruling.undecided]).strip()
 
@@ -168,7 +174,8 @@ def _fault(line: Line, healed_ms: int | None, lanes: Sequence[str]) -> dict[str,
     ms = line.us // 1_000
     words = line.detail.split()
     # A simulated fault names its process in its own text: "death-after('self',) w2.h1 ...".
-    whom = next((name for name in lanes if name == line.who or re.search(rf"\b{re.escape(name)}\b", line.detail)), line.who)
+    named = (name for name in lanes if name == line.who or re.search(rf"\b{re.escape(name)}\b", line.detail))
+    whom = next(named, line.who)
     is_mode = bool(words) and words[0].startswith("FM-")
     return {
         "from": ms,

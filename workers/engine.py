@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -93,6 +94,8 @@ class Engine:
         self._face = face
         self._run_job = run_job
         self._hold: Hold | None = None
+        #: When the claim under way was first sent: from then on, not from its answer, the lease is counted.
+        self._asked_ms = 0
         self._patience = Patience(settings)
         self._stop = Stop(clock, settings)
         self._groom = Groom(
@@ -140,10 +143,9 @@ class Engine:
 
     def _look_for_a_job(self, limits: Limits, idle_since: int, beat_at: int) -> bool:
         """Claim one, or wait for one. False: there is nothing more to do."""
-        asked_ms = self._clock.boot_ms()
         match self._claim():
             case out.Claimed(lease, record):
-                self._hand(lease, record, asked_ms)
+                self._hand(lease, record)
             case out.Lost():
                 pass  # it took so long that the lease is gone: look again
             case out.Empty():
@@ -162,19 +164,21 @@ class Engine:
         return True
 
     def _claim(self) -> out.Claimed | out.Empty | out.Closed | out.Lost | None:
-        op = self._board.next_op()
-        # Before the request leaves: if it is answered to nobody, this is what must be closed.
-        self._board.execution = op
-        try:
-            answer = self._courier.send(
-                lambda: self._moves.claim(op, self._order.queues, seen_fence=self._board.seen_fence),
-                gives_up=self._stop.is_past_last_word,
-            )
-        except RedisAwayError:
-            return None
-        if not isinstance(answer, out.Claimed):
-            self._board.execution = 0
-        return answer
+        while not self._stop.is_past_last_word():
+            op = self._board.next_op()
+            # Before the request leaves, so that at any moment it is known what may be held.
+            self._board.execution = op
+            self._asked_ms = self._clock.boot_ms()
+            with suppress(RedisAwayError):
+                answer = self._courier.send(
+                    lambda op=op: self._moves.claim(op, self._order.queues, seen_fence=self._board.seen_fence),  # type: ignore[misc]
+                    until_ms=self._asked_ms + self._patience.claim_ms,
+                    gives_up=self._stop.is_past_last_word,
+                )
+                if not isinstance(answer, out.Claimed):
+                    self._board.execution = 0
+                return answer
+        return None
 
     def _wait_idle(self, limits: Limits, idle_since: int, beat_at: int, *, for_bell: bool) -> None:
         """Wait for the bell, doing what is due meanwhile. A closed gate is looked at, not listened to."""
@@ -196,13 +200,13 @@ class Engine:
 
     # -- with a job
 
-    def _hand(self, lease: Lease, record: dict[bytes, bytes], asked_ms: int) -> None:
+    def _hand(self, lease: Lease, record: dict[bytes, bytes]) -> None:
         """Give a claimed job to a horse, unless we were asked to stop meanwhile."""
         self._order.took_from(lease.queue)
         self._board.seen_fence = lease.fence
         self._board.begun = False
         self._board.settling = False
-        self._board.stop_by_ms = asked_ms + self._patience.hold_ms
+        self._board.stop_by_ms = self._asked_ms + self._patience.hold_ms
         if self._stop.asked:
             self._groom.settle(lease, lambda op: self._moves.give_back(lease, op, begun=False), "given back")
             self._board.execution = 0
@@ -216,7 +220,7 @@ class Engine:
             horse,
             op=self._board.execution,
             begun_ms=self._clock.boot_ms(),
-            renew_at=asked_ms + self._settings.renew_ms,
+            renew_at=self._asked_ms + self._settings.renew_ms,
             overdue_at=self._patience.overdue_ms(record, self._clock.boot_ms()),
         )
 

@@ -63,6 +63,8 @@ class Patience:
     def __init__(self, settings: Settings) -> None:
         #: From the first sending of a claim or renewal until a holder without news stops.
         self.hold_ms = settings.lease_ms - settings.margin_ms
+        #: For how long a claim is sent again under its number; after that its lease would be too old to begin with.
+        self.claim_ms = self.hold_ms // 2
         #: Until a renewal that was not answered is tried again.
         self.renew_again_ms = max(20, settings.renew_ms // 10)
         self._overtime_ms = settings.overtime_ms

@@ -1,10 +1,9 @@
-"""Fills the history of a run from what is left to see: the stream of moves, the logs, the files, and Redis at the end."""
+"""Fills the history of a run from what is there to see: the moves, the logs, the files, and Redis at the end."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from holdfast.chaos.processes.workload import QUEUES
 from holdfast.jobs.store import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from redis import Redis
@@ -57,9 +57,7 @@ class Evidence:
         for family in families:
             log = self._logs.setdefault(family.name, Log(family))
             for said in log.news():
-                self.note(
-                    log.who, said.did, said.job, execution=said.execution, fence=said.fence, detail=said.detail
-                )
+                self.note(log.who, said.did, said.job, execution=said.execution, fence=said.fence, detail=said.detail)
         if time.monotonic() >= self._rest_until:
             try:
                 while self._hear() == _BATCH:

@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from holdfast.chaos.server import _DIE_WITH_STARTER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _SIGNAL_S = 2.0
 

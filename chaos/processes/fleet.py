@@ -6,16 +6,20 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from holdfast.chaos.link import Act, Pass, Request
 from holdfast.chaos.processes.family import Family
 from holdfast.chaos.processes.tasks import FOLDER
 from holdfast.chaos.processes.workload import QUEUES
-from holdfast.chaos.proxy import FaultProxy
 from holdfast.jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from holdfast.chaos.proxy import FaultProxy
 
 #: Short, so that a run of minutes sees many leases end.
 SETTINGS = Settings(
@@ -30,7 +34,15 @@ SETTINGS = Settings(
     record_moves=True,
 )
 #: The shortest that stock RQ documents for noticing the dead; its own 60 s on top cannot be set.
-STOCK_OPTIONS = ("--with-scheduler", "--worker-ttl", "16", "--maintenance-interval", "5", "--job-monitoring-interval", "1")
+STOCK_OPTIONS = (
+    "--with-scheduler",
+    "--worker-ttl",
+    "16",
+    "--maintenance-interval",
+    "5",
+    "--job-monitoring-interval",
+    "1",
+)
 
 _KEEPER = "from holdfast.console.cli import main; main()"
 _VACANT_S = 0.5

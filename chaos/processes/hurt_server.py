@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from redis.exceptions import RedisError
 
 from holdfast.chaos.processes.nemesis import Cast, Heal, Pool, fault, is_healed
+
+if TYPE_CHECKING:
+    import random
 
 
 @dataclass(frozen=True)
@@ -94,4 +96,8 @@ class FillMemory(_OnServer):
 
     def harm(self, pool: Pool) -> Heal:
         pool.redis.config_set("maxmemory", "1mb")
-        return lambda: pool.redis.config_set("maxmemory", "0") and None
+
+        def heal() -> None:
+            pool.redis.config_set("maxmemory", "0")
+
+        return heal

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import random
 import signal
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +11,9 @@ from holdfast.chaos.link import Act, After, Before, DelayReply, DelayRequest, Dr
 from holdfast.chaos.processes.nemesis import Cast, Heal, Missed, Pool, fault
 
 if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
     from holdfast.chaos.processes.fleet import Wire
 
 #: Moves that are worth a blow: each changes what a job is.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import time
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Self
 from holdfast.chaos.processes.nemesis import Cast, Heal, Missed, Pool, fault, is_healed
 
 if TYPE_CHECKING:
+    import random
+
     from holdfast.chaos.processes.family import Family
 
 _STORM = 5
@@ -23,6 +24,14 @@ def find(pool: Pool, place: str) -> Family:
     if living is None:
         raise Missed
     return living
+
+
+def find_at_work(pool: Pool, worker: str) -> Family:
+    """Give the worker of a place while it has a job: hurt between two, it has little to lose. Raises Missed."""
+    family = find(pool, worker)
+    if not family.horses():
+        raise Missed
+    return family
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class _OnWorker:
 @dataclass(frozen=True)
 class KillTree(_OnWorker):
     def harm(self, pool: Pool) -> Heal:
-        family = find(pool, self.worker)
+        family = find_at_work(pool, self.worker)
         family.tell(signal.SIGSTOP)
         family.tell(signal.SIGKILL, whole=True)
         return is_healed
@@ -53,7 +62,7 @@ class KillTree(_OnWorker):
 @dataclass(frozen=True)
 class KillParent(_OnWorker):
     def harm(self, pool: Pool) -> Heal:
-        find(pool, self.worker).tell(signal.SIGKILL)
+        find_at_work(pool, self.worker).tell(signal.SIGKILL)
         return is_healed
 
 
@@ -61,11 +70,8 @@ class KillParent(_OnWorker):
 @dataclass(frozen=True)
 class KillHorse(_OnWorker):
     def harm(self, pool: Pool) -> Heal:
-        family = find(pool, self.worker)
-        horses = family.horses()
-        if not horses:
-            raise Missed
-        family.tell_each(horses, signal.SIGKILL)
+        family = find_at_work(pool, self.worker)
+        family.tell_each(family.horses(), signal.SIGKILL)
         return is_healed
 
 
@@ -89,7 +95,7 @@ class _Pause(_OnWorker):
     """Stop a worker with SIGSTOP and let it go on with SIGCONT."""
 
     def harm(self, pool: Pool) -> Heal:
-        family = find(pool, self.worker)
+        family = find_at_work(pool, self.worker)
         family.tell(signal.SIGSTOP, whole=self._is_whole)
         return lambda: family.tell(signal.SIGCONT, whole=True)
 
@@ -130,7 +136,7 @@ class PauseParent(_Pause):
 @dataclass(frozen=True)
 class Deploy(_OnWorker):
     def harm(self, pool: Pool) -> Heal:
-        find(pool, self.worker).tell(signal.SIGTERM)
+        find_at_work(pool, self.worker).tell(signal.SIGTERM)
         return is_healed
 
 
@@ -138,7 +144,7 @@ class Deploy(_OnWorker):
 @dataclass(frozen=True)
 class DeployStorm(_OnWorker):
     def harm(self, pool: Pool) -> Heal:
-        family = find(pool, self.worker)
+        family = find_at_work(pool, self.worker)
         for _ in range(_STORM):
             family.tell(signal.SIGTERM, whole=True)
             time.sleep(_STORM_S)

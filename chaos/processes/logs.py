@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from holdfast.chaos.processes.family import Family
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -58,19 +59,18 @@ class Log:
         if found := _CLAIMED.search(line):
             self._held = Said("claimed", found["job"], found["execution"], int(found["fence"]))
             return self._held
-        if found := _COMPLETED.search(line):
-            return self._of_held("completed", found["job"])
         if found := _REFUSED.search(line):
             return Said("refused", found["job"], found["execution"], int(found["fence"]), found["detail"].lower())
         if found := _STOPPED.search(line):
             return Said("stopped horse", found["job"], found["execution"], int(found["fence"]), found["detail"])
         if found := _RECLAIMED.search(line):
             return Said(found["did"], found["job"], detail=f"{found['detail']} late")
-        if found := _SETTLED.search(line):
-            return self._of_held(found["did"], found["job"], found["detail"] or "")
-        return None
+        return self._settled(line)
 
-    def _of_held(self, did: str, job: str, detail: str = "") -> Said | None:
-        """Tell of which execution it is said: a worker has one at a time, and says when it claims the next."""
-        held = self._held
-        return Said(did, job, held.execution, held.fence, detail) if held.job == job else None
+    def _settled(self, line: str) -> Said | None:
+        """Understand what a holder was told of its own execution: a worker has one at a time."""
+        found = _COMPLETED.search(line) or _SETTLED.search(line)
+        if found is None or found["job"] != self._held.job:
+            return None
+        told = {"did": "completed", "detail": ""} | found.groupdict()
+        return Said(told["did"], found["job"], self._held.execution, self._held.fence, told["detail"] or "")

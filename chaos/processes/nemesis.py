@@ -99,8 +99,7 @@ class Strike:
     fault: Fault
 
     def __str__(self) -> str:
-        given = " ".join(f"{name}={value}" for name, value in asdict(self.fault).items())  # type: ignore[call-overload]
-        return f"{self.fault.mode} {self.fault.name} {given}"
+        return f"{self.fault.mode} {self.fault.name} {getattr(self.fault, 'move', '')}: {self.fault.sentence}"
 
     def to_json(self) -> dict[str, Any]:
         """Write it as it stands in plan.json."""
@@ -179,7 +178,8 @@ class Nemesis:
     def _heal(self, wound: tuple[int, Strike, Heal]) -> None:
         _, strike, heal = wound
         heal()
-        self.told(strike, "healed")
+        if strike.fault.for_ms:
+            self.told(strike, "healed")
 
     @property
     def is_over(self) -> bool:
@@ -190,4 +190,3 @@ class Nemesis:
         """Heal at once what is still hurt: the run ends early."""
         while self._wounds:
             self._heal(self._wounds.pop())
-

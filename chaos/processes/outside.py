@@ -6,12 +6,15 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from holdfast.chaos.history import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 # Nothing is unique: the world would act twice if it were asked twice, and that is what must be seen.
 _ACTS = """

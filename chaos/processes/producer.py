@@ -13,10 +13,11 @@ import rq
 from holdfast.chaos.processes.tasks import perform
 from holdfast.chaos.processes.workload import QUEUES, Order
 from holdfast.jobs import Queue
-from holdfast.jobs.settings import Settings
 
 if TYPE_CHECKING:
     from redis import Redis
+
+    from holdfast.jobs.settings import Settings
 
 #: Longer than any run: what has ended must still be there to be judged.
 _KEEP_S = 86_400

@@ -64,8 +64,8 @@ def introduce(console: Console, plan: Plan, folder: Path, *, is_stock: bool) -> 
         say(console, f"stock rq.Worker with {' '.join(STOCK_OPTIONS)}; Retry(max=3) for every job that may run twice")
     else:
         say(console, f"holdfast.workers.Worker with {SETTINGS.describe()}")
-    minutes = plan.storm_ms / 60_000
-    say(console, f"{len(plan.orders)} jobs over {minutes:g} min, {plan.workers} workers, {len(plan.strikes)} faults; in {folder}")
+    asked = f"{len(plan.orders)} jobs over {plan.storm_ms / 60_000:g} min, {plan.workers} workers"
+    say(console, f"{asked}, {len(plan.strikes)} faults; in {folder}")
     say(console, "     ms  who       fault")
 
 

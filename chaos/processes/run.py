@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from holdfast.chaos.timeline import timeline
 from holdfast.jobs.store.scripts import load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from rich.console import Console
@@ -241,5 +241,3 @@ def is_stock_move(move: str, words: tuple[bytes, ...]) -> bool:
 def _progress(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("jobs over"))
     return Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
-
-

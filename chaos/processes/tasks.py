@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -100,7 +101,5 @@ def _die(how: str) -> NoReturn:
 
 def _sleep_through_anything() -> None:
     """Sleep as code does that catches what should have ended it: RQ's timeout is an Exception."""
-    try:
+    with suppress(Exception):
         time.sleep(3_600)
-    except Exception:  # noqa: BLE001, S110 - the fault is to swallow it
-        pass

@@ -11,7 +11,7 @@ QUEUES = ("high", "default")
 #: Of every hundred jobs, so many have an effect whose doubt is probed, and so many one whose doubt ends the job.
 _PROBED, _UNPROBED = 18, 17
 #: Fails once or twice and is retried; fails every time; is scheduled; may run at most once; works longer than a lease.
-_FLAKY, _HOPELESS, _LATER, _ONCE, _LONG = 10, 2, 8, 4, 3
+_FLAKY, _HOPELESS, _LATER, _ONCE, _LONG = 10, 2, 8, 4, 4
 #: One job in so many takes its process down each time it runs; there are never fewer than three.
 _POISON_EVERY = 250
 POISONS = ("exits", "segfaults", "out of memory")
@@ -73,7 +73,7 @@ def _order(rng: random.Random, job_id: str, at_ms: int, kind: str, storm_ms: int
     match kind:
         case "probed" | "unprobed":
             wishes["effect"] = "probe" if kind == "probed" else "fail"
-            wishes["lingers_s"] = rng.choice((0.0, 0.02, 0.2))
+            wishes["lingers_s"] = rng.choice((0.0, 0.05, 0.4))
         case "flaky":
             wishes["fails"] = rng.randint(1, 2)
             more = {"retries": 3, "interval_s": _INTERVAL_S}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from holdfast.chaos.simulation.plan import Plan, Strike
@@ -96,7 +95,6 @@ class Baseline:
     over_us: int
 
 
-@cache
 def baseline(scenario: Scenario) -> Baseline:
     """Run a scenario as it is.
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: So few that one wants to read what the workers said.
 _FEW = 4
+#: In a log, where no bar can be drawn.
+_A_LINE_EVERY = 100
 
 
 def show(*, part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None) -> int:
@@ -57,12 +59,15 @@ def _run(console: Console, only: Slice, *, stock: bool, jobs: int) -> Report:
     )
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("first without a fault", total=None, bad="")
-        bad = 0
+        bad = done = 0
 
         def on_result(result: Result) -> None:
-            nonlocal bad
+            nonlocal bad, done
+            done += 1
             bad += not result.verdict.is_good
             progress.update(bar, advance=1, bad=f"{bad} bad" if bad else "")
+            if not console.is_terminal and done % _A_LINE_EVERY == 0:
+                print(f"{done} cases, {bad} bad", flush=True)
 
         return run_sweep(
             only,

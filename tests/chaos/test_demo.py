@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from holdfast.chaos import demo as demo_module
 from holdfast.chaos.demo import FEWEST_ORDERS, demo
@@ -225,6 +227,25 @@ def test_a_given_server_is_left_as_it_was_found(server, direct, capsys):
     with GivenServer(server.url):
         pass
     assert not direct.exists(keys.moves())
+
+
+@pytest.mark.processes
+def test_a_terminal_gets_a_picture(monkeypatch, capsys):
+    """Whoever watches sees at any moment who was hurt, how far the orders are, and what happens."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(demo_module, "Console", partial(Console, force_terminal=True, width=100, height=30))
+
+    status = demo(orders=FEWEST_ORDERS)
+
+    told = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().out)
+    assert status == 0, told
+    for words in (
+        r"─ w\d killed ─",
+        r"─ w\d asleep ─",
+        r"lease ends in \d\.\d s",
+        "12 of 12 finished",
+    ):
+        assert re.search(words, told), words
 
 
 @pytest.mark.processes

@@ -87,7 +87,7 @@ def test_many_jobs_leave_no_open_files_behind(start_ready, enqueue, wait_until, 
         return len(list(Path(f"/proc/{worker.pid}/fd").iterdir()))
 
     first = run(5)
-    assert run(60) <= first
+    assert run(60) <= first + 3  # a connection more or less, but not one a job
 
 
 def test_an_idle_worker_asks_little(start_ready, redis):

@@ -284,6 +284,8 @@ local function not_my_turn(chore, every_ms)
   if left_ms > 0 and left_ms <= tonumber(every_ms) then
     return {'not_due', whole(left_ms)}
   end
+  -- See refusal(): repairs must fit on a server without memory, too.
+  redis.call('PERSIST', keys.turn(chore))
   redis.call('SET', keys.turn(chore), whole(now_ms + every_ms))
   return nil
 end

@@ -46,6 +46,26 @@ if first_answer then
   end
   return with_record(first_answer)
 end
+-- A worker that asks again under a new number never heard the answer to the last: what it was given goes back unharmed.
+local function give_back_unheard()
+  local slot = redis.call('GET', keys.replay(instance))
+  local unheard = slot and cjson.decode(slot).answer
+  if not unheard or unheard[1] ~= 'claimed' then
+    return
+  end
+  local _, queue, job_id, given, fence = unpack(unheard)
+  if refusal(job_id, queue, given, fence) then
+    return
+  end
+  local fields = {'status', 'queued', 'worker_name', ''}
+  journal(fields, redis.call('HGET', keys.job(job_id), 'hf_moves'), 'give_back', worker_name, given .. ' unheard')
+  redis.call('HSET', keys.job(job_id), unpack(fields))
+  end_execution(job_id, queue, given, worker_name)
+  put_in_line(job_id, queue, true)
+  tell('give_back', job_id, queue, given, fence, 'queued', worker_name)
+end
+give_back_unheard()
+
 if redis.call('EXISTS', keys.suspended()) == 1 then
   return keep(instance, op, {'closed', 'suspended'})
 end

@@ -1,0 +1,199 @@
+"""Which tests show that a failure mode does no harm, or only the harm that its page admits.
+
+A few for each, the ones to read first; more name it in their docstrings. A mode without an entry has no test yet.
+"""
+
+from __future__ import annotations
+
+PROOFS: dict[str, tuple[str, ...]] = {
+    "FM-001": (
+        "tests/moves/test_reclaim.py::test_a_dead_workers_job_comes_back",
+        "tests/workers/test_deaths.py::test_the_job_of_a_dead_worker_is_claimable_within_the_bound",
+        "tests/workers/test_under_fire.py::test_a_few_kills_cost_no_job",
+        "tests/chaos/test_sweep.py::test_a_job_ends_well_wherever_its_worker_is_hurt",
+    ),
+    "FM-002": (
+        "tests/chaos/test_sweep.py::test_a_job_ends_well_wherever_its_worker_is_hurt",
+        "tests/chaos/test_sweep.py::test_a_claim_in_two_steps_is_found_to_lose_jobs",
+    ),
+    "FM-003": (
+        "tests/workers/test_deaths.py::test_a_killed_horse_is_noticed_at_once_and_its_job_is_run_again",
+        "tests/workers/test_deaths.py::test_a_job_that_takes_its_horse_down_is_tried_again",
+        "tests/moves/test_crash.py::test_a_crash_is_not_a_failure",
+    ),
+    "FM-004": (
+        "tests/workers/test_deaths.py::test_a_horse_does_not_outlive_its_parent",
+        "tests/workers/test_deaths.py::test_what_a_crashed_job_started_is_ended_with_it",
+    ),
+    "FM-005": (
+        "tests/moves/test_enqueue.py::test_an_enqueue_sent_twice_is_one",
+        "tests/moves/test_enqueue.py::test_a_key_keeps_a_second_job_out_for_its_horizon",
+    ),
+    "FM-006": (
+        "tests/recovery/test_reaper.py::test_a_reaper_that_dies_in_its_turn_delays_the_next_by_one_interval_only",
+        "tests/recovery/test_reaper.py::test_of_many_reapers_one_does_the_work_of_an_interval",
+        "tests/recovery/test_reaper.py::test_an_outage_in_the_middle_of_its_work_ends_its_turn",
+    ),
+    "FM-007": (
+        "tests/jobs/test_connections.py::test_an_operation_is_sent_until_it_is_answered",
+        "tests/chaos/test_sweep.py::test_a_job_ends_well_wherever_its_worker_is_hurt",
+    ),
+    "FM-008": (
+        "tests/moves/test_claim.py::test_a_claim_sent_twice_gets_the_same_job",
+        "tests/moves/test_enqueue.py::test_an_enqueue_sent_twice_is_one",
+        "tests/moves/test_stale.py::test_a_settle_sent_twice_gets_its_first_answer_and_changes_nothing",
+        "tests/moves/test_complete.py::test_a_settle_sent_again_releases_nobody_twice",
+    ),
+    "FM-009": (
+        "tests/jobs/test_connections.py::test_a_user_whose_client_retries_does_not_make_ours_retry",
+        "tests/moves/test_enqueue.py::test_a_unique_enqueue_sent_twice_is_not_refused",
+    ),
+    "FM-010": (
+        "tests/moves/test_claim.py::test_a_claim_that_arrives_after_its_sender_moved_on_gets_nothing",
+        "tests/moves/test_stale.py::test_a_settle_that_arrives_after_its_sender_moved_on_is_refused",
+        "tests/moves/test_enqueue.py::test_an_enqueue_sent_twice_does_not_run_a_finished_job_again",
+        "tests/workers/test_redis_away.py::test_a_job_that_ends_in_a_partition_is_not_finished_twice",
+    ),
+    "FM-011": ("tests/workers/test_goodbyes.py::test_a_storm_of_signals_tears_no_reply_in_two",),
+    "FM-012": (
+        "tests/moves/test_stale.py::test_a_stale_holder_is_refused_and_changes_nothing",
+        "tests/workers/test_sleepers.py::test_a_machine_that_froze_whole_changes_nothing_when_it_wakes",
+        "tests/workers/test_sleepers.py::test_a_parent_that_wakes_beside_its_dead_horse_goes_on_with_other_work",
+        "tests/jobs/test_effects.py::test_a_lost_lease_ends_the_body_before_it_acts",
+    ),
+    "FM-013": (
+        "tests/jobs/test_doubts.py::test_a_lease_lost_in_the_body_leaves_doubt_for_the_next",
+        "tests/jobs/test_doubts.py::test_a_death_half_way_stops_the_job_and_says_in_doubt",
+        "tests/moves/test_effect_moves.py::test_an_attempt_that_died_in_between_leaves_doubt",
+    ),
+    "FM-014": (
+        "tests/workers/test_failures.py::test_a_job_that_hangs_is_ended_by_its_timeout",
+        "tests/workers/test_failures.py::test_a_job_that_does_not_heed_its_timeout_is_killed",
+        "tests/workers/test_failures.py::test_a_killed_timeout_counts_as_a_failure_with_its_retries",
+    ),
+    "FM-015": (
+        "tests/workers/test_sleepers.py::test_a_horse_beyond_the_reach_of_its_guard_is_refused_by_the_fence",
+        "tests/workers/test_deaths.py::test_under_a_short_lease_no_living_worker_is_robbed",
+    ),
+    "FM-017": (
+        "tests/moves/test_reclaim.py::test_after_a_late_pass_holders_get_a_heartbeat_first",
+        "tests/moves/test_reclaim.py::test_a_lease_is_not_taken_before_its_deadline",
+    ),
+    "FM-018": ("tests/moves/test_generations.py::test_a_fence_is_above_the_last_though_the_servers_clock_went_back",),
+    "FM-019": (
+        "tests/moves/test_generations.py::test_a_fence_is_above_all_its_worker_ever_saw",
+        "tests/workers/test_redis_away.py::test_what_a_producer_was_promised_survives_a_kill_of_the_server",
+        "tests/workers/test_redis_away.py::test_after_an_outage_longer_than_the_lease_nobody_is_charged",
+        "tests/workers/test_redis_away.py::test_holders_that_lived_through_an_outage_keep_their_jobs",
+    ),
+    "FM-020": ("tests/jobs/test_connections.py::test_our_connections_follow_the_users_sentinels",),
+    "FM-022": (
+        "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
+        "tests/jobs/test_connections.py::test_each_failure_makes_the_next_sending_connect_anew",
+    ),
+    "FM-023": (
+        "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
+        "tests/recovery/test_keeper.py::test_a_chore_that_fails_is_tried_again_and_the_others_go_on",
+        "tests/workers/test_redis_away.py::test_an_idle_worker_outlives_its_server_without_a_busy_loop",
+    ),
+    "FM-024": ("tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",),
+    "FM-025": ("tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",),
+    "FM-027": (
+        "tests/moves/test_claim.py::test_the_ttl_of_a_queued_job_ends_when_it_is_claimed",
+        "tests/moves/test_claim.py::test_a_ghost_in_line_is_noted_and_passed_over",
+        "tests/recovery/test_promoter.py::test_a_scheduled_id_without_a_job_is_dropped_with_a_note",
+    ),
+    "FM-028": (
+        "tests/moves/test_effect_moves.py::test_what_took_place_is_told_to_the_next_attempt",
+        "tests/moves/test_generations.py::test_a_requeue_by_a_person_gives_both_budgets_back",
+    ),
+    "FM-029": ("tests/workers/test_stock_tools.py::test_a_job_deleted_while_it_runs_is_not_brought_back",),
+    "FM-031": (
+        "tests/recovery/test_reaper.py::test_a_thousand_dead_leases_hold_the_server_only_briefly_at_a_time",
+        "tests/recovery/test_promoter.py::test_a_thousand_due_jobs_hold_the_server_only_briefly_at_a_time",
+        "tests/moves/test_claim.py::test_a_line_full_of_dirt_takes_some_claims_to_clear",
+    ),
+    "FM-032": ("tests/jobs/test_connections.py::test_a_server_that_is_too_old_is_refused_with_its_version",),
+    "FM-033": (
+        "tests/workers/test_plain_path.py::test_one_broken_job_does_not_stop_the_ones_behind_it",
+        "tests/workers/test_plain_path.py::test_a_team_that_uses_json_instead_of_pickle_keeps_doing_so",
+        "tests/moves/test_bury.py::test_the_error_is_whole_where_rq_reads_it_and_short_on_the_record",
+    ),
+    "FM-034": (
+        "tests/workers/test_deaths.py::test_poison_is_buried_after_its_fourth_victim_and_the_others_finish",
+        "tests/moves/test_crash.py::test_each_crash_waits_longer",
+        "tests/moves/test_crash.py::test_a_crashed_job_goes_to_the_back",
+        "tests/moves/test_reclaim.py::test_deaths_count_until_the_budget_is_used_up",
+    ),
+    "FM-035": (
+        "tests/workers/test_deaths.py::test_when_all_died_together_the_next_worker_takes_over_all_of_it",
+        "tests/recovery/test_reaper.py::test_it_goes_on_until_a_batch_is_not_full",
+        "tests/recovery/test_keeper.py::test_a_fleet_does_not_ask_in_step",
+        "tests/jobs/test_connections.py::test_waits_double_up_to_two_seconds_and_are_never_alike",
+    ),
+    "FM-036": (
+        "tests/jobs/test_retry.py::test_jitter_draws_each_wait_between_nothing_and_the_whole",
+        "tests/workers/test_failures.py::test_a_backoff_of_ours_is_kept_by_real_workers",
+    ),
+    "FM-038": (
+        "tests/workers/test_schedule.py::test_a_scheduled_job_runs_when_it_is_due_once_and_not_before",
+        "tests/moves/test_promote.py::test_an_entry_of_a_job_that_has_gone_on_is_only_dropped",
+    ),
+    "FM-039": ("tests/moves/test_promote.py::test_the_fleet_promotes_once_an_interval",),
+    "FM-041": (
+        "tests/workers/test_schedule.py::test_scheduled_jobs_outlive_the_absence_of_every_worker",
+        "tests/recovery/test_promoter.py::test_it_goes_on_while_there_may_be_more",
+    ),
+    "FM-042": (
+        "tests/workers/test_redis_away.py::test_a_worker_cut_off_stops_its_job_before_another_may_begin_it",
+        "tests/workers/test_sleepers.py::test_a_horse_whose_parent_froze_is_stopped_before_another_may_begin",
+        "tests/jobs/test_effects.py::test_a_server_that_is_away_until_the_stop_by_moment_ends_the_lease",
+    ),
+    "FM-043": (
+        "tests/workers/test_redis_away.py::test_a_stall_shorter_than_the_lease_costs_a_job_nothing",
+        "tests/jobs/test_settings.py::test_several_tries_fit_before_a_holder_must_stop",
+    ),
+    "FM-044": (
+        "tests/workers/test_goodbyes.py::test_a_job_longer_than_the_grace_is_given_back_unharmed_and_goes_first",
+        "tests/workers/test_goodbyes.py::test_a_supervisor_that_signals_every_process_does_not_crash_the_job",
+        "tests/workers/test_goodbyes.py::test_a_job_killed_by_the_supervisors_last_word_is_not_charged",
+        "tests/workers/test_redis_away.py::test_a_busy_worker_without_redis_leaves_once_its_grace_is_over",
+    ),
+    "FM-045": (
+        "tests/house/test_seams.py::test_nothing_reaches_for_time_chance_or_the_system_by_itself",
+        "tests/workers/test_failures.py::test_a_job_that_does_not_heed_its_timeout_is_killed",
+    ),
+    "FM-047": (
+        "tests/moves/test_claim.py::test_two_lives_of_one_name_do_not_hear_each_others_answers",
+        "tests/workers/test_commands.py::test_a_name_can_be_used_again_at_once_after_a_kill",
+        "tests/workers/test_commands.py::test_the_name_of_a_living_worker_is_refused",
+        "tests/workers/test_commands.py::test_the_name_of_a_worker_that_only_sleeps_is_refused",
+    ),
+    "FM-048": (
+        "tests/moves/test_claim.py::test_a_claim_that_leaves_jobs_behind_rings_for_the_next_worker",
+        "tests/chaos/test_sweep.py::test_a_claim_in_two_steps_is_found_to_lose_jobs",
+    ),
+    "FM-049": (
+        "tests/workers/test_goodbyes.py::test_an_idle_worker_leaves_at_once",
+        "tests/jobs/test_connections.py::test_our_connections_go_where_the_users_go",
+    ),
+    "FM-050": (
+        "tests/workers/test_stock_tools.py::test_a_job_canceled_while_it_runs_stays_canceled",
+        "tests/workers/test_stock_tools.py::test_a_job_deleted_while_it_runs_is_not_brought_back",
+        "tests/workers/test_commands.py::test_a_stop_meant_for_another_job_stops_nobody",
+        "tests/workers/test_commands.py::test_an_impatient_person_who_asks_twice_does_no_harm",
+        "tests/moves/test_reclaim.py::test_a_lease_on_a_job_that_a_person_ended_is_only_removed",
+    ),
+    "FM-051": (
+        "tests/moves/test_complete.py::test_who_waited_goes_in_line_with_the_parents_end",
+        "tests/moves/test_crash.py::test_who_allowed_failure_goes_on_when_the_parent_is_buried",
+        "tests/workers/test_failures.py::test_a_dependent_is_run_after_what_it_waits_for_and_not_after_its_failure",
+    ),
+    "FM-053": (
+        "tests/workers/test_stock_tools.py::test_looking_with_rq_info_shows_the_truth_and_does_no_harm",
+        "tests/workers/test_stock_tools.py::test_an_id_enqueued_again_while_it_runs_is_run_after_not_beside_itself",
+        "tests/moves/test_claim.py::test_a_job_that_a_stock_worker_runs_is_left_to_it",
+        "tests/moves/test_renew.py::test_a_stock_enqueue_of_a_held_id_does_not_end_its_lease",
+    ),
+    "FM-054": ("tests/jobs/test_connections.py::test_a_cluster_is_refused_with_the_reason",),
+}

@@ -1,0 +1,90 @@
+"""Ways to break production code for the length of a `with`, in memory only, so that the checker can show that it sees.
+
+Production code knows nothing of this: no switch, no hook.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from holdfast.jobs.store import scripts
+
+if TYPE_CHECKING:
+    from holdfast.jobs.store.scripts import Script, Scripts, Word
+
+#: What a move does by hand: given the scripts, the move's named arguments, and the move itself.
+ByHand = Callable[["Scripts", dict[str, Any], Callable[[], list[Any]]], list[Any]]
+
+EVERY_MOVE = "*"
+
+
+class NoLongerThere(Exception):
+    """The code that a seeded defect breaks has changed: the defect must be seeded anew."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A piece of Lua that stands in place of another. `move` EVERY_MOVE edits the prelude all of them share."""
+
+    move: str
+    old: str
+    new: str
+
+    def of(self, script: Script) -> Script:
+        """Edit a script, if it is meant.
+
+        Raises NoLongerThere when the old piece is not in it exactly once.
+        """
+        if self.move not in {EVERY_MOVE, script.header.move}:
+            return script
+        if script.text.count(self.old) != 1:
+            raise NoLongerThere(
+                f"{script.header.move}.lua has {script.text.count(self.old)} times, not once, what a seeded defect "
+                f"replaces:\n{self.old}\nLook at what the move says now, and mend the defect in seeded_defects.py."
+            )
+        text = script.text.replace(self.old, self.new)
+        return replace(script, text=text, sha=hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - Redis' name for it
+
+
+@contextmanager
+def altered(*edits: Edit) -> Iterator[None]:
+    """Let all Scripts that are made meanwhile hold edited moves.
+
+    Raises NoLongerThere.
+    """
+    original = scripts.load
+
+    @cache
+    def load(*, record: bool = False) -> dict[str, Script]:
+        moves = original(record=record)
+        for edit in edits:
+            moves = {name: edit.of(script) for name, script in moves.items()}
+        return moves
+
+    names = {script.sha: name for record in (False, True) for name, script in load(record=record).items()}
+    with (
+        mock.patch.object(scripts, "load", load),
+        mock.patch.dict("holdfast.chaos.simulation.wire._NAMES", names),
+    ):
+        yield
+
+
+@contextmanager
+def by_hand(move: str, act: ByHand, *edits: Edit) -> Iterator[None]:
+    """Let a move be made of several commands, `act`, with edited scripts or without any."""
+    original = scripts.Scripts.call
+
+    def call(self: Scripts, name: str, **named: Word) -> list[Any]:
+        def itself() -> list[Any]:
+            return original(self, name, **named)
+
+        return act(self, named, itself) if name == move else itself()
+
+    with altered(*edits), mock.patch.object(scripts.Scripts, "call", call):
+        yield

@@ -1,0 +1,294 @@
+"""Defects that queues are known to have, seeded on purpose: for each, the checker must say which promise it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from holdfast.chaos.simulation.breaking import EVERY_MOVE, Edit, altered, by_hand
+from holdfast.jobs import events
+from holdfast.jobs.store import keys
+from holdfast.recovery.reaper import Reaper
+from holdfast.workers.groom import Groom
+
+if TYPE_CHECKING:
+    from holdfast.jobs.store.scripts import Scripts
+    from holdfast.workers.hold import Hold
+
+Break = Callable[[], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One defect, and which invariants show it."""
+
+    name: str
+    sentence: str
+    shows: tuple[str, ...]
+    seed: Break
+
+
+DEFECTS: dict[str, Defect] = {}
+
+
+def defect(sentence: str, *shows: str) -> Callable[[Break], Break]:
+    """Register a defect under its function's name, with dashes."""
+
+    def register(seed: Break) -> Break:
+        name = seed.__name__.replace("_", "-")
+        DEFECTS[name] = Defect(name, sentence, shows, seed)
+        return seed
+
+    return register
+
+
+_REFUSAL = "local refused = refusal(job_id, queue, execution, fence)\nif refused then\n  return {}\nend\n"
+_KEPT_REFUSAL = _REFUSAL.format("keep(instance, op, refused)")
+_PLAIN_REFUSAL = _REFUSAL.format("refused")
+_HOLDS = (
+    "local holds = job[2] == fence and job[3] == execution\n"
+    "    and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution)"
+)
+
+
+# -- who holds a job
+
+
+@defect("A job is completed by whoever says so", "INV-04", "INV-06", "INV-10")
+def complete_unfenced() -> AbstractContextManager[None]:
+    return altered(Edit("complete", _KEPT_REFUSAL, ""))
+
+
+@defect("A settle looks at the fence, and not at whether the lease still stands", "INV-04")
+def settle_by_fence_alone() -> AbstractContextManager[None]:
+    return altered(Edit(EVERY_MOVE, _HOLDS, "local holds = job[2] == fence"))
+
+
+@defect("A renewal makes a lease for whoever asks", "INV-04", "INV-02")
+def renew_by_anyone() -> AbstractContextManager[None]:
+    return altered(Edit("renew", _PLAIN_REFUSAL, ""), Edit("renew", "'XX', deadline_ms", "deadline_ms"))
+
+
+@defect("The fence is the server's clock, which may be put back", "INV-03")
+def fence_by_clock_alone() -> AbstractContextManager[None]:
+    return altered(
+        Edit(
+            "claim",
+            "whole(math.max(tonumber(job.hf_fence or 0) + 1, tonumber(seen_fence) + 1, now_us))",
+            "whole(now_us)",
+        )
+    )
+
+
+# -- claiming
+
+
+@defect("A claim pops an id in one trip, and takes the job in another", "INV-01")
+def claim_in_two_trips() -> AbstractContextManager[None]:
+    def act(moves: Scripts, named: dict[str, Any], _: Callable[[], list[Any]]) -> list[Any]:
+        for queue in named["queue_names"]:
+            job_id = moves.redis.lpop(keys.queue(queue))
+            if job_id is not None:
+                return unhurt(moves, "claim", **{**named, "queue_names": [queue, job_id]})
+        return unhurt(moves, "claim", **{**named, "queue_names": named["queue_names"][:1]})
+
+    from holdfast.jobs.store.scripts import Scripts
+
+    unhurt = Scripts.call
+    popped = (
+        "local popped = queue_names[2]\n"
+        "local function pop()\n  local id = popped\n  popped = nil\n  return id\nend\n\nlocal function find()"
+    )
+    return by_hand(
+        "claim",
+        act,
+        Edit("claim", "local function find()", popped),
+        Edit("claim", "redis.call('LPOP', keys.queue(queue))", "pop()"),
+    )
+
+
+@defect("A claim pops a job and leaves no lease", "LIV-01", "INV-02")
+def claim_without_lease() -> AbstractContextManager[None]:
+    return altered(
+        Edit("claim", "redis.call('ZADD', keys.leases(queue), whole(deadline_ms), entry)", ""),
+        Edit(EVERY_MOVE, _HOLDS, "local holds = job[2] == fence and job[3] == execution"),
+    )
+
+
+@defect("A claim that is sent again takes another job", "INV-10")
+def claim_not_replayed() -> AbstractContextManager[None]:
+    return altered(Edit("claim", "local first_answer = replayed(instance, op)", "local first_answer = nil"))
+
+
+@defect("An operation that arrives after its sender moved on is done", "INV-10")
+def late_operation_done() -> AbstractContextManager[None]:
+    return altered(Edit(EVERY_MOVE, "if kept.op > tonumber(op) then", "if false then"))
+
+
+@defect("A job at work expires", "INV-01")
+def live_job_expires() -> AbstractContextManager[None]:
+    persist = "redis.call('PERSIST', keys.job(job_id))\n  redis.call('ZADD', keys.leases(queue)"
+    return altered(Edit("claim", persist, persist.replace("'PERSIST', keys.job(job_id)", "'EXPIRE', keys.job(job_id), 2")))
+
+
+# -- reclaiming
+
+
+@defect("The reaper goes by its own clock", "INV-05")
+def reaper_by_own_clock() -> AbstractContextManager[None]:
+    return altered(Edit("reclaim", "'-inf', whole(now_ms), 'WITHSCORES'", "'-inf', whole(epoch * 1000), 'WITHSCORES'"))
+
+
+@defect("The reaper takes in one trip what it found overdue in another", "INV-05")
+def reap_without_second_look() -> AbstractContextManager[None]:
+    def act(moves: Scripts, _: dict[str, Any], reclaim: Callable[[], list[Any]]) -> list[Any]:
+        seconds, us = moves.redis.time()
+        for queue in sorted(moves.redis.smembers(keys.leased())):
+            leases = keys.leases(queue.decode())
+            moves.redis.zrangestore(
+                f"overdue:{leases}", leases, "-inf", seconds * 1_000 + us // 1_000, byscore=True
+            )
+        return reclaim()
+
+    return by_hand(
+        "reclaim",
+        act,
+        Edit("reclaim", "'ZRANGEBYSCORE', keys.leases(queue)", "'ZRANGEBYSCORE', 'overdue:' .. keys.leases(queue)"),
+    )
+
+
+@defect("A reclaim starts the count of crashes anew", "INV-09")
+def reclaim_forgives_crashes() -> AbstractContextManager[None]:
+    taken = "return {word == 'buried' and 'buried' or 'reclaimed'"
+    return altered(Edit("reclaim", taken, f"redis.call('HSET', keys.job(job_id), 'hf_crashes', '0')\n  {taken}"))
+
+
+@defect("A reclaim puts the job in line and leaves the lease", "INV-04", "INV-02")
+def reclaim_leaves_lease() -> AbstractContextManager[None]:
+    ended = "redis.call('HSET', keys.job(job_id), unpack(fields))\n  end_execution(job_id, queue, execution, worker)\n"
+    return altered(Edit("reclaim", ended, ended.splitlines()[0] + "\n"))
+
+
+@defect("The reaper comes round too seldom", "LIV-02")
+def reaper_seldom() -> AbstractContextManager[None]:
+    original = Reaper.__init__
+
+    def init(self: Reaper, *given: Any, every_ms: int) -> None:
+        original(self, *given, every_ms=20 * every_ms)
+
+    return mock.patch.object(Reaper, "__init__", init)
+
+
+# -- budgets
+
+
+@defect("A job handed back unharmed is charged a crash", "INV-09")
+def give_back_burns_a_crash() -> AbstractContextManager[None]:
+    ended = "end_execution(job_id, queue, execution, worker_name)\nif may_run_once"
+    return altered(Edit("give_back", ended, f"redis.call('HINCRBY', job, 'hf_crashes', 1)\n{ended}"))
+
+
+@defect("A job that may run at most once is handed back although it has begun", "INV-09")
+def once_is_twice() -> AbstractContextManager[None]:
+    return altered(Edit("give_back", "if may_run_once and begun == '1' then", "if false then"))
+
+
+# -- entering and waiting
+
+
+@defect("An enqueue writes the record in one trip and the line in another, and does not know itself again", "INV-11")
+def enqueue_in_two_trips() -> AbstractContextManager[None]:
+    def act(moves: Scripts, named: dict[str, Any], write: Callable[[], list[Any]]) -> list[Any]:
+        answer = write()
+        if answer[0] == b"queued":
+            moves.redis.rpush(keys.queue(named["queue_name"]), named["job_id"])
+        return answer
+
+    return by_hand(
+        "enqueue",
+        act,
+        Edit("enqueue", "if by == op then", "if false then"),
+        Edit("enqueue", "put_in_line(job_id, queue_name, at_front == '1')", ""),
+    )
+
+
+@defect("The promoter copies in one trip and removes in another", "INV-06", "INV-02", "INV-04")
+def promote_in_two_trips() -> AbstractContextManager[None]:
+    def act(moves: Scripts, _: dict[str, Any], copy: Callable[[], list[Any]]) -> list[Any]:
+        seconds, us = moves.redis.time()
+        answer = copy()
+        if answer[0] == b"promoted" and int(answer[2]):
+            for queue in sorted(moves.redis.smembers(keys.queues())):
+                name = queue.decode().removeprefix(keys.queue(""))
+                moves.redis.zremrangebyscore(keys.scheduled(name), "-inf", seconds + us / 1_000_000)
+        return answer
+
+    return by_hand(
+        "promote",
+        act,
+        Edit("promote", "  redis.call('ZREM', keys.scheduled(queue), job_id)\n  local job", "  local job"),
+        Edit("promote", "if job[1] ~= 'scheduled' then", "if false then"),
+    )
+
+
+@defect("The promoter is a second fast", "INV-12")
+def promote_early() -> AbstractContextManager[None]:
+    return altered(Edit("promote", "seconds(now_ms / 1000), 'LIMIT'", "seconds(now_ms / 1000 + 1), 'LIMIT'"))
+
+
+@defect("A settle leaves the job among those at work", "INV-02")
+def settle_leaves_wip() -> AbstractContextManager[None]:
+    return altered(Edit("complete", "  redis.call('ZREM', keys.wip(queue), entry)\n", ""))
+
+
+# -- effects
+
+
+@defect("An effect is looked up in one trip and marked in another", "INV-07", "INV-04")
+def effect_in_two_trips() -> AbstractContextManager[None]:
+    def act(moves: Scripts, named: dict[str, Any], _: Callable[[], list[Any]]) -> list[Any]:
+        job, field = keys.job(named["job_id"]), keys.effect_field(named["name"])
+        fence, marker = moves.redis.hmget(job, "hf_fence", field)
+        if fence is None or int(fence) != named["fence"]:
+            return [b"lost"]
+        state, by, value = (marker or b"none 0 ").split(b" ", 2)
+        if state == b"done":
+            return [b"done", value]
+        if state == b"intent" and int(by) != named["fence"] and not named["take_over"]:
+            return [b"in_doubt", by]
+        moves.redis.hset(job, field, f"intent {named['fence']} ")
+        return [b"first"]
+
+    return by_hand("begin_effect", act)
+
+
+@defect("An effect is marked once it is done, and not before", "INV-07")
+def effect_marked_after() -> AbstractContextManager[None]:
+    return altered(Edit("begin_effect", "redis.call('HSET', keys.job(job_id), EFFECT .. name, 'intent ' .. fence .. ' ')", ""))
+
+
+@defect("An effect in doubt is taken for one that did not happen", "INV-07")
+def doubt_forgotten() -> AbstractContextManager[None]:
+    return altered(Edit("begin_effect", "if by ~= fence and take_over ~= '1' then", "if false then"))
+
+
+@defect("An effect is begun by whoever says so", "INV-04", "INV-07")
+def effect_unfenced() -> AbstractContextManager[None]:
+    return altered(Edit("begin_effect", _PLAIN_REFUSAL, ""))
+
+
+# -- horses
+
+
+@defect("A parent kills without looking at what its horse works on", "INV-10")
+def kill_without_looking() -> AbstractContextManager[None]:
+    def stop_horse(self: Groom, hold: Hold, why: str) -> None:
+        if hold.horse.ended() is None:
+            hold.stopped_for = why
+            hold.horse.kill()
+            self._tell.tell(events.HorseStopped(hold.lease, why))
+
+    return mock.patch.object(Groom, "stop_horse", stop_horse)
