@@ -26,6 +26,7 @@ PLACES = {
     "deferred": ("deferred",),
 }
 _ENDS = ("complete", "postpone", "bury", "give_back", "crash", "reclaim")
+_OVER = ("finished", "failed", "stopped")
 _BY_HOLDER = (*_ENDS[:-1], "renew", "begin_effect", "commit_effect", "withdraw_effect")
 
 
@@ -164,7 +165,7 @@ def one_outcome(history: History, _: Terms) -> Iterator[Violation]:
                 ended = ""
             elif ended and move.move in {"claim", *_ENDS}:
                 yield Violation("INV-06", job, f"{move.move} after {ended}")
-            elif move.to in {"finished", "failed", "stopped"} and move.move in _ENDS:
+            elif move.to in _OVER and move.move in _ENDS:
                 ended = f"{move.move} by {move.execution}"
 
 
@@ -188,18 +189,35 @@ def counts(history: History, terms: Terms) -> Iterator[Violation]:
     """Executions and crashes are counted truly, and budgets hold."""
     claims = Counter(move.job for move in history.moves if move.move == "claim")
     begins = Counter(line.job for line in history.of("begin"))
+    deaths = {job: _deaths(moves) for job, moves in _by_job(history).items()}
     for job, place in history.final.items():
         if place.executions != claims[job]:
             yield Violation("INV-09", job, f"{place.executions} executions on record, {claims[job]} claims made")
-        if place.crashes > terms.crashes + 1:
-            yield Violation("INV-09", job, f"{place.crashes} crashes with a budget of {terms.crashes}")
+        # A death may be charged to nobody once: after an outage.
+        died = deaths.get(job, 0)
+        if not died - 1 <= place.crashes <= died:
+            yield Violation("INV-09", job, f"{place.crashes} crashes on record, {died} deaths")
+        if died > terms.crashes + 2:
+            yield Violation("INV-09", job, f"{died} deaths with a budget of {terms.crashes}")
         if job in terms.at_most_once and begins[job] > 1:
             yield Violation("INV-09", job, f"may run at most once, and began {begins[job]} times")
+
+
+def _deaths(moves: list[Move]) -> int:
+    """Count the executions of a job that ended by a death, since it last began anew."""
+    count = 0
+    for before, move in zip([None, *moves], moves, strict=False):
+        if move.move in {"crash", "reclaim"}:
+            count += 1
+        elif move.move == "claim" and before is not None and before.to in _OVER:
+            count = 0
+    return count
 
 
 @check("INV-10")
 def truthful_answers(history: History, _: Terms) -> Iterator[Violation]:
     """Who was told "done" is on the server's record once; who was refused is not on it."""
+    claims = Counter(move.execution for move in history.moves if move.move == "claim")
     settled: dict[str, list[str]] = defaultdict(list)
     for move in history.moves:
         if move.move in _ENDS:
@@ -213,10 +231,24 @@ def truthful_answers(history: History, _: Terms) -> Iterator[Violation]:
     for execution, ends in settled.items():
         if len(ends) > 1:
             yield Violation("INV-10", execution, f"settled more than once: {ends}")
+    for execution, count in claims.items():
+        if count > 1:
+            yield Violation("INV-10", execution, f"one claim was answered with {count} jobs")
     enqueued = {move.job for move in history.moves if move.move == "enqueue"}
     for job in _accepted(history):
         if job not in enqueued:
             yield Violation("INV-10", job, "accepted, and not on the server's record")
+    yield from _stopped_in_vain(history)
+
+
+def _stopped_in_vain(history: History) -> Iterator[Violation]:
+    """A horse is never stopped for an execution that it has been told it ended."""
+    ended: set[str] = set()
+    for line in history.lines:
+        if line.did in {"completed", "postponed", "buried"}:
+            ended.add(line.execution)
+        elif line.did == "stopped horse" and line.execution in ended:
+            yield Violation("INV-10", line.job, f"{line.who} stopped a horse that had ended {line.execution}")
 
 
 @check("INV-11")
@@ -230,13 +262,15 @@ def once_per_key(history: History, _: Terms) -> Iterator[Violation]:
 
 @check("INV-12")
 def not_before(history: History, terms: Terms) -> Iterator[Violation]:
-    """No job starts before it is due, by the server's clock."""
-    delays = {} if terms.clock_jumped else dict(terms.delays_ms)
+    """No job is put in line, or claimed, before it is due, by the server's clock."""
+    delays = dict(terms.delays_ms)
     for job, moves in _by_job(history).items():
         enqueued = next((move.ms for move in moves if move.move == "enqueue"), None)
-        first = next((move.ms for move in moves if move.move == "claim"), None)
-        if job in delays and enqueued is not None and first is not None and first < enqueued + delays[job]:
-            yield Violation("INV-12", job, f"claimed {first - enqueued} ms after its enqueue, due after {delays[job]}")
+        # Once in line it is due, even if the clock is put back then.
+        first = next((move for move in moves if move.move in {"promote", "claim"}), None)
+        if job in delays and enqueued is not None and first is not None and first.ms < enqueued + delays[job]:
+            after_ms = first.ms - enqueued
+            yield Violation("INV-12", job, f"{first.move} {after_ms} ms after its enqueue, due after {delays[job]}")
 
 
 @check("LIV-01")

@@ -24,6 +24,7 @@ from rq.serializers import resolve_serializer
 from rq.timeouts import JobTimeoutException
 from rq.utils import utcformat
 from rq.worker import WorkerStatus
+from rq.worker_registration import register as list_worker  # puts a worker in the sets that tools read
 
 job_stack = _job_stack
 
@@ -44,6 +45,7 @@ __all__ = [
     "get_connection_kwargs",
     "green",
     "job_stack",
+    "list_worker",
     "resolve_serializer",
     "utcformat",
 ]

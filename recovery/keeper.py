@@ -50,11 +50,13 @@ class Keeper:
         """Tell when, on the boot clock, the next chore may be due."""
         return min(self._due.values())
 
-    def run_due(self) -> None:
-        """Run what is due. When one finds Redis away, all wait for their next interval."""
+    def run_due(self, *, at_most: int | None = None) -> int:
+        """Run what is due, and give how many that were. When one finds Redis away, all wait for their next interval."""
+        ran = 0
         for number, chore in enumerate(self._chores):
-            if self._clock.boot_ms() < self._due[number]:
+            if self._clock.boot_ms() < self._due[number] or ran == at_most:
                 continue
+            ran += 1
             try:
                 wait_ms = chore.run_once()
             except Exception as error:
@@ -63,9 +65,10 @@ class Keeper:
                 self._on_trouble(error)
                 now = self._clock.boot_ms()
                 self._due = {each: now + waiting.every_ms for each, waiting in enumerate(self._chores)}
-                return
+                break
             # Spread, so that a fleet does not ask in step.
             self._due[number] = self._clock.boot_ms() + wait_ms + self._rng.randint(0, max(1, chore.every_ms // 20))
+        return ran
 
     def run(self, *, stops: Callable[[], bool]) -> None:
         """Run chores until `stops()`."""

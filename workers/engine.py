@@ -133,10 +133,17 @@ class Engine:
                 return done
 
     def _do_upkeep(self) -> int:
-        """Run chores and beat; give the moment of the next beat. While Redis is away a lease comes first."""
-        if self._hold is not None and self._courier.is_away:
+        """Run chores and beat; give the moment of the next beat.
+
+        A lease comes first: with a job in hand, nothing is done while Redis is away or a renewal is due, and one thing
+        at a time otherwise, since on a slow link each takes long.
+        """
+        if self._hold is None:
+            self._keeper.run_due()
+        elif self._courier.is_away or self._clock.boot_ms() >= self._hold.renew_at:
             return self._hold.renew_at
-        self._keeper.run_due()
+        elif self._keeper.run_due(at_most=1):
+            return self._clock.boot_ms()
         return self._face.beat(self._clock.boot_ms())
 
     # -- without a job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from holdfast.jobs.rq_surface import WorkerStatus
+from holdfast.jobs.rq_surface import WorkerStatus, list_worker
 from holdfast.jobs.store.connections import is_passing
 from holdfast.workers.runtime import is_alive
 
@@ -65,6 +65,7 @@ class Registration:
                 is_new, _, (seconds, _) = pipeline.execute()
                 if is_new:  # the entry had gone: Redis lost it, or we were away for longer than it lives
                     worker.connection.hset(worker.key, mapping=worker.serialize())
+                    list_worker(worker, worker.connection)
                 worker.connection.hset(worker.key, mapping={"hf_instance": self._instance, "hf_beat": seconds})
 
         self._try(tell)

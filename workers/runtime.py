@@ -164,6 +164,7 @@ def _be_a_horse(parent: int, run: Callable[[], int]) -> NoReturn:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.signal(signal.SIGINT, lambda *_: None)
+        os.register_at_fork(after_in_child=_heed_signals)
         code = run()
     except BaseException:  # noqa: BLE001 - whatever it is, this process ends here and must say so
         sys.excepthook(*sys.exc_info())
@@ -174,8 +175,14 @@ def _be_a_horse(parent: int, run: Callable[[], int]) -> NoReturn:
         os._exit(code)
 
 
+def _heed_signals() -> None:
+    """Let what a job forks be ended as any process is: only the horse itself goes on."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def guard(is_out_of_time: Callable[[], bool], left_ms: Callable[[], int]) -> None:
-    """Kill this process once it is out of time, whatever its main thread does, even when its parent is frozen.
+    """End this process once it is out of time, whatever its main thread does, even when its parent is frozen.
 
     Code that holds the interpreter lock is stopped late; the fence refuses what it then writes.
     """
@@ -183,7 +190,8 @@ def guard(is_out_of_time: Callable[[], bool], left_ms: Callable[[], int]) -> Non
     def watch() -> None:
         while not is_out_of_time():
             time.sleep(min(max(left_ms(), 5), 1_000) / 1000)
-        os.kill(os.getpid(), signal.SIGKILL)
+        # Not a signal: the parent must be able to tell this from a crash.
+        os._exit(LEASE_ENDED)
 
     threading.Thread(target=watch, name="holdfast-guard", daemon=True).start()
 

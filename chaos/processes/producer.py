@@ -80,8 +80,10 @@ class Producer(threading.Thread):
     def _retry_of(self, order: Order) -> rq.Retry | None:
         if order.retries:
             return rq.Retry(order.retries, order.interval_s)
-        # A death is a failure to stock RQ, and without a retry the job's last. With us it needs none.
-        return rq.Retry(3) if self._is_stock and order.crashes is None else None
+        # A death is a failure to stock RQ, and without a retry the job's last. With us it needs none. What hangs would
+        # hang again, for a minute each time.
+        is_worth_it = self._is_stock and order.crashes is None and "hangs" not in order.wishes
+        return rq.Retry(3) if is_worth_it else None
 
 
 def open_queues(connection: Redis, settings: Settings, *, is_stock: bool) -> dict[str, rq.Queue]:

@@ -19,6 +19,7 @@ from holdfast.recovery.keeper import Keeper, all_chores
 from holdfast.workers.engine import Engine, Limits
 from holdfast.workers.horse import Horse, Trade
 from holdfast.workers.order import Order
+from holdfast.workers.runtime import LEASE_ENDED
 from holdfast.workers.shared_memory import Board
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _run_in_horse(stage: Stage, caller: Caller, board: Board, lease: Lease, reco
         while not (board.execution and horse.is_out_of_time()):
             left_us = (board.stop_by_ms - stage.clock.boot_ms()) * 1_000
             world.wait(min(max(left_us, 5_000), 1_000_000))
-        world.kill(process)
+        world.end(process, exit_code=LEASE_ENDED)
         return 0
 
     # The guard is a thread of the horse: what freezes the one freezes the other.

@@ -131,7 +131,9 @@ def late_operation_done() -> AbstractContextManager[None]:
 @defect("A job at work expires", "INV-01")
 def live_job_expires() -> AbstractContextManager[None]:
     persist = "redis.call('PERSIST', keys.job(job_id))\n  redis.call('ZADD', keys.leases(queue)"
-    return altered(Edit("claim", persist, persist.replace("'PERSIST', keys.job(job_id)", "'EXPIRE', keys.job(job_id), 2")))
+    return altered(
+        Edit("claim", persist, persist.replace("'PERSIST', keys.job(job_id)", "'EXPIRE', keys.job(job_id), 2"))
+    )
 
 
 # -- reclaiming
@@ -148,9 +150,7 @@ def reap_without_second_look() -> AbstractContextManager[None]:
         seconds, us = moves.redis.time()
         for queue in sorted(moves.redis.smembers(keys.leased())):
             leases = keys.leases(queue.decode())
-            moves.redis.zrangestore(
-                f"overdue:{leases}", leases, "-inf", seconds * 1_000 + us // 1_000, byscore=True
-            )
+            moves.redis.zrangestore(f"overdue:{leases}", leases, "-inf", seconds * 1_000 + us // 1_000, byscore=True)
         return reclaim()
 
     return by_hand(
@@ -267,7 +267,9 @@ def effect_in_two_trips() -> AbstractContextManager[None]:
 
 @defect("An effect is marked once it is done, and not before", "INV-07")
 def effect_marked_after() -> AbstractContextManager[None]:
-    return altered(Edit("begin_effect", "redis.call('HSET', keys.job(job_id), EFFECT .. name, 'intent ' .. fence .. ' ')", ""))
+    return altered(
+        Edit("begin_effect", "redis.call('HSET', keys.job(job_id), EFFECT .. name, 'intent ' .. fence .. ' ')", "")
+    )
 
 
 @defect("An effect in doubt is taken for one that did not happen", "INV-07")

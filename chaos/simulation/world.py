@@ -147,9 +147,9 @@ class World:
             self.end(member)
         self._leave_if_dead()
 
-    def end(self, process: Process) -> None:
-        """Mark a process as ended, from whoever's turn it is."""
-        self._end(process, exit_code=None)
+    def end(self, process: Process, *, exit_code: int | None = None) -> None:
+        """Mark a process as ended, from whoever's turn it is; without an exit code, by a signal."""
+        self._end(process, exit_code)
 
     def _leave_if_dead(self) -> None:
         if self.running is not None and not self.running.is_alive:

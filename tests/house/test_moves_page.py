@@ -17,7 +17,9 @@ def words(cell):
 @pytest.fixture
 def rows(house):
     """Give the table: move -> from, to, who, words."""
-    return {move: rest for move, *rest in ROW.findall(house.pages()["docs/design/moves-and-replay.md"])}
+    rows = {move: rest for move, *rest in ROW.findall(house.pages()["docs/design/moves-and-replay.md"])}
+    assert rows.pop("move")[1] == "to"
+    return rows
 
 
 def test_the_page_shows_every_move_from_where_to_where(rows):

@@ -1,0 +1,119 @@
+"""Real workers in a storm of faults."""
+
+import io
+import json
+from dataclasses import dataclass
+
+import pytest
+from rich.console import Console
+
+from holdfast.chaos.processes.nemesis import FAULTS, Missed, Nemesis, Strike
+from holdfast.chaos.processes.plan import Plan
+from holdfast.chaos.processes.run import run_processes
+from holdfast.chaos.processes.workload import POISONS
+
+
+def strikes_of(plan):
+    return [strike.to_json() for strike in plan.strikes]
+
+
+def test_a_seed_is_a_plan():
+    """The same jobs and the same faults each time, and others for another seed."""
+    first, again, other = (Plan.draw(seed, jobs=50, minutes=1, workers=3) for seed in (7, 7, 8))
+    assert (first.orders, strikes_of(first)) == (again.orders, strikes_of(again))
+    assert strikes_of(first) != strikes_of(other)
+    written = json.loads(first.to_json())
+    assert len(written["orders"]) == 50
+    assert written["strikes"] == strikes_of(first)
+
+
+def test_five_minutes_see_every_kind_of_fault():
+    """Each kind comes before any comes again."""
+    plan = Plan.draw(7, jobs=2_000, minutes=5, workers=4)
+    assert {strike.fault.name for strike in plan.strikes} == set(FAULTS)
+
+
+def test_a_small_run_has_some_of_each_kind_of_job():
+    """Each kind of poison, a job that hangs, one that is scheduled, one that may run once only."""
+    orders = Plan.draw(1, jobs=100, minutes=0.5, workers=2).orders
+    assert {order.wishes["dies"] for order in orders if "dies" in order.wishes} == set(POISONS)
+    assert any(order.wishes.get("hangs") for order in orders)
+    assert any(order.in_s for order in orders)
+    assert any(order.crashes == 0 for order in orders)
+    assert {order.wishes.get("effect") for order in orders} == {None, "probe", "fail"}
+
+
+@dataclass
+class Bruise:
+    """A fault that is told whether there is somebody to hurt."""
+
+    for_ms: int = 100
+    finds_somebody = True
+    healed = 0
+
+    def harm(self, pool):
+        if not self.finds_somebody:
+            raise Missed
+        return self.heal
+
+    def heal(self):
+        self.healed += 1
+
+
+def a_nemesis(bruise):
+    told = []
+    nemesis = Nemesis(None, [Strike(1, 1_000, bruise)], lambda strike, did: told.append(did))
+    return nemesis, told
+
+
+def test_a_fault_strikes_at_its_moment_and_is_healed_after_its_time():
+    """And only then is the storm over."""
+    bruise = Bruise()
+    nemesis, told = a_nemesis(bruise)
+    nemesis.step(999)
+    assert told == []
+    nemesis.step(1_000)
+    nemesis.step(1_099)
+    assert (told, bruise.healed, nemesis.is_over) == (["fault"], 0, False)
+    nemesis.step(1_100)
+    assert (told, bruise.healed, nemesis.is_over) == (["fault", "healed"], 1, True)
+
+
+def test_a_fault_that_meets_nobody_waits_and_then_says_so():
+    """A fault that struck nobody must not be counted among those survived."""
+    bruise = Bruise()
+    bruise.finds_somebody = False
+    nemesis, told = a_nemesis(bruise)
+    nemesis.step(1_000)
+    nemesis.step(2_000)
+    assert (told, nemesis.is_over) == ([], False)
+    nemesis.step(9_000)
+    assert (told, nemesis.is_over) == (["missed"], True)
+
+
+def test_a_run_that_ends_early_leaves_no_wound():
+    """A server left frozen could not be stopped in good order."""
+    bruise = Bruise()
+    nemesis, _ = a_nemesis(bruise)
+    nemesis.step(1_000)
+    nemesis.heal_all()
+    assert bruise.healed == 1
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_real_workers_keep_every_promise_in_a_storm(tmp_path):
+    """150 jobs, three workers, and some thirty seconds of deaths, pauses, lost replies and a server that fails."""
+    out = io.StringIO()
+    folder = tmp_path / "run"
+    verdict = run_processes(
+        5, jobs=150, minutes=0.45, workers=3, folder=folder, console=Console(file=out, width=150, color_system=None)
+    )
+    said = out.getvalue()
+    assert verdict.word == "valid", said
+    assert verdict.counts["accepted"] + verdict.counts["enqueues unknown"] == 150
+    assert verdict.counts["faults"] >= 5
+    assert said.splitlines()[0].startswith("seed 5 · commit ")
+    assert json.loads((folder / "verdict.json").read_text())["verdict"] == "valid"
+    assert {"plan.json", "history.jsonl", "timeline.html", "w1-1.log"} <= {file.name for file in folder.iterdir()}
