@@ -42,7 +42,7 @@ main.add_command(chaos)
 
 
 @main.command()
-@click.option("--orders", type=click.IntRange(1), help="How many of the shop's orders; all unless told.")
+@click.option("--orders", type=click.IntRange(12, 400), help="How many of the shop's orders; all unless told.")
 @click.option("--plain", is_flag=True, help="Print lines instead of a live picture.")
 @click.option("--seed", type=int, help="Whom to hurt, and when; drawn unless told.")
 @_URL

@@ -30,6 +30,7 @@ class Family:
         #: Whether it was told to end, or killed: an end that nobody asked for is worth a line.
         self.is_doomed = False
         self.log = folder / f"{name}.log"
+        self._is_gone = False
         if sys.platform == "linux":
             command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_STARTER, str(os.getpid()), *command]
         with self.log.open("ab") as log:
@@ -55,9 +56,14 @@ class Family:
         return self._process.poll()
 
     def children(self) -> list[int]:
-        """Give all that the head started and that still runs."""
+        """Give all that the head started and that still runs, also after its own end."""
+        if self._is_gone:
+            return []  # by now its number may be somebody else's
+        is_headless = self.exit_code is not None
         found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-        return [pid for pid in found if pid != self.pid and _stat(pid)[2:] == (self.pid,)]
+        found = [pid for pid in found if pid != self.pid and _stat(pid)[2:] == (self.pid,)]
+        self._is_gone = is_headless and not found
+        return found
 
     def horses(self) -> list[int]:
         """Give the children that run jobs: each leads a process group of its own, as RQ's do and ours."""

@@ -105,6 +105,8 @@ class Fleet:
             if place.family is not None and place.family.exit_code is not None:
                 ended, place.family = place.family, None
                 place.vacant_until = time.monotonic() + _VACANT_S
+                # Seen now, while its number can still be nobody else's: whether it left anybody behind.
+                ended.children()
                 yield place, ended
             if place.family is None and self._is_open and time.monotonic() >= place.vacant_until:
                 self._fill(place)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
+from redis.exceptions import RedisError
+
 if TYPE_CHECKING:
     from redis import Redis
 
@@ -122,7 +124,7 @@ def draw_strikes(seed: int, storm_ms: int, cast: Cast) -> list[Strike]:
         count = max(1, (storm_ms - _QUIET_MS) // every_ms)
         stretch_ms = (storm_ms - _QUIET_MS) / count
         for number, kind in zip(range(count), _deal(rng, kinds), strict=False):
-            at_ms = _QUIET_MS + int((number + rng.uniform(0, 0.7)) * stretch_ms)
+            at_ms = _QUIET_MS + int((number + rng.uniform(0, 0.6)) * stretch_ms)
             drawn.append((at_ms, kind.draw(rng, cast)))
     drawn.sort(key=lambda each: each[0])
     return [Strike(number, at_ms, each) for number, (at_ms, each) in enumerate(drawn, 1)]
@@ -154,9 +156,7 @@ class Nemesis:
 
     def step(self, now_ms: int) -> None:
         """Heal and hurt what is due at this moment of the run."""
-        for wound in [each for each in self._wounds if each[0] <= now_ms]:
-            self._wounds.remove(wound)
-            self._heal(wound)
+        self._wounds = [wound for wound in self._wounds if wound[0] > now_ms or not self._heal(wound)]
         while self._due < len(self.strikes) and self.strikes[self._due].at_ms <= now_ms:
             self._waiting.append(self.strikes[self._due])
             self._due += 1
@@ -166,7 +166,7 @@ class Nemesis:
         """Strike, and tell whether that is done with: it struck, or has waited for long enough."""
         try:
             heal = strike.fault.harm(self.pool)
-        except Missed:
+        except (Missed, RedisError):
             if now_ms < strike.at_ms + _PATIENCE_MS:
                 return False
             self.told(strike, "missed")
@@ -175,11 +175,16 @@ class Nemesis:
         self._wounds.append((now_ms + strike.fault.for_ms, strike, heal))
         return True
 
-    def _heal(self, wound: tuple[int, Strike, Heal]) -> None:
+    def _heal(self, wound: tuple[int, Strike, Heal]) -> bool:
+        """Heal, and tell whether that is done with: a server that does not answer is asked again."""
         _, strike, heal = wound
-        heal()
+        try:
+            heal()
+        except RedisError:
+            return False
         if strike.fault.for_ms:
             self.told(strike, "healed")
+        return True
 
     @property
     def is_over(self) -> bool:
@@ -187,6 +192,6 @@ class Nemesis:
         return self._due >= len(self.strikes) and not self._waiting and not self._wounds
 
     def heal_all(self) -> None:
-        """Heal at once what is still hurt: the run ends early."""
+        """Heal at once what is still hurt, the last first: the run ends early."""
         while self._wounds:
             self._heal(self._wounds.pop())

@@ -24,7 +24,7 @@ def test_a_seed_is_a_plan():
     assert strikes_of(first) != strikes_of(other)
     written = json.loads(first.to_json())
     assert len(written["orders"]) == 50
-    assert written["strikes"] == strikes_of(first)
+    assert len(written["strikes"]) == len(first.strikes)
 
 
 def test_five_minutes_see_every_kind_of_fault():

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from holdfast.chaos.checker import Violation
 from holdfast.chaos.history import History, Move, Place
 from holdfast.chaos.processes.logs import Log, Said
 from holdfast.chaos.processes.outcome import count_losses, decide
@@ -148,7 +149,9 @@ def test_code_that_is_called_again_after_its_end_is_counted():
 def test_what_was_seen_broken_is_broken_whatever_was_not_seen():
     """One invalid outweighs any unknown."""
     broken = rule(a_run(), PLAN.terms(0))[0]
-    verdict = Verdict((Ruling("X", "", undecided="no idea"), Ruling("Y", "", violations=("seen",)), broken))
+    verdict = Verdict(
+        (Ruling("X", "", undecided="no idea"), Ruling("Y", "", violations=(Violation("Y", "J1", "seen"),)), broken)
+    )
     assert verdict.word == "invalid"
     assert verdict.to_json()["rulings"]["X"]["verdict"] == "unknown"
 
@@ -160,7 +163,7 @@ def test_two_runs_are_compared_in_a_table():
     assert table.splitlines()[-1] == "| verdict | valid | invalid |"
 
 
-LEASE = Lease("J7", "high", "e12", 42, 0, 1)
+LEASE = Lease("high", "J7", "e12", 42, 0, "1")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +185,8 @@ def test_what_a_worker_says_is_understood(tmp_path, told, expected):
     path = tmp_path / "w1-1.log"
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    log = logging.Logger("a worker", logging.INFO)
+    log = logging.getLogger(f"a worker in {tmp_path}")
+    log.setLevel(logging.INFO)
     log.addHandler(handler)
     say = Say(log, "w1-1", log_description=True)
     say(events.Claimed(LEASE, "perform('J7', {})"))

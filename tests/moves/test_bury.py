@@ -2,7 +2,6 @@
 
 import pytest
 from rq.job import Dependency
-
 from rq.results import Result
 
 from holdfast.jobs.rq_surface import Job

@@ -3,7 +3,6 @@
 import pytest
 from rq import Queue as StockQueue
 from rq.job import Dependency
-
 from rq.results import Result
 
 from holdfast.jobs.rq_surface import Job
