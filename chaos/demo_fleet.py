@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.chaos.demo_judge import short
-from holdfast.chaos.server import _DIE_WITH_STARTER
+from holdfast.chaos.programs import DIE_WITH_STARTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ class Worker:
         command = [sys.executable, "-m", "rq.cli", "worker", "-w", "holdfast.workers.Worker"]
         command += ["--name", name, *QUEUES]
         if sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_STARTER, str(os.getpid()), *command]
+            command = [sys.executable, "-I", "-S", "-c", DIE_WITH_STARTER, str(os.getpid()), *command]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,

@@ -109,7 +109,7 @@ MODES: tuple[FailureMode, ...] = (
         "FM-014",
         "A job hangs while its worker's heart beats",
         "LIV-01",
-        not_here="it is the job that must hang, so tests bring jobs that do",
+        simulated="command",
     ),
     _mode("FM-015", "A job's code starves the heartbeat", "INV-04 LIV-01", staged="pause-parent"),
     _mode("FM-016", "A machine's wall clock is wrong", "INV-05 INV-11 INV-12", simulated="skew"),
@@ -224,7 +224,13 @@ MODES: tuple[FailureMode, ...] = (
         not_here="cron entries are not ours yet; that due jobs outlive a night without workers is tested",
     ),
     # Links, deploys and processes.
-    _mode("FM-042", "A worker is cut off from Redis while its job runs on", "INV-04 INV-07", staged="black-hole"),
+    _mode(
+        "FM-042",
+        "A worker is cut off from Redis while its job runs on",
+        "INV-04 INV-07",
+        simulated="partition",
+        staged="black-hole",
+    ),
     _mode("FM-043", "A link is so slow that renewals hardly make it", "INV-04 LIV-01", staged="slow"),
     _mode(
         "FM-044",
@@ -267,7 +273,7 @@ MODES: tuple[FailureMode, ...] = (
         "FM-050",
         "A person cancels, deletes or requeues a job in motion",
         "INV-02 INV-06",
-        not_here="people are not simulated yet; tests use RQ's own commands on real workers",
+        simulated="cancel",
     ),
     _mode(
         "FM-051",

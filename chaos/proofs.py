@@ -28,6 +28,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-005": (
         "tests/moves/test_enqueue.py::test_an_enqueue_sent_twice_is_one",
         "tests/moves/test_enqueue.py::test_a_key_keeps_a_second_job_out_for_its_horizon",
+        "tests/jobs/test_queue.py::test_an_enqueue_that_is_never_answered_says_that_it_may_be_in_line",
     ),
     "FM-006": (
         "tests/recovery/test_reaper.py::test_a_reaper_that_dies_in_its_turn_delays_the_next_by_one_interval_only",
@@ -40,13 +41,14 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "FM-008": (
         "tests/moves/test_claim.py::test_a_claim_sent_twice_gets_the_same_job",
-        "tests/moves/test_enqueue.py::test_an_enqueue_sent_twice_is_one",
         "tests/moves/test_stale.py::test_a_settle_sent_twice_gets_its_first_answer_and_changes_nothing",
-        "tests/moves/test_complete.py::test_a_settle_sent_again_releases_nobody_twice",
+        "tests/jobs/test_queue.py::test_an_enqueue_whose_reply_is_lost_is_one_enqueue",
+        "tests/workers/test_redis_refuses.py::test_lost_replies_run_nothing_twice",
     ),
     "FM-009": (
         "tests/jobs/test_connections.py::test_a_user_whose_client_retries_does_not_make_ours_retry",
         "tests/moves/test_enqueue.py::test_a_unique_enqueue_sent_twice_is_not_refused",
+        "tests/workers/test_redis_refuses.py::test_lost_replies_run_nothing_twice",
     ),
     "FM-010": (
         "tests/moves/test_claim.py::test_a_claim_that_arrives_after_its_sender_moved_on_gets_nothing",
@@ -54,7 +56,10 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_enqueue.py::test_an_enqueue_sent_twice_does_not_run_a_finished_job_again",
         "tests/workers/test_redis_away.py::test_a_job_that_ends_in_a_partition_is_not_finished_twice",
     ),
-    "FM-011": ("tests/workers/test_goodbyes.py::test_a_storm_of_signals_tears_no_reply_in_two",),
+    "FM-011": (
+        "tests/workers/test_goodbyes.py::test_a_storm_of_signals_tears_no_reply_in_two",
+        "tests/workers/test_in_a_job.py::test_a_job_that_talks_to_redis_gets_its_own_answers",
+    ),
     "FM-012": (
         "tests/moves/test_stale.py::test_a_stale_holder_is_refused_and_changes_nothing",
         "tests/workers/test_sleepers.py::test_a_machine_that_froze_whole_changes_nothing_when_it_wakes",
@@ -70,6 +75,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_failures.py::test_a_job_that_hangs_is_ended_by_its_timeout",
         "tests/workers/test_failures.py::test_a_job_that_does_not_heed_its_timeout_is_killed",
         "tests/workers/test_failures.py::test_a_killed_timeout_counts_as_a_failure_with_its_retries",
+        "tests/workers/test_in_a_job.py::test_a_paused_horse_keeps_its_job_until_its_timeout",
     ),
     "FM-015": (
         "tests/workers/test_sleepers.py::test_a_horse_beyond_the_reach_of_its_guard_is_refused_by_the_fence",
@@ -90,14 +96,22 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-022": (
         "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
         "tests/jobs/test_connections.py::test_each_failure_makes_the_next_sending_connect_anew",
+        "tests/workers/test_redis_refuses.py::test_a_job_that_ends_while_writes_are_refused_is_settled_when_they_are_not",
     ),
     "FM-023": (
         "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
-        "tests/recovery/test_keeper.py::test_a_chore_that_fails_is_tried_again_and_the_others_go_on",
+        "tests/workers/test_redis_refuses.py::test_a_server_held_by_someones_script_costs_no_job",
         "tests/workers/test_redis_away.py::test_an_idle_worker_outlives_its_server_without_a_busy_loop",
     ),
-    "FM-024": ("tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",),
-    "FM-025": ("tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",),
+    "FM-024": (
+        "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
+        "tests/workers/test_redis_refuses.py::test_a_full_redis_still_takes_the_end_of_a_job",
+        "tests/workers/test_redis_refuses.py::test_a_job_that_ends_while_writes_are_refused_is_settled_when_they_are_not",
+    ),
+    "FM-025": (
+        "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
+        "tests/workers/test_redis_refuses.py::test_a_job_that_ends_while_writes_are_refused_is_settled_when_they_are_not",
+    ),
     "FM-027": (
         "tests/moves/test_claim.py::test_the_ttl_of_a_queued_job_ends_when_it_is_claimed",
         "tests/moves/test_claim.py::test_a_ghost_in_line_is_noted_and_passed_over",
@@ -107,7 +121,14 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_effect_moves.py::test_what_took_place_is_told_to_the_next_attempt",
         "tests/moves/test_generations.py::test_a_requeue_by_a_person_gives_both_budgets_back",
     ),
-    "FM-029": ("tests/workers/test_stock_tools.py::test_a_job_deleted_while_it_runs_is_not_brought_back",),
+    "FM-029": (
+        "tests/workers/test_stock_tools.py::test_a_job_deleted_while_it_runs_is_not_brought_back",
+        "tests/workers/test_in_a_job.py::test_a_redis_that_was_emptied_knows_its_workers_again_soon",
+    ),
+    "FM-030": (
+        "tests/workers/test_redis_refuses.py::test_forgotten_scripts_are_taught_again",
+        "tests/jobs/test_queue.py::test_a_server_that_forgot_our_scripts_is_taught_again",
+    ),
     "FM-031": (
         "tests/recovery/test_reaper.py::test_a_thousand_dead_leases_hold_the_server_only_briefly_at_a_time",
         "tests/recovery/test_promoter.py::test_a_thousand_due_jobs_hold_the_server_only_briefly_at_a_time",
@@ -152,6 +173,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-043": (
         "tests/workers/test_redis_away.py::test_a_stall_shorter_than_the_lease_costs_a_job_nothing",
         "tests/jobs/test_settings.py::test_several_tries_fit_before_a_holder_must_stop",
+        "tests/workers/test_redis_refuses.py::test_a_slow_link_is_no_dead_worker",
     ),
     "FM-044": (
         "tests/workers/test_goodbyes.py::test_a_job_longer_than_the_grace_is_given_back_unharmed_and_goes_first",
@@ -162,7 +184,9 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-045": (
         "tests/house/test_seams.py::test_nothing_reaches_for_time_chance_or_the_system_by_itself",
         "tests/workers/test_failures.py::test_a_job_that_does_not_heed_its_timeout_is_killed",
+        "tests/workers/test_in_a_job.py::test_a_job_can_use_a_pool_of_processes",
     ),
+    "FM-046": ("tests/workers/test_in_a_job.py::test_a_job_that_talks_to_redis_gets_its_own_answers",),
     "FM-047": (
         "tests/moves/test_claim.py::test_two_lives_of_one_name_do_not_hear_each_others_answers",
         "tests/workers/test_commands.py::test_a_name_can_be_used_again_at_once_after_a_kill",

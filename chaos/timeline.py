@@ -172,17 +172,16 @@ def _faults(history: History, lanes: Sequence[str]) -> list[dict[str, Any]]:
 
 def _fault(line: Line, healed_ms: int | None, lanes: Sequence[str]) -> dict[str, Any]:
     ms = line.us // 1_000
-    words = line.detail.split()
     # A simulated fault names its process in its own text: "death-after('self',) w2.h1 ...".
     named = (name for name in lanes if name == line.who or re.search(rf"\b{re.escape(name)}\b", line.detail))
     whom = next(named, line.who)
-    is_mode = bool(words) and words[0].startswith("FM-")
+    name = re.match(r"(?:FM-\d+ )?([\w-]+)", line.detail)
     return {
         "from": ms,
         "to": healed_ms if healed_ms is not None else ms,
         "lane": whom,
         "whom": line.who if line.who != "nemesis" else whom,
-        "name": (words[1:2] if is_mode else words[:1] or [""])[0][:24],
+        "name": name[1] if name else "",
         "detail": line.detail,
         "missed": line.did == "missed",
     }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from holdfast.chaos.history import Move
     from holdfast.chaos.processes.family import Family
     from holdfast.chaos.processes.outside import Outside
 
@@ -71,6 +72,11 @@ class Evidence:
         for self._seen, entry in entries:
             self.history.moves.append(move_of(entry))
         return len(entries)
+
+    def on_record(self) -> list[Move]:
+        """Give the moves that the server still knows of."""
+        entries: Any = self._redis.xrange(keys.moves())
+        return [move_of(entry) for _, entry in entries]
 
     def open_of(self, jobs: Iterable[str]) -> set[str]:
         """Tell which of these jobs have not come to their end. Raises RedisError while the server is away."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.chaos.server import _DIE_WITH_STARTER
+from holdfast.chaos.programs import DIE_WITH_STARTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class Family:
         self.log = folder / f"{name}.log"
         self._is_gone = False
         if sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_STARTER, str(os.getpid()), *command]
+            command = [sys.executable, "-I", "-S", "-c", DIE_WITH_STARTER, str(os.getpid()), *command]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 list(command),

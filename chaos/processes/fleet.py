@@ -47,6 +47,7 @@ STOCK_OPTIONS = (
 _KEEPER = "from holdfast.console.cli import main; main()"
 _VACANT_S = 0.5
 _LOOK_S = 0.02
+_FADING_S = 0.2
 
 
 class Wire:
@@ -98,15 +99,21 @@ class Fleet:
         self._folder = folder
         self._environment = environment
         self._is_open = True
+        #: Those whose head has ended, and who may have left somebody behind.
+        self._fading: list[Family] = []
+        self._look_at = 0.0
 
     def step(self) -> Iterator[tuple[Place, Family]]:
         """Put a new process where one has ended a while ago. Gives what has just ended."""
+        if time.monotonic() >= self._look_at:
+            # A family knows its own by a number that is somebody else's some time after the last of it has gone.
+            self._fading = [family for family in self._fading if family.children()]
+            self._look_at = time.monotonic() + _FADING_S
         for place in self.places.values():
             if place.family is not None and place.family.exit_code is not None:
                 ended, place.family = place.family, None
                 place.vacant_until = time.monotonic() + _VACANT_S
-                # Seen now, while its number can still be nobody else's: whether it left anybody behind.
-                ended.children()
+                self._fading.append(ended)
                 yield place, ended
             if place.family is None and self._is_open and time.monotonic() >= place.vacant_until:
                 self._fill(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -65,6 +66,31 @@ class ServerSleeps(_PauseServer):
     @classmethod
     def draw(cls, rng: random.Random, cast: Cast) -> Self:
         return cls(cast.lease_ms + rng.randrange(1_000, 3_000))
+
+
+@fault(
+    "FM-019",
+    "the server is killed and forgets what it has acknowledged since the fault began: the tail of its file is cut",
+    is_shared=True,
+    is_lossy=True,
+)
+@dataclass(frozen=True)
+class CutTail(_OnServer):
+    @classmethod
+    def draw(cls, rng: random.Random, cast: Cast) -> Self:  # noqa: ARG003 - what an fsync each second may lose
+        return cls(rng.randrange(200, 2_000))
+
+    def harm(self, pool: Pool) -> Heal:
+        # The server writes to it before it answers, whole commands at a time.
+        (tail,) = (pool.server.directory / "appendonlydir").glob("*.incr.aof")
+        size = tail.stat().st_size
+
+        def heal() -> None:
+            pool.server.kill()
+            os.truncate(tail, size)
+            pool.server.restart()
+
+        return heal
 
 
 @fault("FM-030", "the server forgets its scripts", is_shared=True)

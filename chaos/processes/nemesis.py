@@ -59,6 +59,8 @@ class Fault(Protocol):
     sentence: ClassVar[str]
     #: Whether it strikes the server, and so everybody.
     is_shared: ClassVar[bool]
+    #: Whether the server forgets by it what it had acknowledged.
+    is_lossy: ClassVar[bool]
     for_ms: int
 
     @classmethod
@@ -79,12 +81,13 @@ class Fault(Protocol):
 FAULTS: dict[str, type[Any]] = {}
 
 
-def fault(mode: str, sentence: str, *, is_shared: bool = False) -> Callable[[C], C]:
+def fault(mode: str, sentence: str, *, is_shared: bool = False, is_lossy: bool = False) -> Callable[[C], C]:
     """Register a kind of fault under its failure mode, with a sentence that says what happens."""
 
     def register(kind: C) -> C:
+        about = {"mode": mode, "sentence": sentence, "is_shared": is_shared, "is_lossy": is_lossy}
         name = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in kind.__name__).strip("-")
-        for attribute, value in (("mode", mode), ("sentence", sentence), ("is_shared", is_shared), ("name", name)):
+        for attribute, value in (*about.items(), ("name", name)):
             setattr(kind, attribute, value)
         FAULTS[name] = kind
         return kind
@@ -99,6 +102,11 @@ class Strike:
     number: int
     at_ms: int
     fault: Fault
+
+    @property
+    def name(self) -> str:
+        """What joins it to its lines in a history."""
+        return f"strike {self.number}"
 
     def __str__(self) -> str:
         return f"{self.fault.mode} {self.fault.name} {getattr(self.fault, 'move', '')}: {self.fault.sentence}"
@@ -115,12 +123,19 @@ _EVERY_MS, _SHARED_EVERY_MS = 4_000, 18_000
 _QUIET_MS = 3_000
 
 
-def draw_strikes(seed: int, storm_ms: int, cast: Cast) -> list[Strike]:
-    """Draw a run's faults: each kind comes before any comes again, one in each stretch of time."""
+def draw_strikes(seed: int, storm_ms: int, cast: Cast, *, lossy: bool = False) -> list[Strike]:
+    """Draw a run's faults: each kind comes before any comes again, one in each stretch of time.
+
+    `lossy`: what strikes the server makes it forget, each time; else it never does.
+    """
     rng = random.Random(f"{seed}/strikes")
     drawn: list[tuple[int, Fault]] = []
     for is_shared, every_ms in ((False, _EVERY_MS), (True, _SHARED_EVERY_MS)):
-        kinds = [kind for _, kind in sorted(FAULTS.items()) if kind.is_shared is is_shared]
+        kinds = [
+            kind
+            for _, kind in sorted(FAULTS.items())
+            if kind.is_shared is is_shared and kind.is_lossy is (lossy and is_shared)
+        ]
         count = max(1, (storm_ms - _QUIET_MS) // every_ms)
         stretch_ms = (storm_ms - _QUIET_MS) / count
         for number, kind in zip(range(count), _deal(rng, kinds), strict=False):

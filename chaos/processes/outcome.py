@@ -7,12 +7,13 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from holdfast.chaos.checker import CHECKS
+from holdfast.chaos.processes.amnesia import tell_apart
 from holdfast.chaos.verdict import Verdict, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from holdfast.chaos.history import History
+    from holdfast.chaos.history import History, Move
     from holdfast.chaos.processes.plan import Plan
 
 _OVER = {"finished", "failed", "stopped", "canceled"}
@@ -72,21 +73,39 @@ def count_losses(history: History, plan: Plan) -> Losses:
     )
 
 
-def decide(
-    history: History, plan: Plan, *, calm_from_us: int, is_stock: bool, moves_made: int | None, unasked_ends: int = 0
-) -> Verdict:
-    """Judge a run. `moves_made`: how many moves the server says there were, where it does."""
+@dataclass(frozen=True)
+class Witness:
+    """What was seen beside the history."""
+
+    #: When the last fault was healed, in us of the run.
+    calm_from_us: int = 0
+    #: How many moves the server says there were, where it does.
+    moves_made: int | None = None
+    #: The moves it knows of at the end.
+    on_record: tuple[Move, ...] = ()
+    #: How many workers and keepers ended although nobody had asked them to.
+    unasked_ends: int = 0
+
+
+def decide(history: History, plan: Plan, witness: Witness, *, is_stock: bool) -> Verdict:
+    """Judge a run."""
+    amnesias = {strike.name for strike in plan.strikes if strike.fault.is_lossy}
+    forgotten = None
+    if amnesias:
+        history, forgotten = tell_apart(history, witness.on_record, amnesias)
     losses = count_losses(history, plan)
     undecided: dict[str, str] = {}
     if is_stock:
         undecided = dict.fromkeys(CHECKS.keys() - _FROM_OUTSIDE, "stock RQ has no leases, fences or moves to judge")
-    elif moves_made is not None and moves_made != len(history.moves):
-        why = f"{moves_made} moves were made and {len(history.moves)} heard: the stream was cut short"
+    elif forgotten is None and witness.moves_made not in {None, len(history.moves)}:
+        why = f"{witness.moves_made} moves were made and {len(history.moves)} heard: the stream was cut short"
         undecided = dict.fromkeys(_BY_MOVES, why)
     if not losses.accepted:
         undecided = dict.fromkeys(CHECKS, "no job was accepted")
-    rulings = rule(history, plan.terms(calm_from_us), undecided)
-    return Verdict(rulings, _counts(history, losses, is_stock=is_stock) | {"workers ended unasked": unasked_ends})
+    counts = _counts(history, losses, is_stock=is_stock) | {"workers ended unasked": witness.unasked_ends}
+    if forgotten is not None:
+        counts |= forgotten.counts()
+    return Verdict(rule(history, plan.terms(witness.calm_from_us), undecided), counts)
 
 
 def _counts(history: History, losses: Losses, *, is_stock: bool) -> dict[str, int]:

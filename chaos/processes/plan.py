@@ -32,11 +32,11 @@ class Plan:
     strikes: tuple[Strike, ...]
 
     @classmethod
-    def draw(cls, seed: int, *, jobs: int, minutes: float, workers: int) -> Plan:
-        """Draw it. Half of the workers, and the producer, are behind a proxy."""
+    def draw(cls, seed: int, *, jobs: int, minutes: float, workers: int, lossy: bool = False) -> Plan:
+        """Draw it. Half of the workers, and the producer, are behind a proxy. `lossy`: the server forgets."""
         storm_ms = int(minutes * 60_000)
         cast = Cast(tuple(f"w{number}" for number in range(1, workers + 1)), wired(workers), SETTINGS.lease_ms)
-        orders, strikes = draw_orders(seed, jobs, storm_ms), draw_strikes(seed, storm_ms, cast)
+        orders, strikes = draw_orders(seed, jobs, storm_ms), draw_strikes(seed, storm_ms, cast, lossy=lossy)
         return cls(seed, workers, storm_ms, tuple(orders), tuple(strikes))
 
     def terms(self, calm_from_us: int) -> Terms:

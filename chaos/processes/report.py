@@ -30,13 +30,13 @@ _STYLES = {"valid": "green", "invalid": "bold red", "unknown": "yellow"}
 _SHOWN = 10
 
 
-def headline(seed: int, *, jobs: int, minutes: float, workers: int, is_stock: bool) -> str:
-    """Say in one line what is needed to do it again."""
+def headline(seed: int, *, jobs: int, minutes: float, workers: int, more: str = "") -> str:
+    """Say in one line what is needed to do it again. `more`: further words of the command."""
     program = find_program()
     server = f"{Path(program.path).name.removesuffix('-server')} {'.'.join(map(str, program.version))}"
     command = f"holdfast chaos run --processes --seed {seed} --jobs {jobs} --minutes {minutes:g} --workers {workers}"
     parts = [f"seed {seed}", f"commit {_commit()}", server, f"rq {version('rq')}", f"redis-py {version('redis')}"]
-    return " · ".join([*parts, command + " --stock" * is_stock])
+    return " · ".join([*parts, command + more])
 
 
 def _commit() -> str:

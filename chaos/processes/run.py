@@ -15,7 +15,7 @@ from holdfast.chaos.processes import report
 from holdfast.chaos.processes.evidence import Evidence, write
 from holdfast.chaos.processes.fleet import SETTINGS, Fleet, Wire, environment, make_places
 from holdfast.chaos.processes.nemesis import Nemesis, Pool, Strike
-from holdfast.chaos.processes.outcome import decide
+from holdfast.chaos.processes.outcome import Witness, decide
 from holdfast.chaos.processes.outside import Outside
 from holdfast.chaos.processes.plan import PRODUCER, Plan, wired
 from holdfast.chaos.processes.producer import Producer, open_queues
@@ -50,19 +50,23 @@ def run_processes(
     minutes: float = 5,
     workers: int = 4,
     stock: bool = False,
+    lossy: bool = False,
     folder: Path,
     console: Console,
 ) -> Verdict:
     """Run real workers through a storm of faults and judge what is left. Call it from the main thread.
 
     `folder` is made, and must not be there; it keeps plan.json, history.jsonl, verdict.json, timeline.html and every
-    log. `stock`: the same jobs and faults for RQ's own worker. Takes `minutes`, and then as long as the last job
+    log. `stock`: the same jobs and faults for RQ's own worker. `lossy`: the server forgets up to two seconds of what it
+    has acknowledged, now and then; what was lost so is listed, and anything else is judged as ever. Takes `minutes`, and then as long as the last job
     needs: up to 1 minute, for stock workers 3. Raises NoServer, NotStarted, FileExistsError.
     """
-    plan = Plan.draw(seed, jobs=jobs, minutes=minutes, workers=workers)
+    plan = Plan.draw(seed, jobs=jobs, minutes=minutes, workers=workers, lossy=lossy)
     folder.mkdir(parents=True)
     (folder / "plan.json").write_text(plan.to_json(), encoding="utf-8")
-    head = report.headline(seed, jobs=jobs, minutes=minutes, workers=workers, is_stock=stock)
+    head = report.headline(
+        seed, jobs=jobs, minutes=minutes, workers=workers, more=" --stock" * stock + " --lossy" * lossy
+    )
     report.say(console, head)
     report.introduce(console, plan, folder, is_stock=stock)
     with _scene(plan, folder, console, is_stock=stock) as scene:
@@ -162,14 +166,11 @@ class Scene:
         for wire in self._pool.wires.values():
             wire.proxy.check()
         history = self.evidence.close(self._fleet.families, {order.job_id for order in self._plan.orders})
-        return decide(
-            history,
-            self._plan,
-            calm_from_us=self._calm_from_us,
-            is_stock=self._is_stock,
-            moves_made=self.evidence.moves_made,
-            unasked_ends=self._unasked_ends,
+        evidence = self.evidence
+        witness = Witness(
+            self._calm_from_us, evidence.moves_made, tuple(evidence.on_record()), unasked_ends=self._unasked_ends
         )
+        return decide(history, self._plan, witness, is_stock=self._is_stock)
 
     def _on_enqueue(self, order: Order, did: str, detail: str) -> None:
         self.evidence.note(PRODUCER, did, order.job_id, detail=detail)
@@ -178,7 +179,7 @@ class Scene:
 
     def _on_strike(self, strike: Strike, did: str) -> None:
         # The number joins a fault with its healing.
-        self.evidence.note(strike.fault.target, did, execution=f"strike {strike.number}", detail=str(strike))
+        self.evidence.note(strike.fault.target, did, execution=strike.name, detail=str(strike))
         if did != "healed":
             report.tell_strike(self._console, self.evidence.now_us(), strike, did)
 

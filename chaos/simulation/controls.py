@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from holdfast.chaos.simulation.cuts import cases
-from holdfast.chaos.simulation.findings import Finding, hush, look, spread
+from holdfast.chaos.simulation.findings import Finding, look, spread
 from holdfast.chaos.simulation.plan import plan_for
 from holdfast.chaos.simulation.scenarios import SCENARIOS
 from holdfast.chaos.simulation.seeded_defects import DEFECTS, Defect
@@ -51,7 +51,7 @@ def hunt(defect: Defect, plans: Iterable[Plan]) -> Finding | None:
 
     Plans are taken one by one with the defect in place, as it changes which calls there are to be cut.
     """
-    with hush(), defect.seed():
+    with defect.seed():
         for plan in plans:
             finding = look(plan)
             if finding is not None and set(finding.invariants) & set(defect.shows):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from holdfast.chaos.checker import Violation
+from holdfast.chaos.simulation.batch import quiet
 from holdfast.chaos.simulation.run import run_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from holdfast.chaos.simulation.plan import Plan
 
 T = TypeVar("T")
@@ -44,7 +44,8 @@ class Finding:
 def look(plan: Plan) -> Finding | None:
     """Run a plan and judge it; None if nothing is wrong."""
     try:
-        run = run_plan(plan)
+        with quiet():
+            run = run_plan(plan)
     except Exception as error:  # noqa: BLE001 - whatever the production code lets out is a finding
         return Finding(plan, (Violation(LET_OUT, "", f"{type(error).__name__}: {error}"),))
     violations = tuple(run.violations())
@@ -58,24 +59,7 @@ def spread(work: Callable[[T], R], over: Iterable[T], *, jobs: int) -> Iterator[
     """
     items = list(over)
     if jobs <= 1:
-        with hush():
-            yield from map(work, items)
+        yield from map(work, items)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs, initializer=_be_quiet) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         yield from pool.imap(work, items, chunksize=max(1, min(16, len(items) // (4 * jobs))))
-
-
-@contextmanager
-def hush() -> Iterator[None]:
-    """Keep workers from logging: in a storm each loses leases by the dozen."""
-    log = logging.getLogger("rq.worker")
-    was = log.level
-    _be_quiet()
-    try:
-        yield
-    finally:
-        log.setLevel(was)
-
-
-def _be_quiet() -> None:
-    logging.getLogger("rq.worker").setLevel(logging.CRITICAL + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from holdfast.chaos.simulation.batch import quiet
 from holdfast.chaos.simulation.plan import Plan, Strike
 from holdfast.chaos.simulation.run import Run, run_plan
 from holdfast.chaos.simulation.servers import Fake
@@ -109,7 +110,8 @@ def baseline(scenario: Scenario) -> Baseline:
 def listen(plan: Plan) -> tuple[Run, tuple[Point, ...]]:
     """Run a plan on fakeredis, and give the calls its processes made, in the order they were sent."""
     servers = _Listening()
-    run = run_plan(plan, real=servers)  # type: ignore[arg-type]  # all that is asked of it is `of`
+    with quiet():
+        run = run_plan(plan, real=servers)  # type: ignore[arg-type]  # all that is asked of it is `of`
     return run, tuple(servers.heard)
 
 

@@ -177,7 +177,7 @@ def reaper_seldom() -> AbstractContextManager[None]:
     original = Reaper.__init__
 
     def init(self: Reaper, *given: Any, every_ms: int) -> None:
-        original(self, *given, every_ms=20 * every_ms)
+        original(self, *given, every_ms=6 * every_ms)
 
     return mock.patch.object(Reaper, "__init__", init)
 

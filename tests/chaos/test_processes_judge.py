@@ -7,8 +7,9 @@ import pytest
 
 from holdfast.chaos.checker import Violation
 from holdfast.chaos.history import History, Move, Place
+from holdfast.chaos.processes.amnesia import tell_apart
 from holdfast.chaos.processes.logs import Log, Said
-from holdfast.chaos.processes.outcome import count_losses, decide
+from holdfast.chaos.processes.outcome import Witness, count_losses, decide
 from holdfast.chaos.processes.outside import Outside
 from holdfast.chaos.processes.plan import Plan
 from holdfast.chaos.processes.report import compare
@@ -60,8 +61,9 @@ def a_run(*, moves=True):
     return history
 
 
-def judged(history, **more):
-    return decide(history, PLAN, calm_from_us=0, **({"is_stock": False, "moves_made": len(history.moves)} | more))
+def judged(history, *, is_stock=False, **seen):
+    witness = Witness(**{"moves_made": len(history.moves)} | seen)
+    return decide(history, PLAN, witness, is_stock=is_stock)
 
 
 def words(verdict):
@@ -154,6 +156,38 @@ def test_what_was_seen_broken_is_broken_whatever_was_not_seen():
     )
     assert verdict.word == "invalid"
     assert verdict.to_json()["rulings"]["X"]["verdict"] == "unknown"
+
+
+def forgetful(history):
+    """Let the server forget, from the 5th second to the 6th, the end of J2 and all there was of J1."""
+    history.note(5_000_000, "redis", "fault", execution="strike 1", detail="FM-019 cut-tail")
+    history.note(6_000_000, "redis", "healed", execution="strike 1")
+    return [move for move in history.moves if move.job != "J1" and move.ms not in range(1_005_000, 1_006_000)]
+
+
+def test_what_a_server_forgot_is_told_apart_from_what_was_lost():
+    """An enqueue accepted inside the window may be gone, and a settle repeated: both are listed, not judged."""
+    history = a_run()
+    surviving = forgetful(history)
+    history.lines = [line for line in history.lines if line.job != "J1"]
+    history.note(5_500_000, "producer", "accepted", "J1")
+    history.note(5_600_000, "w1-1", "completed", "J2", execution="b", fence=2)
+    del history.final["J1"]
+    left, forgotten = tell_apart(history, surviving, {"strike 1"})
+    assert (forgotten.jobs, forgotten.ends) == (("J1",), ("J2",))
+    assert forgotten.moves == len(history.moves) - len(surviving)
+    assert not any(line.job == "J1" or line.did == "completed" for line in left.lines)
+
+
+def test_what_was_lost_outside_of_the_window_stays_lost():
+    """A server that forgets its last second must not cover for a queue that loses a job any day."""
+    history = a_run()
+    surviving = forgetful(history)
+    history.note(60_000_000, "producer", "accepted", "J1")
+    del history.final["J1"]
+    left, forgotten = tell_apart(history, surviving, {"strike 1"})
+    assert forgotten.jobs == ()
+    assert words(judged(left))["INV-01"] == "invalid"
 
 
 def test_two_runs_are_compared_in_a_table():

@@ -26,27 +26,27 @@ SPEAKERS = {
 
 #: Each name they import: the parameters by which we call it (any further one needs a default), or what it is.
 SHAPES = {
-    "BaseTimeoutException": Exception,
-    "Callback": ("func", "timeout"),
     "DEFAULT_LOGGING_DATE_FORMAT": str,
     "DEFAULT_LOGGING_FORMAT": str,
     "DEFAULT_RESULT_TTL": int,
     "DequeueStrategy": Enum,
     "DuplicateJobError": Exception,
+    "InvalidJobOperation": Exception,
     "Job": ("id", "connection", "serializer"),
     "JobStatus": Enum,
     "JobTimeoutException": Exception,
+    "NoSuchJobError": Exception,
     "Queue": ("name", "connection", "default_timeout", "is_async", "job_class", "serializer"),
     "Repeat": ("times", "interval"),
-    "Result": ("job_id", "type", "connection", "return_value", "exc_string"),
     "Retry": ("max", "interval", "enqueue_at_front"),
     "UNSERIALIZABLE_RETURN_VALUE_PAYLOAD": str,
+    "WorkerStatus": Enum,
     "_job_stack": object,
     "blue": ("text",),
     "get_connection_kwargs": ("connection",),
     "green": ("text",),
-    "now": (),
-    "setup_loghandlers": ("level", "date_format", "log_format", "name"),
+    "register": ("worker", "pipeline"),
+    "resolve_serializer": ("serializer",),
     "utcformat": ("dt",),
 }
 
@@ -169,8 +169,15 @@ def heirs(house):
 
 
 def test_only_two_files_import_rq(house):
-    """Elsewhere a line speaks of jobs and leases in our own words."""
-    sources = [source for source in house.python(*house.rooms) if source.path not in SPEAKERS]
+    """Elsewhere a line speaks of jobs and leases in our own words.
+
+    Chaos is not product code: it runs stock RQ beside ours, and lends RQ a virtual clock.
+    """
+    sources = [
+        source
+        for source in house.python(*house.rooms)
+        if source.path not in SPEAKERS and not source.path.startswith("chaos/")
+    ]
     found = [found for source in sources for found in imports_from_rq(source)]
     house.finds_none(f"{where}: {module} {name}" for where, module, name in found)
 

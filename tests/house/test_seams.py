@@ -31,7 +31,10 @@ ACTS = {
 #: Who may, and why. A permission that is not used is withdrawn.
 PERMITTED = {
     "jobs/clock.py": ("it is the clock", {"time"}),
-    "jobs/queue.py": ("app code makes a Queue as it makes RQ's, and has no dice to hand over", {"random"}),
+    "jobs/queue.py": (
+        "app code makes a Queue as it makes RQ's, and has neither dice nor settings to hand over",
+        {"os", "random"},
+    ),
     "workers/runtime.py": (
         "it is the operating system: a simulation has a runtime of its own",
         {"ctypes.CDLL", "os", "signal", "threading", "time"},

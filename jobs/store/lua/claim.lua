@@ -12,6 +12,7 @@
 -- KEYS     executions  zset    the live executions of the job
 -- KEYS     worker      hash    says what the worker is busy with
 -- KEYS     bell        list    emptied when nothing was found
+-- KEYS     replay      string  the worker's last operation, whose answer it may never have heard
 -- KEYS     ghosts      list    entries that had no job behind them
 -- ARGV     worker_name who asks
 -- ARGV     instance    this life of that worker
