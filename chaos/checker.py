@@ -245,7 +245,7 @@ def _stopped_in_vain(history: History) -> Iterator[Violation]:
     """A horse is never stopped for an execution that it has been told it ended."""
     ended: set[str] = set()
     for line in history.lines:
-        if line.did in {"completed", "postponed", "buried"}:
+        if line.did in {"completed", "postponed"}:
             ended.add(line.execution)
         elif line.did == "stopped horse" and line.execution in ended:
             yield Violation("INV-10", line.job, f"{line.who} stopped a horse that had ended {line.execution}")

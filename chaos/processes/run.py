@@ -57,11 +57,13 @@ def run_processes(
     """Run real workers through a storm of faults and judge what is left. Call it from the main thread.
 
     `folder` is made, and must not be there; it keeps plan.json, history.jsonl, verdict.json, timeline.html and every
-    log. `stock`: the same jobs and faults for RQ's own worker. `lossy`: the server forgets up to two seconds of what it
-    has acknowledged, now and then; what was lost so is listed, and anything else is judged as ever. Takes `minutes`, and then as long as the last job
-    needs: up to 1 minute, for stock workers 3. Raises NoServer, NotStarted, FileExistsError.
+    log. `stock`: the same jobs and faults for RQ's own worker. `lossy`: now and then the server forgets up to two
+    seconds of what it has acknowledged; what was lost so is listed, and all else is judged as ever. Takes `minutes`,
+    and then as long as the last job needs: up to 1 minute, for stock workers 3. Raises NoServer, NotStarted,
+    FileExistsError.
     """
     plan = Plan.draw(seed, jobs=jobs, minutes=minutes, workers=workers, lossy=lossy)
+    folder = folder.absolute()  # where a worker stands is not where we do
     folder.mkdir(parents=True)
     (folder / "plan.json").write_text(plan.to_json(), encoding="utf-8")
     head = report.headline(

@@ -30,7 +30,14 @@ def test_a_seed_is_a_plan():
 def test_five_minutes_see_every_kind_of_fault():
     """Each kind comes before any comes again."""
     plan = Plan.draw(7, jobs=2_000, minutes=5, workers=4)
-    assert {strike.fault.name for strike in plan.strikes} == set(FAULTS)
+    assert {strike.fault.name for strike in plan.strikes} == {name for name in FAULTS if not FAULTS[name].is_lossy}
+
+
+def test_a_server_forgets_only_when_it_is_asked_to():
+    """What a run loses of what was acknowledged is listed in runs of that kind, and a violation in all others."""
+    plain, lossy = (Plan.draw(7, jobs=10, minutes=2, workers=2, lossy=lossy) for lossy in (False, True))
+    assert not any(strike.fault.is_lossy for strike in plain.strikes)
+    assert {strike.fault.name for strike in lossy.strikes if strike.fault.is_shared} == {"cut-tail"}
 
 
 def test_a_small_run_has_some_of_each_kind_of_job():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from holdfast.chaos import programs
 from holdfast.chaos import server as server_module
 from holdfast.chaos.server import NoServer, NotStarted, PrivateServer, find_program
 
@@ -21,7 +22,7 @@ def server():
 
 @pytest.fixture
 def no_wheel(monkeypatch):
-    monkeypatch.setattr(server_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(programs, "find_spec", lambda name: None)
 
 
 def wait_until(holds, seconds=10):
@@ -195,7 +196,7 @@ def test_without_the_wheel_a_server_on_the_path_serves(no_wheel, monkeypatch, tm
     monkeypatch.undo()
     found = find_program()
     (tmp_path / "redis-server").symlink_to(found.path)
-    monkeypatch.setattr(server_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(programs, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with PrivateServer() as server, server.client() as client:
         assert Path(find_program().path).readlink() == Path(found.path)

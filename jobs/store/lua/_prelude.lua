@@ -219,6 +219,15 @@ local function begin_again(job_id, stamp, delay_ms)
   return 'queued'
 end
 
+-- An id goes in among those that are kept for a while, and two whose time is over go out: so the set stays as small as
+-- what it stands for, and no script is ever held up by what has piled up.
+local function keep_until(set, job_id, ttl)
+  redis.call('ZADD', set, expiry_score(ttl), job_id)
+  for _, old in ipairs(redis.call('ZRANGEBYSCORE', set, 0, whole(now_s), 'LIMIT', 0, 2)) do
+    redis.call('ZREM', set, old)
+  end
+end
+
 local DEFAULT_FAILURE_TTL = '31536000'
 
 -- Failed for good, kept for a person with its cause. `obituary` is RQ's exc_string, already compressed.
@@ -232,7 +241,7 @@ local function lay_to_rest(job_id, queue, execution, worker, status, cause, stam
   if kept[2] then
     return begin_again(job_id, stamp, 0)
   end
-  redis.call('ZADD', keys.failed(queue), expiry_score(ttl), job_id)
+  keep_until(keys.failed(queue), job_id, ttl)
   -- As in RQ, what waits for a stopped job goes on waiting.
   if status == 'failed' then
     release_dependents(job_id, true, stamp)

@@ -59,7 +59,7 @@ elseif result_ttl == '0' then
   redis.call('DEL', job, keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id), keys.results(job_id))
   redis.call('SET', keys.tombstone(job_id), was[3] or '', 'EX', REPLAY_HORIZON_S)
 else
-  redis.call('ZADD', keys.finished(queue), expiry_score(result_ttl), job_id)
+  keep_until(keys.finished(queue), job_id, result_ttl)
   forget_after(job_id, result_ttl)
 end
 tell('complete', job_id, queue, execution, fence, to, worker_name)
