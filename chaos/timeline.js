@@ -91,7 +91,7 @@ function flag(each) {
   const y = topOf(each), left = x(each.from), node = make('g', {});
   node.append(make('rect', {x: left, y: y + 10.5, width: Math.max(x(each.to) - left, 0), height: 2.5, fill: FAULT, opacity: 0.55}));
   node.append(make('path', {d: `M${left},${y}h9l-3,4.5l3,4.5h-9z`, fill: FAULT}));
-  if (each.room === undefined || each.room * (width - LEFT) / (to - from) > 5.6 * each.name.length + 16)
+  if (each.room === undefined || each.room * (width - LEFT) / (to - from) > 6 * each.name.length + 18)
     node.append(make('text', {x: left + 11, y: y + 8.5, style: `fill:${FAULT};font-size:10px;paint-order:stroke;stroke:#fff;stroke-width:2px`}, each.name));
   for (const part of node.children) part.about = `${each.detail}\n${each.whom}  at ${each.from} ms${each.to > each.from ? `, for ${each.to - each.from} ms` : ''}${each.missed ? '\nmet nobody' : ''}`;
   return node;
@@ -170,8 +170,9 @@ for (const [name, colour] of [...run.outcomes.map(word => [word, COLOURS[word] |
   legend.append(entry);
 }
 // A name is written where it does not run into the next one of its lane.
-for (const lane of new Set(run.faults.map(each => each.lane))) {
-  const row = run.faults.filter(each => each.lane === lane);
+const rowOf = each => isShared(each) ? '' : each.lane;
+for (const name of new Set(run.faults.map(rowOf))) {
+  const row = run.faults.filter(each => rowOf(each) === name).sort((a, b) => a.from - b.from);
   row.forEach((each, n) => { each.room = n + 1 < row.length ? row[n + 1].from - each.from : undefined; });
 }
 const table = document.getElementById('faults');

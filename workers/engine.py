@@ -138,7 +138,7 @@ class Engine:
         A lease comes first: with a job in hand, nothing is done while Redis is away or a renewal is due, and one thing
         at a time otherwise, since on a slow link each takes long.
         """
-        if self._hold is None:
+        if self._hold is None or self._hold.settled_ms is not None:
             self._keeper.run_due()
         elif self._courier.is_away or self._clock.boot_ms() >= self._hold.renew_at:
             return self._hold.renew_at

@@ -164,7 +164,7 @@ def _be_a_horse(parent: int, run: Callable[[], int]) -> NoReturn:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.signal(signal.SIGINT, lambda *_: None)
-        os.register_at_fork(after_in_child=_heed_signals)
+        os.register_at_fork(before=_hold_signals, after_in_parent=_let_signals, after_in_child=_heed_signals)
         code = run()
     except BaseException:  # noqa: BLE001 - whatever it is, this process ends here and must say so
         sys.excepthook(*sys.exc_info())
@@ -175,10 +175,23 @@ def _be_a_horse(parent: int, run: Callable[[], int]) -> NoReturn:
         os._exit(code)
 
 
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+def _hold_signals() -> None:
+    # One that comes between the fork and _heed_signals must not be swallowed by the horse's handler.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+
+
+def _let_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+
+
 def _heed_signals() -> None:
     """Let what a job forks be ended as any process is: only the horse itself goes on."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _let_signals()
 
 
 def guard(is_out_of_time: Callable[[], bool], left_ms: Callable[[], int]) -> None:

@@ -109,7 +109,8 @@ class Strike:
         return f"strike {self.number}"
 
     def __str__(self) -> str:
-        return f"{self.fault.mode} {self.fault.name} {getattr(self.fault, 'move', '')}: {self.fault.sentence}"
+        name = f"{self.fault.name} {getattr(self.fault, 'move', '')}".strip()
+        return f"{self.fault.mode} {name}: {self.fault.sentence}"
 
     def to_json(self) -> dict[str, Any]:
         """Write it as it stands in plan.json."""

@@ -5,7 +5,7 @@ from rq.suspension import resume, suspend
 
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.outcomes import Claimed, Closed, Empty, Lost
+from holdfast.jobs.store.outcomes import Claimed, Closed, Empty, Fenced, Lost, Renewed
 
 LEASED = {"status": "started", "place": "leases default"}
 
@@ -42,16 +42,14 @@ def test_queues_are_looked_at_in_the_order_in_which_they_are_named(pool):
     """A worker of `high default` takes the high ones first."""
     pool.enqueue("plain", "default")
     pool.enqueue("urgent", "high")
-    worker = pool.worker()
-    assert [worker.hold("high", "default").job_id for _ in range(2)] == ["urgent", "plain"]
+    assert [pool.worker().hold("high", "default").job_id for _ in range(2)] == ["urgent", "plain"]
 
 
 def test_an_empty_line_is_empty(pool):
     """There is nothing to hold, and the bell is silent."""
     pool.enqueue()
-    worker = pool.worker()
-    worker.hold()
-    assert worker.claim() == Empty()
+    pool.worker().hold()
+    assert pool.worker().claim() == Empty()
     assert not pool.redis.exists(keys.bell("default"))
 
 
@@ -220,6 +218,55 @@ def test_a_claim_sent_twice_gets_the_same_job(pool):
     with pool.nothing_changes():
         assert worker.claim(op=worker.op) == first
     assert pool.line() == ["job-2"]
+
+
+def test_a_worker_that_never_heard_what_it_was_given_gives_it_back_by_asking_anew(pool):
+    """FM-008: it gave up on its question, and asks again under a new number. No attempt is burned."""
+    pool.enqueue("job-1")
+    pool.enqueue("job-2")
+    worker = pool.worker()
+    unheard = worker.hold()
+    lease = worker.hold()
+    assert (lease.job_id, lease.generation) == ("job-1", unheard.generation)
+    assert (lease.execution != unheard.execution, lease.fence > unheard.fence) == (True, True)
+    after = LEASED | {"hf_crashes": "0", "hf_failures": "0", "hf_given_back": None}
+    assert pool.state("job-1", *after) == after
+    assert worker.renew(unheard) == Fenced(lease.fence)
+
+
+def test_what_was_not_heard_goes_back_although_the_pool_was_suspended_meanwhile(pool):
+    """`rq suspend` closes the door for claims, not for what comes back."""
+    pool.enqueue()
+    worker = pool.worker()
+    worker.hold()
+    suspend(pool.redis)
+    assert worker.claim() == Closed("suspended")
+    assert pool.state("job-1", "place") == {"place": "queue default"}
+
+
+@pytest.mark.parametrize("end", ["complete", "postpone", "bury", "give_back", "crash"])
+def test_what_was_settled_is_not_given_back_by_the_next_claim(pool, end):
+    """INV-06: the settle is the last operation, not the claim before it."""
+    pool.enqueue()
+    worker = pool.worker()
+    getattr(worker, end)(worker.hold())
+    before = pool.state("job-1", "hf_ended", "hf_crashes", "hf_failures")
+    worker.claim("another queue")
+    assert pool.state("job-1", "hf_ended", "hf_crashes", "hf_failures") == before
+
+
+def test_what_another_holds_by_now_is_not_given_back_by_who_had_it(pool):
+    """INV-04, FM-012: it slept through its lease, and asks for the next job."""
+    pool.enqueue()
+    slow = pool.worker("slow")
+    slow.hold()
+    pool.time_passes(10_001)
+    pool.reap()
+    quick = pool.worker("quick")
+    lease = quick.hold()
+    with pool.nothing_changes(slow):
+        assert slow.claim("another queue") == Empty()
+    assert isinstance(quick.renew(lease), Renewed)
 
 
 def test_a_claim_that_found_nothing_is_answered_the_same_when_sent_again(pool):

@@ -56,9 +56,8 @@ def test_the_reaper_takes_from_every_queue_even_one_that_rq_forgot(pool):
     """`rq empty` and a person with a keyboard remove names from RQ's list of queues."""
     pool.enqueue("job-1", "a")
     pool.enqueue("job-2", "b")
-    worker = pool.worker()
-    worker.hold("a", "b")
-    worker.hold("a", "b")
+    for _ in range(2):
+        pool.worker().hold("a", "b")
     pool.redis.delete(keys.queues())
     pool.time_passes(10_001)
     assert sorted(taken.queue for taken in pool.reap().reclaimed) == ["a", "b"]
@@ -108,9 +107,8 @@ def test_a_job_that_was_enqueued_again_meanwhile_runs_once_more(pool):
     """FM-050, FM-053: by us or by a stock producer; its line has it once."""
     pool.enqueue("job-1")
     pool.enqueue("job-2")
-    worker = pool.worker()
-    worker.hold()
-    worker.hold()
+    for _ in range(2):
+        pool.worker().hold()
     pool.enqueue("job-1")
     pool.stock_queue().enqueue("shop.fulfil", job_id="job-2")
     pool.time_passes(10_001)
@@ -120,10 +118,9 @@ def test_a_job_that_was_enqueued_again_meanwhile_runs_once_more(pool):
 
 def test_a_pass_takes_a_bounded_batch(pool):
     """FM-035: after the death of a fleet, no script holds the server long."""
-    worker = pool.worker()
     for number in range(BATCH + 5):
         pool.enqueue(f"job-{number}")
-        worker.hold()
+        pool.worker().hold()
     pool.time_passes(10_001)
     assert [len(pool.reap().reclaimed) for _ in range(3)] == [BATCH, 5, 0]
 
@@ -144,7 +141,7 @@ def test_after_a_late_pass_holders_get_a_heartbeat_first(pool):
     pool.enqueue("alive")
     pool.enqueue("dead")
     worker = pool.worker()
-    alive, _ = worker.hold(), worker.hold()
+    alive, _ = worker.hold(), pool.worker().hold()
     pool.time_passes(30_000)
     told = pool.reap()
     assert isinstance(told, Waiting)

@@ -20,15 +20,15 @@ def passes(*sizes):
 
 
 def test_it_goes_on_until_a_batch_is_not_full(scripted, tell, told):
-    """LIV-01, FM-035: a rack died with 250 jobs; the turn is taken once and used to the end."""
-    upkeep = scripted(*passes(BATCH, BATCH, 50))
+    """LIV-01, FM-035: a rack died with many jobs; the turn is taken once and used to the end."""
+    upkeep = scripted(*passes(BATCH, BATCH, BATCH // 2))
     assert Reaper(upkeep, tell, every_ms=1_000).run_once() == 1_000
     assert upkeep.asked == [1_000, 0, 0]
-    assert told == [events.Reclaimed(taken(number)) for number in range(250)]
+    assert told == [events.Reclaimed(taken(number)) for number in range(2 * BATCH + BATCH // 2)]
 
 
 def test_a_batch_that_is_just_full_is_followed_by_one_more_look(scripted, tell):
-    """LIV-02: exactly a hundred may be a hundred and one."""
+    """LIV-02: exactly a batch may be a batch and one."""
     upkeep = scripted(*passes(BATCH, 0))
     Reaper(upkeep, tell, every_ms=1_000).run_once()
     assert upkeep.asked == [1_000, 0]
@@ -66,7 +66,7 @@ def test_a_thousand_dead_leases_hold_the_server_only_briefly_at_a_time(fleet, te
     Reaper(upkeep, tell, every_ms=1_000).run_once()
     print(f"batches of {max(upkeep.sizes)}: {max(upkeep.took_ms):.1f} ms at most for the client")
     print(f"the server was held {fleet.slowest_script_ms():.1f} ms at most; the goal is 10 ms")
-    assert upkeep.sizes == [BATCH] * 12 + [0]
+    assert upkeep.sizes == [BATCH] * (1_200 // BATCH) + [0]
     assert {event.taken.job_id for event in told} == {lease.job_id for lease in leases}
     assert fleet.redis.zcard(keys.leases("default")) == fleet.redis.zcard(keys.wip("default")) == 0
     line = [job_id.decode() for job_id in fleet.redis.lrange(keys.queue("default"), 0, -1)]

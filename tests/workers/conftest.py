@@ -16,6 +16,7 @@ from holdfast.chaos.server import NoServer, PrivateServer
 from holdfast.jobs.store import keys
 
 HERE = Path(__file__).parent
+OURS = "holdfast.workers.Worker"
 #: Short, but long enough for a machine that is busy with other tests.
 FAST = {
     "lease_ms": 2_000,
@@ -163,10 +164,10 @@ def start_worker(server, tmp_path):
     """Give a function that starts `rq worker` on these queues, with settings as `lease_ms=1_000`."""
     started = []
 
-    def start(*queues, name=None, options=(), command="worker", url=None, **settings):
+    def start(*queues, name=None, options=(), command="worker", url=None, worker_class=OURS, **settings):
         name = name or f"worker-{len(started) + 1}"
         line = [sys.executable, "-m", "rq.cli", command, "-u", url or server.url]
-        line += ["-w", "holdfast.workers.Worker", *options]
+        line += ["-w", worker_class, *options]
         line += ["--name", name] if command == "worker" else []
         own = {key: value for key, value in os.environ.items() if not key.startswith(("HOLDFAST_", "RQ_"))}
         own |= {f"HOLDFAST_{key.upper()}": str(value) for key, value in (FAST | settings).items()}

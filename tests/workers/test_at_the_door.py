@@ -58,7 +58,7 @@ def test_a_line_that_asked_for_rqs_scheduler_still_works(start_worker, redis, wa
     worker = start_worker(options=["--with-scheduler"])
     job = rq.Queue(connection=redis).enqueue_in(timedelta(seconds=1), "work.say")
     wait_until(lambda: ledger.status(job) == "finished")
-    assert worker.family == [worker.pid]
+    wait_until(lambda: worker.family == [worker.pid])
 
 
 def test_an_unknown_order_of_queues_is_refused(start_worker):

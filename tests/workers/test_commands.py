@@ -1,5 +1,6 @@
 """A person steers workers from afar: stops one job, kills a horse, suspends the fleet, sends a worker home."""
 
+import os
 import time
 
 import pytest
@@ -152,6 +153,16 @@ def test_a_name_can_be_used_again_at_once_after_a_kill(start_worker, redis, wait
     assert redis.exists(keys.worker("ada"))
     second = start_worker(name="ada")
     wait_until(lambda: "taking it over" in second.log and ": holdfast " in second.log)
+    assert rq.Worker.all(redis)[0].pid == second.pid
+
+
+def test_a_stranger_with_the_pid_of_a_dead_worker_does_not_hold_its_name(start_ready, start_worker, redis, wait_until):
+    """FM-047: pids are used again, in containers within seconds; whoever has it now is not that worker."""
+    first = start_ready(name="ada", lease_ms=1_000)
+    first.kill_all()
+    redis.hset(keys.worker("ada"), "pid", os.getpid())
+    second = start_worker(name="ada", lease_ms=1_000)
+    wait_until(lambda: ": holdfast " in second.log or not second.family)
     assert rq.Worker.all(redis)[0].pid == second.pid
 
 

@@ -83,6 +83,24 @@ def test_poison_is_buried_after_its_fourth_victim_and_the_others_finish(start_wo
     assert "signal 9 (SIGKILL)" in poison.latest_result().exc_string
 
 
+def test_poison_that_kills_whole_workers_is_buried_too(start_worker, redis, notes, wait_until, ledger):
+    """FM-034, LIV-04: no parent is left to tell; a supervisor restarts them, one after the other."""
+    timing = {"lease_ms": 1_000, "renew_ms": 200, "margin_ms": 200, "reap_ms": 100}
+    queue = rq.Queue(connection=redis)
+    poison = queue.enqueue("work.die", "kill the worker", notes.path)
+    others = [queue.enqueue("work.say", number) for number in range(5)]
+    deadline, victims = time.monotonic() + 60, 0
+    while ledger.status(poison) != "failed":
+        assert time.monotonic() < deadline, f"not buried after {victims} victims"
+        worker = start_worker(name="ada", **timing)
+        wait_until(lambda now=worker: not now.family or ledger.status(poison) == "failed", within=30)
+        victims += 1
+    print(f"{len(notes('began'))} workers died of it")
+    assert 4 <= len(notes("began")) <= 5  # the first death may pass for an outage
+    assert ledger.field(poison, "hf_dead") == "crashes"
+    wait_until(lambda: all(ledger.status(job) == "finished" for job in others))
+
+
 @pytest.mark.parametrize("victim", ["horse", "tree"])
 def test_a_job_that_may_run_at_most_once_is_not_run_again(
     start_worker, start_ready, redis, notes, wait_until, ledger, victim

@@ -141,6 +141,23 @@ def test_one_broken_job_does_not_stop_the_ones_behind_it(start_worker, redis, le
     assert not redis.exists(keys.job("nobody-knows-this-id"))
 
 
+def test_a_heap_of_expired_jobs_does_not_hide_the_one_behind_it(start_worker, redis, ledger):
+    """INV-12, FM-027: jobs with a ttl leave their ids in line; a burst worker must not take that for the end."""
+    redis.rpush(keys.queue("default"), *(f"expired-{number}" for number in range(250)))
+    good = rq.Queue(connection=redis).enqueue("work.say", 2)
+    assert start_worker(options=["--burst"]).wait() == 0
+    assert ledger.status(good) == "finished"
+
+
+@pytest.mark.parametrize("name", ["mail:eu", "größe", "with space", "a" * 200])
+def test_a_queue_may_have_any_name(start_worker, redis, ledger, name):
+    """INV-02: our sets and entries are made of names, and names may hold what separates them."""
+    job = rq.Queue(name, connection=redis).enqueue("work.say", name, job_timeout=-1)
+    assert start_worker(name, options=["--burst"]).wait() == 0
+    assert job.return_value(refresh=True) == name
+    assert redis.zcard(keys.leases(name)) == 0
+
+
 def test_a_value_that_cannot_be_stored_does_not_undo_the_work(start_worker, redis, ledger):
     """RQ's own promise: the job is finished, a notice stands where its value would."""
     job = rq.Queue(connection=redis).enqueue("threading.Lock")

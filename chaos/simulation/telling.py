@@ -1,0 +1,171 @@
+"""A run told to a person: of the job that went wrong, what happened, in a dozen lines."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.chaos.simulation.servers import EPOCH_US
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.chaos.checker import Violation
+    from holdfast.chaos.history import History, Line, Move
+    from holdfast.chaos.simulation.run import Run
+
+#: What a client hears of a move -> the moves it may be the answer to.
+_HEARD = {
+    "accepted": {"enqueue"},
+    "claimed": {"claim"},
+    "completed": {"complete"},
+    "postponed": {"postpone"},
+    "given back": {"give_back"},
+    "crashed": {"crash"},
+    "reclaimed": {"reclaim"},
+    "buried": {"bury", "give_back", "crash", "reclaim"},
+}
+_NOT_HEARD = "not heard"
+#: More faults than these are told only if they befell who had to do with the job.
+_FEW_FAULTS = 6
+
+
+@dataclass(frozen=True)
+class _Row:
+    ms: int
+    #: Within a millisecond: what is asked for, what is done, what is told.
+    rank: int
+    who: str
+    did: str
+    job: str = ""
+    execution: str = ""
+    fence: int = 0
+    detail: str = ""
+
+
+def tell(run: Run, *, server: str = "fakeredis", job: str | None = None) -> str:
+    """Write a run as text. Without a `job`: of the first that violates something, or of all where nothing does.
+
+    The first line is all that somebody else needs to see the same.
+    """
+    violations = run.violations()
+    jobs = {job} if job else {_job_of(violation, run.history) for violation in violations[:1]}
+    violations = [violation for violation in violations if not jobs or _job_of(violation, run.history) in jobs]
+    rows = list(_told(_rows(run, jobs)))
+    fences: dict[str, list[int]] = {
+        row.job: sorted({each.fence for each in rows if each.job == row.job and each.fence}) for row in rows
+    }
+    lines = [bug_report(run, server), ""]
+    lines += [_spell(row, fences.get(row.job, [])) for row in rows]
+    lines.append("")
+    for name, place in sorted(run.history.final.items()):
+        if name in jobs:
+            where = ", ".join(place.places) or "nowhere"
+            lines.append(f"{name} is {place.status} in {where}, {place.executions} executions, {place.crashes} crashes")
+    lines += [str(violation) for violation in violations[:5]]
+    return "\n".join(lines)
+
+
+def bug_report(run: Run, server: str = "fakeredis") -> str:
+    """Write the line that lets anybody see the same run."""
+    plan = run.plan
+    again = f"holdfast chaos replay {plan.seed}{' --hard' if plan.hard else ''}"
+    if not plan.kinds:
+        # Not drawn from a seed: the strikes are the plan.
+        again = " + ".join(map(str, plan.strikes or ())) or "no fault"
+    return f"seed {plan.seed} · {'hard' if plan.hard else 'std'} · commit {_commit()} · {server} · {again}"
+
+
+def _commit() -> str:
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    asked = subprocess.run(
+        [git, "-C", str(Path(__file__).resolve().parent), "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip() or "unknown"
+
+
+def _job_of(violation: Violation, history: History) -> str:
+    """Name the job; some violations name an execution."""
+    return next((move.job for move in history.moves if move.execution == violation.job), violation.job)
+
+
+def _rows(run: Run, jobs: set[str]) -> list[_Row]:
+    """Put the server's moves and what was seen outside in one order."""
+    history = run.history
+    lines = [line for line in history.lines if line.job in jobs or not jobs]
+    moves = list(_server_rows(history, run))
+    rows = [row for row in moves if row.job in jobs or not jobs]
+    unheard = {number for number, row in enumerate(rows) if row.rank == 1}
+    for line in lines:
+        answered = next((at for at in sorted(unheard) if _answers(line, rows[at])), None)
+        if answered is None:
+            rank = 0 if line.did == "enqueue" else 2
+            rows.append(_Row(line.us // 1_000, rank, line.who, line.did, *_about(line)))
+        else:
+            unheard.discard(answered)
+            rows[answered] = replace(rows[answered], detail=rows[answered].detail.replace(_NOT_HEARD, f"told {line.who}"))
+    rows += _fault_rows(history, {line.who for line in lines})
+    return sorted(rows, key=lambda row: (row.ms, row.rank))
+
+
+def _about(line: Line) -> tuple[str, str, int, str]:
+    return line.job, line.execution, line.fence, line.detail
+
+
+def _answers(line: Line, row: _Row) -> bool:
+    return row.job == line.job and row.execution == line.execution and row.did in _HEARD.get(line.did, ())
+
+
+def _server_rows(history: History, run: Run) -> Iterator[_Row]:
+    """Give the server's moves at the world's time: its own clock may have jumped."""
+    jumps = [(0, 0)]
+    for strike, line in zip(run.strikes, history.of("fault"), strict=False):
+        if strike.fault in {"clock-forward", "clock-back"}:
+            by_us = strike.arguments[0] * (1_000 if strike.fault == "clock-forward" else -1_000)
+            jumps.append((line.us, jumps[-1][1] + by_us))
+    now_us, at = 0, 0
+    for move in history.moves:
+        server_us = move.ms * 1_000 - EPOCH_US
+        # A move after the next jump shows a time that it could not have shown before.
+        while at + 1 < len(jumps) and not _fits(server_us - jumps[at][1], now_us, jumps[at + 1][0]):
+            at += 1
+        now_us = max(now_us, server_us - jumps[at][1])
+        heard = "" if move.move in {"renew", "promote", "begin_effect", "commit_effect"} else f", {_NOT_HEARD}"
+        yield _Row(
+            now_us // 1_000, 1, "server", move.move, move.job, move.execution, move.fence, f"to {move.to}{heard}"
+        )
+
+
+def _fits(us: int, from_us: int, to_us: int) -> bool:
+    return from_us - 1_000 <= us <= to_us
+
+
+def _fault_rows(history: History, concerned: set[str]) -> Iterator[_Row]:
+    faults = list(history.of("fault"))
+    families = {name.split(".h")[0] for name in concerned}
+    for line in faults:
+        if len(faults) <= _FEW_FAULTS or any(family in line.detail for family in families):
+            yield _Row(line.us // 1_000, 0, line.who, "fault", detail=line.detail)
+
+
+def _told(rows: Sequence[_Row]) -> Iterator[_Row]:
+    """Leave out all but the last of renewals in a row."""
+    for row, after in zip(rows, [*rows[1:], None], strict=True):
+        is_followed = after is not None and (after.did, after.execution) == (row.did, row.execution)
+        if row.did != "renew" or not is_followed:
+            yield row
+
+
+def _spell(row: _Row, fences: list[int]) -> str:
+    execution = f"{row.execution[:4]}.{int(row.execution[16:], 16)}" if len(row.execution) == 32 else row.execution  # noqa: PLR2004 - as `Caller.execution` spells it
+    fence = f"#{fences.index(row.fence) + 1}" if row.fence else ""
+    return f"{row.ms:7} {row.who:8} {row.did:14} {row.job:8} {execution:8} {fence:3} {row.detail}".rstrip()

@@ -1,0 +1,228 @@
+"""A pool in short words: producers, workers and chores over one server, and what may be seen of a job."""
+
+import random
+from contextlib import contextmanager
+from itertools import count
+
+import rq
+
+from holdfast.jobs import Queue
+from holdfast.jobs.settings import Settings
+from holdfast.jobs.store import keys, records
+from holdfast.jobs.store.moves import Caller, Moves, Spell
+from holdfast.jobs.store.outcomes import Claimed
+from holdfast.jobs.store.scripts import Scripts
+from holdfast.jobs.store.upkeep import Entrance, Upkeep
+
+#: Where a job can be, by the name of the key's family. `leases` holds entries, the others ids.
+PLACES = ("queue", "leases", "scheduled", "deferred", "finished", "failed", "canceled")
+
+READ = {
+    "string": lambda redis, key: redis.get(key),
+    "hash": lambda redis, key: redis.hgetall(key),
+    "list": lambda redis, key: redis.lrange(key, 0, -1),
+    "set": lambda redis, key: redis.smembers(key),
+    "zset": lambda redis, key: redis.zrange(key, 0, -1, withscores=True),
+    "stream": lambda redis, key: redis.xrange(key),
+}
+
+
+class Worker:
+    """One life of a worker, which numbers its operations. Pass `op` to send an earlier one again."""
+
+    def __init__(self, pool, name):
+        self.name = name
+        self.instance = f"{next(pool.lives):016x}"
+        self.moves = Moves(pool.scripts, pool.clock, pool.settings, Caller(name, self.instance))
+        self.seen_fence = 0
+        #: The number of its last operation.
+        self.op = 0
+
+    def _number(self, op):
+        if op is None:
+            self.op += 1
+        return op or self.op
+
+    def claim(self, *queues, op=None):
+        """Ask for a job, and give the answer."""
+        answer = self.moves.claim(self._number(op), queues or ("default",), seen_fence=self.seen_fence)
+        if isinstance(answer, Claimed):
+            self.seen_fence = max(self.seen_fence, answer.lease.fence)
+        return answer
+
+    def hold(self, *queues):
+        """Claim a job that must be there, and give its lease."""
+        answer = self.claim(*queues)
+        assert isinstance(answer, Claimed), answer
+        return answer.lease
+
+    def renew(self, held):
+        return self.moves.renew(held, worked_s=1.5)
+
+    def annotate(self, held, *fields):
+        return self.moves.annotate(held, fields)
+
+    def complete(self, held, *, op=None, value="", result_ttl=500, **repeat):
+        number = self._number(op)
+        return self.moves.complete(held, number, Spell(10, 12), value=value, result_ttl=result_ttl, **repeat)
+
+    def postpone(self, held, *, op=None, delay_ms=0, at_front=False, error="boom", **more):
+        spell, number = Spell(10, 12), self._number(op)
+        return self.moves.postpone(held, number, spell, delay_ms=delay_ms, at_front=at_front, error=error, **more)
+
+    def bury(self, held, *, op=None, cause="failures", error="boom", status="failed"):
+        return self.moves.bury(held, self._number(op), Spell(10, 12), cause=cause, error=error, status=status)
+
+    def give_back(self, held, *, op=None, begun=False):
+        return self.moves.give_back(held, self._number(op), begun=begun)
+
+    def crash(self, held, *, op=None, cause="signal 9"):
+        return self.moves.crash(held, self._number(op), cause=cause)
+
+
+class Pool:
+    """Everybody around one server, with a clock that moves when told to."""
+
+    def __init__(self, redis, clock, *, settings=None, scripts=None):
+        self.redis = redis
+        self.clock = clock
+        self.settings = settings or Settings()
+        self.scripts = scripts or Scripts(redis)
+        self.lives = count(1)
+        self.entrance = Entrance(self.scripts, clock)
+        self._upkeep = Upkeep(self.scripts, clock, self.settings)
+        # One for all queues: it names their enqueues, and two of one name would be one.
+        self._rng = random.Random(7)
+
+    def queue(self, name="default"):
+        return Queue(name, self.redis, clock=self.clock, rng=self._rng, settings=self.settings)
+
+    def stock_queue(self, name="default"):
+        return rq.Queue(name, connection=self.redis)
+
+    def enqueue(self, job_id="job-1", queue="default", **options):
+        return self.queue(queue).enqueue("shop.fulfil", "A-1", job_id=job_id, **options)
+
+    def worker(self, name="w1"):
+        return Worker(self, name)
+
+    def reap(self, *, every_ms=0):
+        return self._upkeep.reclaim(every_ms=every_ms)
+
+    def promote(self, *, every_ms=0):
+        return self._upkeep.promote(every_ms=every_ms)
+
+    def time_passes(self, ms):
+        self.clock.advance(ms)
+
+    def now_ms(self):
+        seconds, microseconds = self.redis.time()
+        return seconds * 1_000 + microseconds // 1_000
+
+    def line(self, queue="default"):
+        return [job_id.decode() for job_id in self.redis.lrange(keys.queue(queue), 0, -1)]
+
+    def record(self, job_id="job-1"):
+        """Give the job's record, decoded where it is text."""
+        raw = self.redis.hgetall(keys.job(job_id))
+        return {name.decode(): value.decode(errors="replace") for name, value in raw.items()}
+
+    def journal(self, job_id="job-1"):
+        """Give the moves of the journal that are still kept, as `move who detail`."""
+        raw = self.redis.hgetall(keys.job(job_id))
+        return [line.split(" ", 2)[2].strip() for line in records.journal(raw)]
+
+    def everywhere(self):
+        """Name the places of every job, as in `queue default`; once for each time it is there."""
+        found = {}
+        for family in PLACES:
+            spelling = keys.FAMILIES[family]
+            for key in self.redis.scan_iter(spelling("*")):
+                place = f"{family} {key.decode().removeprefix(spelling(''))}"
+                for entry in READ[spelling.kind](self.redis, key):
+                    name = (entry[0] if spelling.kind == "zset" else entry).decode()
+                    found.setdefault(name.split(":")[0], []).append(place)
+        return found
+
+    def places(self, job_id):
+        return sorted(self.everywhere().get(job_id, []))
+
+    def state(self, job_id, *names):
+        """Give these facts about a job: fields of its record by their names, and some more.
+
+        - place: where it is, as in `queue default`;
+        - due_ms, deadline_ms: when, counted from its last move;
+        - ttl_s: how long its record is kept, likewise; None for ever.
+        """
+        record = self.record(job_id)
+        origin = record.get("origin", "default")
+        moved_ms = int(record.get(f"hf_move_{int(record.get('hf_moves', 0)) % 16}", "0 0").split()[1])
+
+        def since(moment_ms):
+            return None if moment_ms is None else round(moment_ms - moved_ms)
+
+        def fact(name):
+            if name == "place":
+                return " + ".join(self.places(job_id))
+            if name == "due_ms":
+                due_s = self.redis.zscore(keys.scheduled(origin), job_id)
+                return since(due_s and due_s * 1_000)
+            if name == "deadline_ms":
+                leases = keys.leases(record.get("hf_lease_queue", origin))
+                return since(self.redis.zscore(leases, f"{job_id}:{record.get('hf_lease')}"))
+            if name == "ttl_s":
+                return self.ttl_s(keys.job(job_id), since_ms=moved_ms)
+            return record.get(name)
+
+        return {name: fact(name) for name in names}
+
+    def ttl_s(self, key, *, since_ms):
+        """Tell for how long a key was kept at that moment, in whole seconds; None for ever."""
+        expires_ms = self.redis.pexpiretime(key)
+        return None if expires_ms < 0 else round((expires_ms - since_ms) / 1_000)
+
+    def snapshot(self, *askers):
+        """Read everything there is, but for the replay slots of these workers."""
+        besides = {keys.replay(asker.instance).encode() for asker in askers}
+        there = sorted(key for key in self.redis.scan_iter(count=1_000) if key not in besides)
+        kinds = self._of_each(there, lambda pipe, key: pipe.type(key))
+        read = {key: READ[kind.decode()] for key, kind in zip(there, kinds, strict=True)}
+        contents = self._of_each(there, lambda pipe, key: read[key](pipe, key))
+        expiries = self._of_each(there, lambda pipe, key: pipe.pexpiretime(key))
+        return dict(zip(there, zip(contents, expiries, strict=True), strict=True))
+
+    def _of_each(self, there, ask):
+        with self.redis.pipeline(transaction=False) as pipe:
+            for key in there:
+                ask(pipe, key)
+            return pipe.execute()
+
+    @contextmanager
+    def nothing_changes(self, *askers):
+        """Hold the code inside to changing no key, content or expiry, but for these workers' replay slots."""
+        before = self.snapshot(*askers)
+        yield
+        assert self.snapshot(*askers) == before
+
+
+class RealPool(Pool):
+    """The same around a real server, whose clock cannot be moved: the moments it keeps are."""
+
+    def time_passes(self, ms):
+        for family, unit_ms in (("leases", 1), ("scheduled", 1_000), ("wip", 1_000)):
+            for key in self.redis.keys(keys.FAMILIES[family]("*")):
+                for entry, moment in self.redis.zrange(key, 0, -1, withscores=True):
+                    self.redis.zadd(key, {entry: moment - ms / unit_ms})
+        moments = [(key, ["hf_next_run_ms"]) for key in self._records()]
+        for key, names in [*moments, (keys.reaper(), ["pass_ms", "grace_until_ms"])]:
+            for name in names:
+                if self.redis.hexists(key, name):
+                    self.redis.hincrby(key, name, -ms)
+        for key in self.redis.scan_iter(keys.turn("*")):
+            self.redis.decrby(key, ms)
+        for key in self.redis.scan_iter():
+            if (left_ms := self.redis.pttl(key)) >= 0:
+                self.redis.pexpire(key, left_ms - ms)
+
+    def _records(self):
+        return [key for key in self.redis.keys(keys.job("*")) if self.redis.type(key) == b"hash"]
