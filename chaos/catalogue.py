@@ -138,13 +138,13 @@ _HEAD = """\
 What can go wrong with a queue on Redis, each with a page: how it is seen, what stock RQ makes of it, what Holdfast does
 now, and what shows that. The numbers are for life. What must hold meanwhile stands in [invariants](../invariants.md).
 
-On each page, **Without us** says how it is known: *measured* with rq 2.12.0, redis-py 8.1.0 and redis-server 7.0.15 on
-two cores; *tried* by hand, with a Valkey 9.1.2 as the server; or *read* in RQ's source. What Holdfast does not do yet is
-called *not yet*, with what happens meanwhile.
+On each page, **Without us** says how it is known: *measured* with rq 2.12.0, redis-py 8.1.0 and redis-server 7.0.15
+on two cores; *tried* by hand, with a Valkey 9.1.2 as the server; or *read* in RQ's source. What Holdfast does not do
+yet is called *not yet*, with what happens meanwhile.
 
-A fault in the column *simulation* strikes production code under a seeded scheduler: `holdfast chaos run --only FM-012
---seed 7`. One in the column *processes* strikes real workers on a real server: `holdfast chaos run --processes`. The last
-column counts the tests that the page names.
+A fault in the column *simulation* strikes production code under a seeded scheduler, from a seed:
+`holdfast chaos run --only FM-012 --seed 7`. One in the column *processes* strikes real workers on a real server:
+`holdfast chaos run --processes`. The last column counts the tests that the page names.
 
 | number | what happens | threatens | simulation | processes | tests |
 |---|---|---|---|---|---|

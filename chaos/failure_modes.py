@@ -116,7 +116,9 @@ MODES: tuple[FailureMode, ...] = (
     _mode("FM-017", "Redis' clock jumps forward", "INV-05 INV-12 LIV-01", simulated="clock-forward"),
     _mode("FM-018", "Redis' clock jumps back", "INV-03 INV-05 INV-12", simulated="clock-back"),
     # Redis is not what it was.
-    _mode("FM-019", "Redis dies and forgets its last second", "INV-01 INV-03 INV-06 INV-07", staged="kill-server"),
+    _mode(
+        "FM-019", "Redis dies and forgets its last second", "INV-01 INV-03 INV-06 INV-07", staged="kill-server cut-tail"
+    ),
     _mode(
         "FM-020",
         "A failover to a replica that had not heard everything",

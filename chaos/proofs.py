@@ -44,6 +44,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_stale.py::test_a_settle_sent_twice_gets_its_first_answer_and_changes_nothing",
         "tests/jobs/test_queue.py::test_an_enqueue_whose_reply_is_lost_is_one_enqueue",
         "tests/workers/test_redis_refuses.py::test_lost_replies_run_nothing_twice",
+        "tests/moves/test_claim.py::test_a_worker_that_never_heard_what_it_was_given_gives_it_back_by_asking_anew",
     ),
     "FM-009": (
         "tests/jobs/test_connections.py::test_a_user_whose_client_retries_does_not_make_ours_retry",
@@ -91,6 +92,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_redis_away.py::test_what_a_producer_was_promised_survives_a_kill_of_the_server",
         "tests/workers/test_redis_away.py::test_after_an_outage_longer_than_the_lease_nobody_is_charged",
         "tests/workers/test_redis_away.py::test_holders_that_lived_through_an_outage_keep_their_jobs",
+        "tests/chaos/test_processes_judge.py::test_what_a_server_forgot_is_told_apart_from_what_was_lost",
     ),
     "FM-020": ("tests/jobs/test_connections.py::test_our_connections_follow_the_users_sentinels",),
     "FM-022": (
@@ -116,6 +118,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_claim.py::test_the_ttl_of_a_queued_job_ends_when_it_is_claimed",
         "tests/moves/test_claim.py::test_a_ghost_in_line_is_noted_and_passed_over",
         "tests/recovery/test_promoter.py::test_a_scheduled_id_without_a_job_is_dropped_with_a_note",
+        "tests/workers/test_plain_path.py::test_a_heap_of_expired_jobs_does_not_hide_the_one_behind_it",
     ),
     "FM-028": (
         "tests/moves/test_effect_moves.py::test_what_took_place_is_told_to_the_next_attempt",
@@ -144,7 +147,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_deaths.py::test_poison_is_buried_after_its_fourth_victim_and_the_others_finish",
         "tests/moves/test_crash.py::test_each_crash_waits_longer",
         "tests/moves/test_crash.py::test_a_crashed_job_goes_to_the_back",
-        "tests/moves/test_reclaim.py::test_deaths_count_until_the_budget_is_used_up",
+        "tests/workers/test_deaths.py::test_poison_that_kills_whole_workers_is_buried_too",
     ),
     "FM-035": (
         "tests/workers/test_deaths.py::test_when_all_died_together_the_next_worker_takes_over_all_of_it",
@@ -214,7 +217,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_failures.py::test_a_dependent_is_run_after_what_it_waits_for_and_not_after_its_failure",
     ),
     "FM-053": (
-        "tests/workers/test_stock_tools.py::test_looking_with_rq_info_shows_the_truth_and_does_no_harm",
+        "tests/workers/test_beside_stock.py::test_a_mixed_fleet_does_everything_once",
+        "tests/workers/test_beside_stock.py::test_our_running_job_is_left_alone_by_stock_tools",
         "tests/workers/test_stock_tools.py::test_an_id_enqueued_again_while_it_runs_is_run_after_not_beside_itself",
         "tests/moves/test_claim.py::test_a_job_that_a_stock_worker_runs_is_left_to_it",
         "tests/moves/test_renew.py::test_a_stock_enqueue_of_a_held_id_does_not_end_its_lease",

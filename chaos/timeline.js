@@ -3,7 +3,7 @@
 const run = JSON.parse(document.getElementById('data').textContent);
 const COLOURS = {
   completed: '#2da44e', postponed: '#d4a72c', buried: '#57606a', 'given back': '#54aeff', crashed: '#fa7a18',
-  reclaimed: '#cf222e', returned: '#2da44e', vanished: '#cf222e', open: '#c8cdd3',
+  reclaimed: '#cf222e', returned: '#2da44e', raised: '#d4a72c', vanished: '#cf222e', forgotten: '#bf87d8', open: '#c8cdd3',
 };
 const FAULT = '#8250df', REFUSED = '#a40e26';
 const LEFT = 78, TOP = 92, LANE = 60, THIN = 24, BAR = 26;
@@ -67,7 +67,7 @@ function bar(each) {
 function ghost(each) {
   const y = lanes.get(each.lane) + 22 + BAR + 2;
   const node = make('g', {});
-  node.append(make('line', {x1: x(each.to), x2: x(each.refused), y1: y, y2: y, stroke: REFUSED, 'stroke-width': 1.4, 'stroke-dasharray': '3 2'}));
+  node.append(make('line', {x1: x(Math.min(each.to, each.refused)), x2: x(each.refused), y1: y, y2: y, stroke: REFUSED, 'stroke-width': 1.4, 'stroke-dasharray': '3 2'}));
   const mark = make('path', {d: `M${x(each.refused)},${y - 4.5}l4.5,4.5l-4.5,4.5l-4.5,-4.5z`, fill: REFUSED, stroke: '#fff', 'stroke-width': 0.6});
   mark.about = `${each.job}  refused (${each.why})\n${each.who}  execution ${each.execution}  fence ${each.fence}\nat ${each.refused} ms; its lease had ended at ${each.to} ms`;
   node.append(mark);

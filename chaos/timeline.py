@@ -26,8 +26,11 @@ _OUTCOMES = {
     "crash": "crashed",
     "reclaim": "reclaimed",
 }
-#: Of runs without moves: its code came to its end, or was never heard of again.
-_RETURNED, _VANISHED, _OPEN = "returned", "vanished", "open"
+#: Of runs without moves: its code came to its end, failed, or was never heard of again.
+_RETURNED, _RAISED, _VANISHED = "returned", "raised", "vanished"
+#: A lease of whose end nothing was heard: it goes on, or the server forgot it.
+_OPEN, _FORGOTTEN = "open", "forgotten"
+_WORDS = (*_OUTCOMES.values(), _RETURNED, _RAISED, _VANISHED, _FORGOTTEN, _OPEN)
 _OVER = {"finished", "failed", "stopped"}
 _POINTS = 1_500
 #: Whom a fault names that strikes more than one lane.
@@ -78,7 +81,7 @@ def timeline(history: History, title: str, verdict: Verdict) -> str:
         "bars": [bar.to_json() for bar in bars],
         "faults": faults,
         "backlog": _backlog(history, bars),
-        "outcomes": [word for word in (*_OUTCOMES.values(), _RETURNED, _VANISHED, _OPEN) if word in seen],
+        "outcomes": [word for word in _WORDS if word in seen],
     }
     page = _part("timeline.html")
     parts = {
@@ -136,7 +139,8 @@ def _from_moves(history: History) -> list[_Bar]:
         elif move.move in _OUTCOMES and move.execution in bars:
             bar = bars[move.execution]
             bar.end, bar.outcome, bar.to_place = ms, _OUTCOMES[move.move], move.to
-    for line in history.of("begin", "act", "asked", "end"):
+    _close_forgotten(list(bars.values()))
+    for line in history.of("begin", "act", "asked", "raised", "end"):
         if line.execution in bars:
             bars[line.execution].body.append(f"{line.did} {line.us // 1_000}")
     for line in history.of("refused"):
@@ -145,15 +149,24 @@ def _from_moves(history: History) -> list[_Bar]:
     return list(bars.values())
 
 
+def _close_forgotten(bars: Sequence[_Bar]) -> None:
+    """End a lease of whose end nothing was heard where its job, or its worker, is seen with another."""
+    later: dict[str, int] = {}
+    for bar in reversed(bars):
+        if bar.outcome == _OPEN and (known := [later[name] for name in (bar.job, bar.who) if name in later]):
+            bar.end, bar.outcome = min(known), _FORGOTTEN
+        later[bar.job] = later[bar.who] = bar.start
+
+
 def _from_lines(history: History) -> list[_Bar]:
     """Take a call of a job's code for an execution. It vanished when its worker went on without an end of it."""
     open_bars: dict[str, _Bar] = {}
     bars = []
     last = max([0, *(line.us // 1_000 for line in history.lines)])
-    for line in history.of("begin", "end", "ended"):
+    for line in history.of("begin", "raised", "end", "ended"):
         ms, bar = line.us // 1_000, open_bars.get(line.who)
-        if line.did == "end" and bar is not None and bar.job == line.job:
-            bar.end, bar.outcome = ms, _RETURNED
+        if line.did in {"end", "raised"} and bar is not None and bar.job == line.job:
+            bar.end, bar.outcome = ms, _RETURNED if line.did == "end" else _RAISED
             del open_bars[line.who]
             continue
         if bar is not None:

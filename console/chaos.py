@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -68,9 +69,11 @@ def run(
 ) -> None:
     """Run seeds and judge each. The exit status is 1 if any run is invalid."""
     if processes:
-        from holdfast.chaos.processes import run_processes  # noqa: PLC0415 - needs the extra
+        from holdfast.chaos.processes.run import run_processes  # noqa: PLC0415 - needs the extra
 
-        sys.exit(run_processes(seed=seed, jobs=jobs, minutes=minutes, stock=stock, folder=folder))
+        where = folder or Path(tempfile.mkdtemp(prefix="holdfast-run-")) / f"seed-{seed}"
+        verdict = run_processes(seed, jobs=jobs, minutes=minutes, stock=stock, folder=where, console=Console())
+        sys.exit(verdict.exit_code)
     from holdfast.chaos.simulation.batch import run_seeds  # noqa: PLC0415 - needs the extra
 
     began = time.monotonic()
@@ -121,4 +124,4 @@ def replay(seed: int, hard: bool, only: str | None, job: str | None, shrink: boo
     """Run one seed again and print what happened, one line an event."""
     from holdfast.chaos.simulation.replay import replay as run_again  # noqa: PLC0415 - needs the extra
 
-    sys.exit(run_again(seed, hard=hard, only=only, job=job, shrink=shrink, folder=folder))
+    sys.exit(run_again(seed, hard=hard, only=only, job=job, smaller=shrink, folder=folder))

@@ -153,8 +153,8 @@ class Engine:
         match self._claim():
             case out.Claimed(lease, record):
                 self._hand(lease, record)
-            case out.Lost():
-                pass  # it took so long that the lease is gone: look again
+            case out.Lost() | out.Again():
+                pass  # the answer took longer than the lease, or dirt was cleared away: look again
             case out.Empty():
                 if limits.burst:
                     return False
@@ -170,7 +170,7 @@ class Engine:
                 return False
         return True
 
-    def _claim(self) -> out.Claimed | out.Empty | out.Closed | out.Lost | None:
+    def _claim(self) -> out.Claimed | out.Empty | out.Again | out.Closed | out.Lost | None:
         while not self._stop.is_past_last_word():
             op = self._board.next_op()
             # Before the request leaves, so that at any moment it is known what may be held.

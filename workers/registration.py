@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.rq_surface import WorkerStatus, list_worker
 from holdfast.jobs.store.connections import is_passing
-from holdfast.workers.runtime import is_alive
+from holdfast.workers.runtime import birth_of, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,8 @@ class Registration:
             return
         here = entry.get(b"hostname", b"").decode() == worker.hostname
         pid = int(entry.get(b"pid") or 0)
-        if here and pid and pid != worker.pid and is_alive(pid):
+        born = entry.get(b"hf_born", b"").decode()
+        if here and pid and pid != worker.pid and is_alive(pid, born):
             return
         silent_s = worker.connection.time()[0] - float(entry.get(b"hf_beat") or 0)
         if here or (b"hf_beat" in entry and silent_s > self._lease_s):
@@ -48,7 +49,12 @@ class Registration:
         """Add to RQ's entry what tells this life of the worker from another under the same name."""
         self._is_in = True
         self._worker.connection.hset(
-            self._worker.key, mapping={"hf_instance": self._instance, "hf_beat": self._worker.connection.time()[0]}
+            self._worker.key,
+            mapping={
+                "hf_instance": self._instance,
+                "hf_beat": self._worker.connection.time()[0],
+                "hf_born": birth_of(self._worker.pid),
+            },
         )
 
     def beat(self, now_ms: int) -> int:

@@ -209,15 +209,31 @@ def guard(is_out_of_time: Callable[[], bool], left_ms: Callable[[], int]) -> Non
     threading.Thread(target=watch, name="holdfast-guard", daemon=True).start()
 
 
-def is_alive(pid: int) -> bool:
-    """Tell whether a process with that pid runs on this machine."""
+def birth_of(pid: int) -> str:
+    """Tell when a process was started, in ticks since the machine was; empty for one that is gone or a zombie.
+
+    Also empty where there is no /proc.
+    """
+    try:
+        # Its name, in brackets, may hold anything: what follows is counted from the last bracket.
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(") ")[2].split()
+    except OSError:
+        return ""
+    return "" if state in "ZX" else numbers[18]
+
+
+def is_alive(pid: int, born: str = "") -> bool:
+    """Tell whether a process with that pid runs on this machine, and is the one that was born then, if that is known.
+
+    A pid is given out again, in a container within seconds.
+    """
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    return not Path("/proc/self/stat").exists() or (birth_of(pid) != "" and born in {"", birth_of(pid)})
 
 
 def oom_kills() -> int:

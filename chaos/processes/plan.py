@@ -16,6 +16,8 @@ for _kinds in ("hurt_workers", "hurt_wire", "hurt_server"):
     import_module(f"holdfast.chaos.processes.{_kinds}")
 
 PRODUCER = "producer"
+#: What a run is like unless it is told otherwise.
+JOBS, MINUTES, WORKERS = 2_000, 5.0, 4
 #: After the last wound has healed, until it is calm: leases that ended unseen meanwhile are reclaimed late, and
 #: rightly, as their holders are given a heartbeat first.
 _SETTLES_MS = SETTINGS.holder_grace_ms + SETTINGS.lease_ms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -13,11 +14,10 @@ from rich.text import Text
 
 from holdfast.chaos.processes.fleet import SETTINGS, STOCK_OPTIONS
 from holdfast.chaos.processes.outcome import faults_by_mode
+from holdfast.chaos.processes.plan import JOBS, MINUTES, WORKERS
 from holdfast.chaos.server import find_program
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.console import Console
 
     from holdfast.chaos.history import History
@@ -30,13 +30,18 @@ _STYLES = {"valid": "green", "invalid": "bold red", "unknown": "yellow"}
 _SHOWN = 10
 
 
-def headline(seed: int, *, jobs: int, minutes: float, workers: int, more: str = "") -> str:
-    """Say in one line what is needed to do it again. `more`: further words of the command."""
+def headline(plan: Plan, *, is_stock: bool = False, is_lossy: bool = False) -> str:
+    """Say in one line what is needed to do it again."""
     program = find_program()
     server = f"{Path(program.path).name.removesuffix('-server')} {'.'.join(map(str, program.version))}"
-    command = f"holdfast chaos run --processes --seed {seed} --jobs {jobs} --minutes {minutes:g} --workers {workers}"
-    parts = [f"seed {seed}", f"commit {_commit()}", server, f"rq {version('rq')}", f"redis-py {version('redis')}"]
-    return " · ".join([*parts, command + more])
+    command = f"holdfast chaos run --processes --seed {plan.seed}"
+    given = {"--jobs": (len(plan.orders), JOBS), "--minutes": (plan.storm_ms / 60_000, MINUTES)}
+    given |= {"--workers": (plan.workers, WORKERS)}
+    for option, (value, usual) in given.items():
+        command += f" {option} {value:g}" * (value != usual)
+    command += " --stock" * is_stock + " --lossy" * is_lossy
+    versions = [server, f"rq {version('rq')}", f"redis-py {version('redis')}"]
+    return " · ".join([f"seed {plan.seed}", f"commit {_commit()}", *versions, command])
 
 
 def _commit() -> str:
@@ -126,8 +131,10 @@ _ROWS = {
 }
 
 
-def compare(ours: Mapping[str, int], stock: Mapping[str, int], words: tuple[str, str]) -> str:
-    """Give a table of both runs in Markdown, from the counts of their verdicts. `words`: the verdicts."""
+def compare(ours: Path, stock: Path) -> str:
+    """Give a table of two runs in Markdown, from the verdict.json in their folders. Raises FileNotFoundError."""
+    left, right = (json.loads((folder / "verdict.json").read_text("utf-8")) for folder in (ours, stock))
     lines = ["| | Holdfast | stock RQ |", "|---|---:|---:|"]
-    lines += [f"| {row} | {ours.get(name, 0)} | {stock.get(name, 0)} |" for name, row in _ROWS.items()]
-    return "\n".join([*lines, f"| verdict | {words[0]} | {words[1]} |", ""])
+    lines += [f"| {row} | {left['counts'][name]} | {right['counts'][name]} |" for name, row in _ROWS.items()]
+    lines.append(f"| verdict | {left['verdict']} | {right['verdict']} |")
+    return "\n".join([*lines, "", f"Holdfast: {left['run']}", "", f"stock RQ: {right['run']}", ""])

@@ -17,7 +17,7 @@ from holdfast.chaos.processes.fleet import SETTINGS, Fleet, Wire, environment, m
 from holdfast.chaos.processes.nemesis import Nemesis, Pool, Strike
 from holdfast.chaos.processes.outcome import Witness, decide
 from holdfast.chaos.processes.outside import Outside
-from holdfast.chaos.processes.plan import PRODUCER, Plan, wired
+from holdfast.chaos.processes.plan import JOBS, MINUTES, PRODUCER, WORKERS, Plan, wired
 from holdfast.chaos.processes.producer import Producer, open_queues
 from holdfast.chaos.proxy import FaultProxy
 from holdfast.chaos.server import PrivateServer
@@ -46,9 +46,9 @@ _HOME_S = SETTINGS.grace_ms / 1_000 + 2
 def run_processes(
     seed: int,
     *,
-    jobs: int = 2_000,
-    minutes: float = 5,
-    workers: int = 4,
+    jobs: int = JOBS,
+    minutes: float = MINUTES,
+    workers: int = WORKERS,
     stock: bool = False,
     lossy: bool = False,
     folder: Path,
@@ -66,9 +66,7 @@ def run_processes(
     folder = folder.absolute()  # where a worker stands is not where we do
     folder.mkdir(parents=True)
     (folder / "plan.json").write_text(plan.to_json(), encoding="utf-8")
-    head = report.headline(
-        seed, jobs=jobs, minutes=minutes, workers=workers, more=" --stock" * stock + " --lossy" * lossy
-    )
+    head = report.headline(plan, is_stock=stock, is_lossy=lossy)
     report.say(console, head)
     report.introduce(console, plan, folder, is_stock=stock)
     with _scene(plan, folder, console, is_stock=stock) as scene:

@@ -58,6 +58,7 @@ def perform(job: str, wishes: dict[str, Any]) -> str:
     while wishes.get("hangs"):
         _sleep_through_anything()
     if wishes.get("fails") and me.outside.fail_again(job, wishes["fails"]):
+        me.note("raised")
         raise RuntimeError("a failure that was asked for")
     if wishes.get("effect"):
         _change_the_world(me, wishes)

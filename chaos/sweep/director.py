@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from typing import TYPE_CHECKING
 
 from holdfast.chaos.proxy import Act, After, Before, DelayReply, DropRequest, EatReply, Pass, Request, SignalThenPass
@@ -10,19 +12,24 @@ from holdfast.chaos.sweep.cases import DEADLY, Boundary, Case, Fault, Side
 from holdfast.chaos.sweep.tasks import gate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from holdfast.chaos.sweep.processes import WorkerProcess
+    from holdfast.chaos.processes.family import Family
 
 #: Longer than a worker waits for a reply under the settings of the sweep, shorter than its lease.
 LATE_MS = 700
+#: A process that was sent SIGKILL is gone in microseconds; one in the middle of a page-in takes longer.
+_GONE_S = 10
 
 
 class Director:
     """The rule of the proxy for one case, or for a run without a fault when there is none."""
 
-    def __init__(self, worker: WorkerProcess, rhythm: Rhythm, folder: Path, case: Case | None) -> None:
-        self._worker = worker
+    #: Who is watched. It asks for no job before it has been started, and so before this has been set.
+    worker: Family
+
+    def __init__(self, rhythm: Rhythm, folder: Path, case: Case | None) -> None:
         self._rhythm = rhythm
         self._folder = folder
         self._case = case
@@ -51,7 +58,7 @@ class Director:
         if self._sightings.stage > stage:
             self._awaited = set(self._rhythm.needed)
         if boundary is not None and self._case is None and self.looks == 1:
-            self.boundaries.append(Boundary(boundary, self._worker.horse_pid is not None))
+            self.boundaries.append(Boundary(boundary, has_horse=bool(self.worker.horses())))
         if boundary is not None and self._case is not None and boundary == self._case.boundary:
             # Not counted as seen: after a fault that the worker survives, it must come once more.
             return self._strike(self._case, request)
@@ -97,19 +104,31 @@ class Director:
     def _outlives(self, fault: Fault, request: Request) -> bool:
         """Tell whether the sender will live on, so that its request goes its way."""
         if fault is Fault.KILL_HORSE:
-            return request.peer_pid != self._worker.horse_pid
+            return request.peer_pid not in self.worker.horses()
         return fault not in DEADLY
 
     def _hurt(self, fault: Fault) -> None:
         match fault:
             case Fault.KILL_PARENT:
-                self._worker.kill_parent()
+                self.worker.tell(signal.SIGKILL)
+                _wait_until(lambda: self.worker.exit_code is not None)
             case Fault.KILL_HORSE:
-                self.has_missed = not self._worker.kill_horse()
+                horses = self.worker.horses()
+                self.has_missed = not horses
+                self.worker.tell_each(horses, signal.SIGKILL)
+                _wait_until(lambda: not set(horses) & set(self.worker.horses()))
             case Fault.KILL_TREE:
-                self._worker.kill_tree()
+                self.worker.kill()
             case Fault.SIGTERM:
-                self._worker.terminate()
+                self.worker.tell(signal.SIGTERM)
         self.has_struck = True
         if fault is not Fault.SIGTERM:
             self.open_gates()
+
+
+def _wait_until(is_gone: Callable[[], bool]) -> None:
+    until = time.monotonic() + _GONE_S
+    while not is_gone():
+        if time.monotonic() > until:
+            raise TimeoutError(f"a process that was sent SIGKILL is still there after {_GONE_S} s")
+        time.sleep(0.0005)

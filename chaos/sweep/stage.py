@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import rq
 
-from holdfast.chaos.history import Move, Place
+from holdfast.chaos.demo_story import move_of
+from holdfast.chaos.processes.evidence import place_of
+from holdfast.chaos.processes.family import Family
+from holdfast.chaos.programs import find_program
 from holdfast.chaos.proxy import FaultProxy, let_pass
-from holdfast.chaos.server import PrivateServer, find_program
+from holdfast.chaos.server import PrivateServer
 from holdfast.chaos.sweep.cases import Fault, Setting
 from holdfast.chaos.sweep.director import Director
-from holdfast.chaos.sweep.processes import WorkerProcess
 from holdfast.examples.shop.ledger import Ledger
 from holdfast.jobs.state import Status
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.scripts import load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.chaos.history import Move, Place
     from holdfast.chaos.sweep.cases import Boundary, Case
-    from holdfast.chaos.sweep.works import Cast
+    from holdfast.chaos.sweep.works import Cast, Work
 
 JOB = "the-job"
 _ENDED = {Status.FINISHED, Status.FAILED, Status.STOPPED, Status.CANCELED}
 #: Where nothing of an ended job may be left.
 _UNRESTED = ("line", "leases", "wip", "scheduled")
+_SETS = ("leases", "wip", "scheduled", "finished", "failed", "deferred", "canceled")
 _LOOK_S = 0.02
 
 
@@ -64,6 +72,8 @@ class Stage:
 
     def __init__(self, cast: Cast) -> None:
         self._cast = cast
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDFAST_", "RQ_"))}
+        self._environment = inherited | {"PYTHONUNBUFFERED": "1"} | dict(cast.environment)
         self._exits = ExitStack()
         self._number = 0
 
@@ -94,26 +104,19 @@ class Stage:
         """Run one job through a worker that is hurt as the case says, and see where it ends."""
         begun = time.monotonic()
         work, folder = self._cast.works[setting.work], self._new_folder()
-        self._redis.flushall()
         queues = ["only"] if setting.queues == 1 else ["first", "second"]
-        arguments = [str(folder)] + [str(self._ledger.path)] * work.has_ledger
-        retry = rq.Retry(work.retries) if work.retries else None
-        rq.Queue(queues[-1], connection=self._redis).enqueue(work.function, *arguments, job_id=JOB, retry=retry)
-        hurt = self._worker(self._cast.worker, self._cast.options, self._proxy.url, queues, folder / "hurt.log")
-        healthy = self._worker(
-            self._cast.healthy_worker, self._cast.healthy_options, self._server.url, queues, folder / "healthy.log"
-        )
-        director = Director(hurt, work.rhythm, folder, case)
+        self._redis.flushall()
+        self._enqueue(work, queues[-1], folder)
+        director = Director(work.rhythm, folder, case)
         self._proxy.rule = director
-        try:
-            with hurt, ExitStack() as later:
-                over = self._wait(case, hurt, director, queues, lambda: later.enter_context(healthy))
-                exit_code = hurt.exit_code
-        finally:
-            self._proxy.rule = let_pass
-            self._proxy.cut()
+        with ExitStack() as families:
+            director.worker = self._start(families, folder, "hurt", queues)
+            is_over = self._wait(case, director, queues, lambda: self._start(families, folder, "healthy", queues))
+            exit_code = director.worker.exit_code
+        self._proxy.rule = let_pass
+        self._proxy.cut()
         self._proxy.check()
-        moves = [_move(fields) for _, fields in self._redis.xrange(keys.moves())]
+        moves = [move_of(fields) for _, fields in self._redis.xrange(keys.moves())]
         return Played(
             place=self._find(queues),
             moves=tuple(move for move in moves if move.job == JOB),
@@ -121,15 +124,30 @@ class Stage:
             boundaries=tuple(director.boundaries),
             has_struck=director.has_struck,
             has_missed=director.has_missed,
-            is_stuck=not over,
+            is_stuck=not is_over,
             exit_code=exit_code,
             seconds=time.monotonic() - begun,
-            logs=f"--- hurt\n{hurt.log}--- healthy\n{healthy.log}",
+            logs="\n".join(f"--- {log.name}\n{log.read_text('utf-8')}" for log in sorted(folder.glob("*.log"))),
         )
 
-    def _wait(
-        self, case: Case | None, hurt: WorkerProcess, director: Director, queues: list[str], send_help: Any
-    ) -> bool:
+    def _enqueue(self, work: Work, queue: str, folder: Path) -> None:
+        arguments = [str(folder)] + [str(self._ledger.path)] * work.has_ledger
+        retry = rq.Retry(work.retries) if work.retries else None
+        rq.Queue(queue, connection=self._redis).enqueue(work.function, *arguments, job_id=JOB, retry=retry)
+
+    def _start(self, families: ExitStack, folder: Path, name: str, queues: list[str]) -> Family:
+        cast = self._cast
+        url, kind, options = (
+            (self._proxy.url, cast.worker, cast.options)
+            if name == "hurt"
+            else (self._server.url, cast.healthy_worker, cast.healthy_options)
+        )
+        command = [sys.executable, "-m", "rq.cli", "worker", "-u", url, "-w", kind, *options, *queues]
+        family = Family(name, command, self._environment, folder)
+        families.callback(family.kill)
+        return family
+
+    def _wait(self, case: Case | None, director: Director, queues: list[str], send_help: Callable[[], object]) -> bool:
         """Wait until the job is at rest and nobody can disturb it. Tells whether that came in time."""
         patience = time.monotonic() + self._cast.patience_s
         helped, struck_at, looks_at_rest = False, None, None
@@ -140,9 +158,9 @@ class Stage:
             if self._is_at_rest(queues):
                 looks_at_rest = director.looks if looks_at_rest is None else looks_at_rest
                 must_leave = case is not None and case.fault is Fault.SIGTERM and director.has_struck
-                if hurt.exit_code is not None or (director.looks > looks_at_rest and not must_leave):
+                if director.worker.exit_code is not None or (director.looks > looks_at_rest and not must_leave):
                     return True
-            elif not helped and (hurt.exit_code is not None or is_alone_too_long):
+            elif not helped and (director.worker.exit_code is not None or is_alone_too_long):
                 helped = True
                 director.open_gates()
                 send_help()
@@ -168,42 +186,10 @@ class Stage:
         places = [
             name for name, ids in zip(names, members, strict=True) for each in ids if each.decode().split(":")[0] == JOB
         ]
-        return _place(record, places) if record else None
-
-    def _worker(self, kind: str, options: tuple[str, ...], url: str, queues: list[str], log: Path) -> WorkerProcess:
-        return WorkerProcess(["-u", url, "-w", kind, *options, *queues], self._cast.environment, log)
+        return place_of(record, places) if record else None
 
     def _new_folder(self) -> Path:
         self._number += 1
         folder = self._folder / str(self._number)
         folder.mkdir()
         return folder
-
-
-_SETS = ("leases", "wip", "scheduled", "finished", "failed", "deferred", "canceled")
-
-
-def _place(record: dict[bytes, bytes], places: list[str]) -> Place:
-    return Place(
-        status=record.get(b"status", b"").decode(),
-        places=tuple(sorted(places)),
-        ended=record.get(b"hf_ended", b"").decode(),
-        dead=record.get(b"hf_dead", b"").decode(),
-        executions=int(record.get(b"hf_executions", 0)),
-        crashes=int(record.get(b"hf_crashes", 0)),
-        failures=int(record.get(b"hf_failures", 0)),
-    )
-
-
-def _move(fields: dict[bytes, bytes]) -> Move:
-    said = {name.decode(): value.decode() for name, value in fields.items()}
-    return Move(
-        int(said["ms"]),
-        said["move"],
-        said["job"],
-        said["queue"],
-        said["execution"],
-        int(said["fence"] or 0),
-        said["to"],
-        said["who"],
-    )

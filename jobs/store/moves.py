@@ -106,7 +106,7 @@ class Moves:
 
     def claim(
         self, op: int, queues: Sequence[str], *, seen_fence: int
-    ) -> out.Claimed | out.Empty | out.Closed | out.Lost:
+    ) -> out.Claimed | out.Empty | out.Again | out.Closed | out.Lost:
         """Take the next job of the first of these queues that has one."""
         answer = self.scripts.call(
             "claim",
@@ -127,6 +127,8 @@ class Moves:
                 return out.Claimed(lease, pairs(answer[7]))
             case b"empty":
                 return out.Empty()
+            case b"again":
+                return out.Again()
             case b"lost":
                 return out.Lost()
             case b"closed":

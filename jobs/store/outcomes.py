@@ -45,6 +45,11 @@ class Empty:
 
 
 @dataclass(frozen=True)
+class Again:
+    """So much in line could not be taken that the claim stopped looking: there may be more behind it."""
+
+
+@dataclass(frozen=True)
 class Closed:
     """No claim is let through, or a later operation has been seen."""
 

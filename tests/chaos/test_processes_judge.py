@@ -190,11 +190,18 @@ def test_what_was_lost_outside_of_the_window_stays_lost():
     assert words(judged(left))["INV-01"] == "invalid"
 
 
-def test_two_runs_are_compared_in_a_table():
-    """For the README: each row a cost, each column a worker."""
-    table = compare({"lost": 0, "stuck": 0}, {"lost": 12, "stuck": 3}, ("valid", "invalid"))
-    assert "| lost: accepted, and now nowhere | 0 | 12 |" in table
-    assert table.splitlines()[-1] == "| verdict | valid | invalid |"
+def test_two_runs_are_compared_in_a_table(tmp_path):
+    """For the README: each row a cost, each column a worker, and below it how to run both again."""
+    stock = a_run(moves=False)
+    del stock.final["J1"]
+    runs = {"ours": judged(a_run()), "stock": judged(stock, is_stock=True)}
+    for name, verdict in runs.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "verdict.json").write_text(json.dumps({"run": f"the {name} run"} | verdict.to_json()))
+    table = compare(tmp_path / "ours", tmp_path / "stock")
+    assert "| lost: accepted, and now nowhere | 0 | 1 |" in table
+    assert "| verdict | valid | invalid |" in table
+    assert "stock RQ: the stock run" in table
 
 
 LEASE = Lease("high", "J7", "e12", 42, 0, "1")

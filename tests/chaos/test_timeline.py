@@ -90,6 +90,14 @@ def test_a_run_without_moves_is_drawn_from_what_its_jobs_noted():
     ]
 
 
+def test_a_lease_whose_end_the_server_forgot_ends_where_the_next_begins():
+    """It would cover the rest of its lane otherwise."""
+    history = a_history()
+    history.moves = [move for move in history.moves if move.move != "reclaim"]
+    bars = data_of(timeline(history, "a run", VALID))["bars"]
+    assert [(bar["to"], bar["outcome"]) for bar in bars] == [(4_100, "forgotten"), (4_500, "completed")]
+
+
 def test_a_simulated_run_is_drawn_by_the_same_hand():
     """Its workers, its virtual time, its faults."""
     simulation = pytest.importorskip("holdfast.chaos.simulation.run")

@@ -1,4 +1,4 @@
-"""A failure mode has a line in the catalogue, a page, its faults and its tests; an invariant has a checker or a reason."""
+"""Each failure mode has its line, page, faults and tests; each invariant has a checker, or a reason for having none."""
 
 import ast
 import re

@@ -2,7 +2,9 @@
 
 import pytest
 
+from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store.keys import effect_field
+from holdfast.jobs.store.moves import Spell
 from holdfast.jobs.store.outcomes import Done, Doubtful, First, Withdrawn
 
 PAID = b"paid\x00 \xff\n done 1 \r\n"
@@ -125,3 +127,38 @@ def test_effects_of_different_names_know_nothing_of_each_other(holder):
     assert moves.begin_effect(held, "mail:again") == First()
     assert moves.begin_effect(held, "mai") == First()
     assert moves.begin_effect(held, "\u20ac line\nbreak") == First()
+
+
+@pytest.mark.parametrize(
+    ("happened", "answer"),
+    [pytest.param(True, Done(PAID), id="it happened"), pytest.param(False, First(), id="it did not")],
+)
+def test_a_doubt_that_a_person_settled_is_none_for_the_next_attempt(pool, holder, happened, answer):
+    """The job was buried in doubt; they found out, said so, and requeued it."""
+    moves, held = holder
+    moves.begin_effect(held, "charge")
+    moves.bury(held, 9, Spell(1, 2), cause="in_doubt", error="")
+    assert pool.entrance.resolve_effect("job-1", "charge", happened=happened, value=PAID) == "resolved"
+    Job.fetch("job-1", connection=pool.redis).requeue()
+    worker = pool.worker("heir")
+    assert worker.moves.begin_effect(worker.hold(), "charge") == answer
+
+
+def test_a_doubt_is_not_settled_while_somebody_is_at_it(pool, holder):
+    """INV-04: the running attempt may be acting at this moment."""
+    moves, held = holder
+    moves.begin_effect(held, "charge")
+    with pool.nothing_changes():
+        assert pool.entrance.resolve_effect("job-1", "charge", happened=False) == "running"
+
+
+@pytest.mark.parametrize("state", ["none", "done"])
+def test_where_there_is_no_doubt_a_person_changes_nothing(pool, holder, state):
+    """INV-07: least of all what is done."""
+    moves, held = holder
+    if state == "done":
+        moves.begin_effect(held, "charge")
+        moves.commit_effect(held, "charge", PAID)
+    with pool.nothing_changes():
+        assert pool.entrance.resolve_effect("job-1", "charge", happened=False) == "no_doubt"
+        assert pool.entrance.resolve_effect("job-2", "charge", happened=True) == "no_doubt"

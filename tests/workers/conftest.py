@@ -77,6 +77,11 @@ class Worker:
         return self._process.pid
 
     @property
+    def has_ended(self):
+        """Whether it is gone, and collected."""
+        return self._process.poll() is not None
+
+    @property
     def log(self):
         return self._log.read_text("utf-8", errors="replace")
 

@@ -93,7 +93,7 @@ def test_poison_that_kills_whole_workers_is_buried_too(start_worker, redis, note
     while ledger.status(poison) != "failed":
         assert time.monotonic() < deadline, f"not buried after {victims} victims"
         worker = start_worker(name="ada", **timing)
-        wait_until(lambda now=worker: not now.family or ledger.status(poison) == "failed", within=30)
+        wait_until(lambda now=worker: now.has_ended or ledger.status(poison) == "failed", within=30)
         victims += 1
     print(f"{len(notes('began'))} workers died of it")
     assert 4 <= len(notes("began")) <= 5  # the first death may pass for an outage
@@ -181,3 +181,19 @@ def test_when_all_died_together_the_next_worker_takes_over_all_of_it(start_worke
     start_worker(name="w0", **timing)
     wait_until(lambda: all(ledger.status(job) == "finished" for job in jobs))
     assert [ledger.number(job, "hf_executions") for job in jobs] == [2, 2, 2]
+
+
+def test_a_pool_replaces_its_dead_and_their_jobs_come_back(start_worker, redis, notes, wait_until, ledger):
+    """FM-001, LIV-02: `rq worker-pool` starts another process; the job is reclaimed, not waited for."""
+    timing = {"lease_ms": 1_000, "renew_ms": 200, "margin_ms": 200, "reap_ms": 100}
+    pool = start_worker(command="worker-pool", options=["-n", "2"], **timing)
+    wait_until(lambda: len(rq.Worker.all(redis)) == 2)
+    job = rq.Queue(connection=redis).enqueue("work.held", notes.path)
+    wait_until(lambda: notes("began"))
+    [busy] = [worker for worker in rq.Worker.all(redis) if worker.get_current_job_id() == job.id]
+    os.kill(busy.pid, signal.SIGKILL)
+    wait_until(lambda: len(notes("began")) == 2, within=5)
+    notes.say_go()
+    wait_until(lambda: ledger.status(job) == "finished")
+    assert ledger.number(job, "hf_executions") == 2
+    wait_until(lambda: pool.log.count(": holdfast ") == 3)

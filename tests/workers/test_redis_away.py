@@ -62,12 +62,13 @@ def test_a_job_that_ends_while_redis_stands_still_is_settled_when_it_goes_on(
 # -- a server that dies and comes back
 
 
+@pytest.mark.parametrize("frozen", [False, True], ids=["dead", "frozen"])
 def test_an_idle_worker_outlives_its_server_without_a_busy_loop(
-    start_ready, server, redis, enqueue, wait_until, ledger
+    start_ready, server, redis, enqueue, wait_until, ledger, frozen
 ):
     """LIV-03: three seconds without a server cost little processor time and few words; then it works again."""
     worker = start_ready(**TIMING)
-    server.kill()
+    (server.pause if frozen else server.kill)()
     wait_until(lambda: "Redis is away" in worker.log)
     before_s = worker.cpu_s
     time.sleep(3)
@@ -75,10 +76,26 @@ def test_an_idle_worker_outlives_its_server_without_a_busy_loop(
     print(f"{1000 * used_s:.0f} ms of processor time in 3 s without Redis, {said} lines of log")
     assert used_s < 0.5
     assert said < 20
-    server.restart()
+    (server.resume if frozen else server.restart)()
+    before = redis.info("stats")["total_connections_received"]
     job = enqueue("work.say", 1)
     wait_until(lambda: ledger.status(job) == "finished")
-    assert "Redis is back" in worker.log
+    wait_until(lambda: "Redis is back" in worker.log)
+    assert redis.info("stats")["total_connections_received"] - before < 30
+
+
+def test_a_job_whose_record_was_flushed_away_is_given_up_and_not_brought_back(
+    start_worker, redis, enqueue, notes, wait_until, ledger, is_alive
+):
+    """FM-029, INV-02: FLUSHALL in the wrong terminal; its horse is stopped, and the worker takes what comes next."""
+    start_worker(**TIMING)
+    job = enqueue("work.held", notes.path)
+    wait_until(lambda: notes("began"))
+    redis.flushall()
+    wait_until(lambda: not is_alive(notes.pids("began")[0]))
+    behind = enqueue("work.say", 1)
+    wait_until(lambda: ledger.status(behind) == "finished")
+    assert list(redis.scan_iter(f"*{job.id}*")) == []
 
 
 def test_a_server_that_restarts_under_a_job_does_not_cost_the_job(

@@ -25,6 +25,7 @@
 -- ARGV     queue_names... where to look, in this order
 -- OUTCOME  claimed  queue job_id execution fence deadline_ms generation record  the job is yours until then
 -- OUTCOME  empty    nothing is due
+-- OUTCOME  again    so much in line could not be taken that this script stopped looking
 -- OUTCOME  closed   why  no claim is let through
 -- OUTCOME  lost     the lease of a replayed claim is gone
 
@@ -184,8 +185,9 @@ end
 local MOST_PASSED_OVER = 100
 
 local function find()
+  local gave_up = false
   for _, queue in ipairs(queue_names) do
-    for _ = 1, MOST_PASSED_OVER do
+    for passed_over = 1, MOST_PASSED_OVER do
       local job_id = redis.call('LPOP', keys.queue(queue))
       if not job_id then
         break
@@ -194,9 +196,10 @@ local function find()
       if may_be_taken(job_id, queue, job) then
         return take(job_id, queue, job)
       end
+      gave_up = gave_up or passed_over == MOST_PASSED_OVER
     end
   end
-  return {'empty'}
+  return {gave_up and 'again' or 'empty'}
 end
 
 -- A write that a server without memory refuses, before anything is taken: no job is begun that could not be ended.
