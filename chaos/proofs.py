@@ -28,7 +28,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-005": (
         "tests/moves/test_enqueue.py::test_an_enqueue_sent_twice_is_one",
         "tests/moves/test_enqueue.py::test_a_key_keeps_a_second_job_out_for_its_horizon",
-        "tests/jobs/test_queue.py::test_an_enqueue_that_is_never_answered_says_that_it_may_be_in_line",
+        "tests/jobs/test_enqueue_once.py::test_an_enqueue_that_is_never_answered_says_that_it_may_be_in_line",
     ),
     "FM-006": (
         "tests/recovery/test_reaper.py::test_a_reaper_that_dies_in_its_turn_delays_the_next_by_one_interval_only",
@@ -42,7 +42,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-008": (
         "tests/moves/test_claim.py::test_a_claim_sent_twice_gets_the_same_job",
         "tests/moves/test_stale.py::test_a_settle_sent_twice_gets_its_first_answer_and_changes_nothing",
-        "tests/jobs/test_queue.py::test_an_enqueue_whose_reply_is_lost_is_one_enqueue",
+        "tests/jobs/test_enqueue_once.py::test_an_enqueue_whose_reply_is_lost_is_one_enqueue",
         "tests/workers/test_redis_refuses.py::test_lost_replies_run_nothing_twice",
         "tests/moves/test_claim.py::test_a_worker_that_never_heard_what_it_was_given_gives_it_back_by_asking_anew",
     ),
@@ -130,7 +130,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "FM-030": (
         "tests/workers/test_redis_refuses.py::test_forgotten_scripts_are_taught_again",
-        "tests/jobs/test_queue.py::test_a_server_that_forgot_our_scripts_is_taught_again",
+        "tests/jobs/test_enqueue_once.py::test_a_server_that_forgot_our_scripts_is_taught_again",
     ),
     "FM-031": (
         "tests/recovery/test_reaper.py::test_a_thousand_dead_leases_hold_the_server_only_briefly_at_a_time",
@@ -195,6 +195,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_commands.py::test_a_name_can_be_used_again_at_once_after_a_kill",
         "tests/workers/test_commands.py::test_the_name_of_a_living_worker_is_refused",
         "tests/workers/test_commands.py::test_the_name_of_a_worker_that_only_sleeps_is_refused",
+        "tests/workers/test_commands.py::test_a_stranger_with_the_pid_of_a_dead_worker_does_not_hold_its_name",
     ),
     "FM-048": (
         "tests/moves/test_claim.py::test_a_claim_that_leaves_jobs_behind_rings_for_the_next_worker",

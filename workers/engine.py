@@ -80,6 +80,7 @@ class Engine:
         face: Face,
         rng: random.Random,
         run_job: Callable[[Lease, dict[bytes, bytes]], int],
+        tell_stopped: Callable[[Lease, dict[bytes, bytes]], int],
     ) -> None:
         self._moves = moves
         self._courier = courier
@@ -93,6 +94,7 @@ class Engine:
         self._tell = tell
         self._face = face
         self._run_job = run_job
+        self._tell_stopped = tell_stopped
         self._hold: Hold | None = None
         #: When the claim under way was first sent: from then on, not from its answer, the lease is counted.
         self._asked_ms = 0
@@ -244,7 +246,16 @@ class Engine:
         ending = hold.horse.ended()
         if ending is not None:
             self._hold = None
-            self._groom.close(hold, ending)
+            if self._groom.close(hold, ending) == "stopped" and hold.record.get(b"stopped_callback_name"):
+                self._send_word(hold)
+
+    def _send_word(self, hold: Hold) -> None:
+        """Let a horse call what a stopped job wants called: app code never runs in the parent."""
+        horse = self._runtime.start_horse(lambda: self._tell_stopped(hold.lease, hold.record))
+        now = self._clock.boot_ms()
+        self._hold = Hold(
+            hold.lease, hold.record, horse, op=0, begun_ms=now, renew_at=now, overdue_at=None, settled_ms=now
+        )
 
     def _obey(self, command: dict[str, Any]) -> None:
         """Do what RQ's send_*_command() asks; ignore, as RQ does, what is asked of a job we do not hold."""

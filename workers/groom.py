@@ -100,7 +100,7 @@ class Groom:
     def do_what_is_due(self, hold: Hold) -> None:
         """End the horse if its time is over, else renew if that is due."""
         now = self._clock.boot_ms()
-        if self._board.execution != hold.op:
+        if self._board.execution != hold.op or hold.settled_ms is not None:
             self._see_off(hold, now)
         elif now >= self._board.stop_by_ms:
             self.stop_horse(hold, "stop-by")
@@ -146,14 +146,15 @@ class Groom:
             hold.horse.thaw()
             self._tell.tell(events.HorseSpared(hold.lease, why))
 
-    def close(self, hold: Hold, ending: Ending) -> None:
-        """Settle what a horse that ended has left unsettled."""
-        if self._board.execution != hold.op:
-            return
+    def close(self, hold: Hold, ending: Ending) -> str:
+        """Settle what a horse that ended has left unsettled; give what that was, empty for nothing."""
+        if self._board.execution != hold.op or hold.settled_ms is not None:
+            return ""
         is_stopping = self._stop.asked and ending.signal is not None
         is_late = self._clock.boot_ms() >= self._board.stop_by_ms
         lease, begun = hold.lease, self._board.begun
-        match hold.why(ending, is_stopping=is_stopping, is_late=is_late):
+        why = hold.why(ending, is_stopping=is_stopping, is_late=is_late)
+        match why:
             case "gone":
                 pass
             case "unharmed":
@@ -167,6 +168,7 @@ class Groom:
             case cause:
                 self.settle(lease, lambda op: self._moves.crash(lease, op, cause=cause), "crashed", cause)
         self._board.execution = 0
+        return why
 
     def _fail(self, hold: Hold, error: str) -> None:
         """Settle for a horse that can no longer do so a failure of its job."""

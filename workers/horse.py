@@ -97,6 +97,13 @@ class Horse:
             return LEASE_ENDED
         return 0
 
+    def tell_stopped(self, lease: Lease, record: dict[bytes, bytes]) -> int:
+        """Call what a job that a person stopped wants called, as RQ does; give the exit code of this process."""
+        job = self._trade.job_class(lease.job_id, connection=self._trade.connection, serializer=self._trade.serializer)
+        job.restore(record)
+        job.execute_stopped_callback(self._trade.death_penalty)
+        return 0
+
     def is_out_of_time(self) -> bool:
         """Tell whether the stop-by moment has come."""
         return self._clock.boot_ms() >= self._board.stop_by_ms

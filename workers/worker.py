@@ -107,6 +107,7 @@ class Worker(rq.Worker):
             face=self._registration,
             rng=self._rng,
             run_job=self._run_in_horse,
+            tell_stopped=lambda lease, record: self._make_horse(lease).tell_stopped(lease, record),
         )
 
     def _make_courier(self, connection: Redis) -> Courier:
@@ -119,7 +120,16 @@ class Worker(rq.Worker):
         )
 
     def _run_in_horse(self, lease: Lease, record: dict[bytes, bytes]) -> int:
-        """Run one job in the child. Nothing of the parent's sockets is used here."""
+        """Run one job in the child."""
+        horse = self._make_horse(lease)
+        guard(
+            lambda: self._board.execution != 0 and horse.is_out_of_time(),
+            lambda: self._board.stop_by_ms - self._clock.boot_ms() if self._board.execution else 1_000,
+        )
+        return horse.run(lease, record)
+
+    def _make_horse(self, lease: Lease) -> Horse:
+        """Make what runs in the child. Nothing of the parent's sockets is used here."""
         self._is_horse = True
         random.seed()
         os.environ["RQ_WORKER_ID"] = self.name
@@ -127,7 +137,7 @@ class Worker(rq.Worker):
         self.procline(f"Processing {lease.job_id} from {lease.queue}")  # type: ignore[no-untyped-call]  # RQ's is untyped
         connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
         scripts = Scripts(connection, record=self.settings.record_moves)
-        horse = Horse(
+        return Horse(
             Trade(
                 connection=self.users_connection,
                 job_class=self.job_class,
@@ -143,11 +153,6 @@ class Worker(rq.Worker):
             self._events,
             self._rng,
         )
-        guard(
-            lambda: self._board.execution != 0 and horse.is_out_of_time(),
-            lambda: self._board.stop_by_ms - self._clock.boot_ms() if self._board.execution else 1_000,
-        )
-        return horse.run(lease, record)
 
     # -- what RQ's worker does, done our way
 

@@ -65,7 +65,7 @@ def count_losses(history: History, plan: Plan) -> Losses:
         finished=tuple(job for job in accepted if job in final and final[job].status == "finished"),
         lost=tuple(job for job in accepted if job not in final or not final[job].places),
         stuck=tuple(job for job in accepted if job in final and final[job].places and final[job].status not in _OVER),
-        failed_unrun=tuple(job for job in failed if job not in begun),
+        failed_unrun=tuple(job for job in failed if job not in begun and job not in may_fail),
         failed_by_fault=tuple(job for job in failed if job not in may_fail and final[job].dead != "in_doubt"),
         in_doubt=tuple(job for job in failed if final[job].dead == "in_doubt"),
         ran_again=tuple(sorted(ran_again & set(accepted))),

@@ -136,6 +136,7 @@ class SimWorker:
             face=SimFace(stage.clock),
             rng=rng,
             run_job=run_job,
+            tell_stopped=lambda *_: 0,
         )
         self.engine.run(Limits())
         return 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -13,12 +15,14 @@ from rich.text import Text
 from holdfast.chaos.sweep.cases import SIDES, Fault, Side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from holdfast.chaos.sweep.judge import Verdict
     from holdfast.chaos.sweep.run import Report, Result
 
-Column = tuple[Fault, Side]
+#: The allowed ends of a job with an effect other than finished, as a small cell spells them.
+_SIGNS = {"in doubt, charged": "?1", "in doubt, not charged": "?0"}
+LEGEND = "finished after 1, 2 ... runs, or stopped in doubt after 1 charge (?1) or none (?0); before · after"
 #: Between these two lines of a page stands what a sweep of this kind has found.
 _BEGIN, _END = "<!-- {} sweep: begin -->", "<!-- {} sweep: end -->"
 
@@ -29,14 +33,14 @@ def works_of(report: Report) -> list[str]:
 
 
 def table_of(report: Report, work: str) -> Table:
-    """Show one kind of work: a row for each boundary, a column for each fault and side."""
-    columns = _columns(report, work)
-    table = Table(title=f"{work}: what became of the job, by where its worker was hurt and how", title_justify="left")
+    """Show one kind of work: a row for each boundary, a column for each fault, before and after in one cell."""
+    table = Table(box=SIMPLE)
     table.add_column("boundary", no_wrap=True)
-    for fault, side in columns:
-        table.add_column(f"{fault}\n{side}".replace("-", "\n"))
+    faults = _faults(report, work)
+    for fault in faults:
+        table.add_column(fault.replace("-", "-\n"))
     for name, row in _rows(report, work):
-        table.add_row(name, *(_coloured(row.get(column, [])) for column in columns))
+        table.add_row(name, *(_coloured(row.get(fault, [])) for fault in faults))
     return table
 
 
@@ -75,29 +79,28 @@ def write(report: Report, kind: str, page: str) -> str:
 def _markdown(report: Report) -> Iterator[str]:
     yield f"{summary_of(report)}."
     for work in works_of(report):
-        columns = _columns(report, work)
+        faults = _faults(report, work)
         yield f"\n**{work}**\n"
-        yield f"| boundary | {' | '.join(f'{fault} {side}' for fault, side in columns)} |"
-        yield "|---" * (len(columns) + 1) + "|"
+        yield f"| boundary | {' | '.join(faults)} |"
+        yield "|---" * (len(faults) + 1) + "|"
         for name, row in _rows(report, work):
-            yield f"| {name} | {' | '.join(_marked(row.get(column, [])) for column in columns)} |"
+            yield f"| {name} | {' | '.join(_marked(row.get(fault, [])) for fault in faults)} |"
     if report.bad:
         yield "\nBad:\n"
         for result in report.bad:
             yield f"- `{result.case}`: {'; '.join(result.verdict.wrongs) or result.verdict.outcome}"
 
 
-def _columns(report: Report, work: str) -> list[Column]:
-    seen = {(result.case.fault, result.case.side) for result in _of(report, work)}
-    return [(fault, side) for fault, sides in SIDES.items() for side in sides if (fault, side) in seen]
+def _faults(report: Report, work: str) -> list[Fault]:
+    seen = {result.case.fault for result in _of(report, work)}
+    return [fault for fault in SIDES if fault in seen]
 
 
-def _rows(report: Report, work: str) -> Iterator[tuple[str, dict[Column, list[Result]]]]:
-    """Give the boundaries in the order of the requests, each with its results: one for each number of queues."""
-    rows: dict[str, dict[Column, list[Result]]] = {}
+def _rows(report: Report, work: str) -> Iterator[tuple[str, dict[Fault, list[Result]]]]:
+    """Give the boundaries in the order of the requests, each with its results by fault."""
+    rows: dict[str, dict[Fault, list[Result]]] = {}
     for result in _of(report, work):
-        row = rows.setdefault(result.case.boundary, {})
-        row.setdefault((result.case.fault, result.case.side), []).append(result)
+        rows.setdefault(result.case.boundary, {}).setdefault(result.case.fault, []).append(result)
     yield from rows.items()
 
 
@@ -105,14 +108,33 @@ def _of(report: Report, work: str) -> list[Result]:
     return [result for result in report.results if result.case.setting.work == work]
 
 
-def _words(results: Iterable[Result]) -> list[str]:
-    """Say what became of one cell: once if the number of queues made no difference."""
-    by_word: dict[str, list[int]] = {}
+def _cell(results: Sequence[Result], spell: Callable[[Verdict], str]) -> list[tuple[str, str]]:
+    """Say of each side what became of the job; of both together where it made no difference."""
+    by_side = {
+        side: _of_all_queues([result for result in results if result.case.side is side], spell)
+        for side in Side
+        if any(result.case.side is side for result in results)
+    }
+    if len(set(by_side.values())) == 1:
+        return [("", next(iter(by_side.values())))]
+    return list(by_side.items())
+
+
+def _of_all_queues(results: Sequence[Result], spell: Callable[[Verdict], str]) -> str:
+    by_word: dict[str, list[str]] = {}
     for result in results:
-        by_word.setdefault(_word(result.verdict), []).append(result.case.setting.queues)
+        by_word.setdefault(spell(result.verdict), []).append(f"{result.case.setting.queues}q")
     if len(by_word) == 1:
-        return list(by_word)
-    return [f"{word} ({', '.join(f'{queues}q' for queues in sorted(of))})" for word, of in by_word.items()]
+        return next(iter(by_word))
+    return ", ".join(f"{word} ({' '.join(sorted(queues))})" for word, queues in by_word.items())
+
+
+def _sign(verdict: Verdict) -> str:
+    """Spell an outcome for a terminal, where cells are small."""
+    if not verdict.is_good:
+        return _word(verdict)
+    runs = re.fullmatch(r"(\d+) runs?", verdict.outcome)
+    return runs[1] if runs else _SIGNS.get(verdict.outcome, verdict.outcome)
 
 
 def _word(verdict: Verdict) -> str:
@@ -120,11 +142,10 @@ def _word(verdict: Verdict) -> str:
 
 
 def _coloured(results: Sequence[Result]) -> Text:
-    if all(result.verdict.is_good for result in results):
-        return Text("\n".join(_words(results)) or "-", style="" if results else "dim")
-    return Text("\n".join(_words(results)), style="bold white on red")
+    told = " · ".join(word for _, word in _cell(results, _sign)) or "-"
+    return Text(told, style="" if all(result.verdict.is_good for result in results) else "bold white on red")
 
 
 def _marked(results: Sequence[Result]) -> str:
-    told = "; ".join(_words(results)) or "-"
+    told = "; ".join(f"{side}: {word}" if side else word for side, word in _cell(results, _word)) or "-"
     return told if all(result.verdict.is_good for result in results) else f"**{told}**"

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from holdfast.chaos.server import NoServer
 from holdfast.chaos.sweep.cases import Slice
-from holdfast.chaos.sweep.report import reproductions, summary_of, table_of, works_of, write
+from holdfast.chaos.sweep.report import LEGEND, reproductions, summary_of, table_of, works_of, write
 from holdfast.chaos.sweep.run import NoBaseline, Report, Result, run_sweep
 from holdfast.chaos.sweep.stock import STOCK
 from holdfast.chaos.sweep.works import OURS
@@ -34,6 +34,7 @@ def show(*, part: str | None, only: str | None, stock: bool, jobs: int, report: 
         console.print(f"[red]{escape(str(error))}[/]")
         return 2
     for work in works_of(found):
+        console.print(f"[bold]{work}[/]: {LEGEND}")
         console.print(table_of(found, work))
     for line in reproductions(found, " --stock" if stock else ""):
         console.print(line, soft_wrap=True)

@@ -35,6 +35,32 @@ def test_a_success_callback_that_breaks_makes_the_job_a_failure(start_worker, re
     assert notes("failure") == ["failure RuntimeError the callback broke"]
 
 
+def test_a_failure_callback_that_breaks_is_what_a_person_is_told(start_worker, redis, notes, ledger):
+    """As in RQ: its error stands in place of the job's own, which it names as its cause."""
+    job = rq.Queue(connection=redis).enqueue("work.noted_boom", notes.path, on_failure=Callback("work.spoil_failure"))
+    assert start_worker(options=["--burst"]).wait() == 0
+    assert ledger.status(job) == "failed"
+    assert "that callback broke too" in job.latest_result().exc_string
+
+
+def test_a_callback_that_hangs_is_ended_by_its_own_timeout(start_worker, redis, notes, ledger):
+    """FM-014: the job's timeout is for the job; the mail server that does not answer has one of its own."""
+    told = Callback("work.hang", timeout=1)
+    job = rq.Queue(connection=redis).enqueue("work.noted_nap", notes.path, 0, on_success=told)
+    assert start_worker(options=["--burst"]).wait() == 0
+    assert (ledger.status(job), notes("hanging")) == ("failed", ["hanging"])
+    assert "JobTimeoutException" in job.latest_result().exc_string
+
+
+def test_each_failed_attempt_is_told(start_worker, redis, notes, ledger):
+    """As in RQ: on_failure comes with every attempt, also with those that are tried again."""
+    rq.Queue(connection=redis).enqueue(
+        "work.noted_boom", notes.path, retry=rq.Retry(max=1), on_failure=Callback("work.on_failure")
+    )
+    assert start_worker(options=["--burst"]).wait() == 0
+    assert notes("failure") == ["failure ValueError boom"] * 2
+
+
 def test_a_job_is_tried_as_often_as_its_app_asked_and_then_kept(start_worker, redis, notes, wait_until, ledger):
     """INV-09: RQ's Retry(max=2) is three attempts, and the last error is what a person finds."""
     start_worker()

@@ -98,10 +98,10 @@ def test_forgotten_scripts_are_taught_again(start_worker, redis, enqueue, wait_u
     assert {ledger.number(job, "hf_executions") for job in jobs} == {1}
 
 
-def test_connections_that_are_cut_all_the_time_cost_no_job(start_worker, redis, enqueue, wait_until, ledger):
+def test_connections_that_are_cut_all_the_time_cost_no_job(start_ready, redis, enqueue, wait_until, ledger):
     """INV-10, FM-008: a load balancer that drops connections; each operation is asked again under its own number."""
     for name in ("one", "two"):
-        start_worker(name=name, **PATIENT)
+        start_ready(name=name, **PATIENT)
     jobs = [enqueue("work.say", number) for number in range(60)]
 
     def all_done():

@@ -224,6 +224,15 @@ def spoil_success(job, connection, result):
     raise RuntimeError("the callback broke")
 
 
+def spoil_failure(job, connection, kind, error, trace):
+    raise RuntimeError("that callback broke too")
+
+
+def hang(job, connection, result):
+    note(job.args[0], "hanging")
+    time.sleep(60)
+
+
 def noted_boom(path):
     note(path, f"began {os.getpid()}")
     raise ValueError("boom")
