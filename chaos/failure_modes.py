@@ -28,8 +28,9 @@ class FailureMode:
 def _mode(
     number: str, title: str, threatens: str, *, simulated: str = "", staged: str = "", not_here: str = ""
 ) -> FailureMode:
-    words = (tuple(each.split()) for each in (threatens, simulated, staged))
-    return FailureMode(number, title, *words, not_here)
+    return FailureMode(
+        number, title, tuple(threatens.split()), tuple(simulated.split()), tuple(staged.split()), not_here
+    )
 
 
 MODES: tuple[FailureMode, ...] = (

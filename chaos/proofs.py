@@ -28,7 +28,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-005": (
         "tests/moves/test_enqueue.py::test_an_enqueue_sent_twice_is_one",
         "tests/moves/test_enqueue.py::test_a_key_keeps_a_second_job_out_for_its_horizon",
-        "tests/jobs/test_enqueue_once.py::test_an_enqueue_that_is_never_answered_says_that_it_may_be_in_line",
+        "tests/jobs/test_queue.py::test_an_enqueue_that_is_never_answered_says_that_it_may_be_in_line",
     ),
     "FM-006": (
         "tests/recovery/test_reaper.py::test_a_reaper_that_dies_in_its_turn_delays_the_next_by_one_interval_only",
@@ -42,7 +42,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-008": (
         "tests/moves/test_claim.py::test_a_claim_sent_twice_gets_the_same_job",
         "tests/moves/test_stale.py::test_a_settle_sent_twice_gets_its_first_answer_and_changes_nothing",
-        "tests/jobs/test_enqueue_once.py::test_an_enqueue_whose_reply_is_lost_is_one_enqueue",
+        "tests/jobs/test_queue.py::test_an_enqueue_whose_reply_is_lost_is_one_enqueue",
         "tests/workers/test_redis_refuses.py::test_lost_replies_run_nothing_twice",
         "tests/moves/test_claim.py::test_a_worker_that_never_heard_what_it_was_given_gives_it_back_by_asking_anew",
     ),
@@ -126,11 +126,12 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "FM-029": (
         "tests/workers/test_stock_tools.py::test_a_job_deleted_while_it_runs_is_not_brought_back",
+        "tests/workers/test_redis_away.py::test_a_job_whose_record_was_flushed_away_is_given_up_and_not_brought_back",
         "tests/workers/test_in_a_job.py::test_a_redis_that_was_emptied_knows_its_workers_again_soon",
     ),
     "FM-030": (
         "tests/workers/test_redis_refuses.py::test_forgotten_scripts_are_taught_again",
-        "tests/jobs/test_enqueue_once.py::test_a_server_that_forgot_our_scripts_is_taught_again",
+        "tests/jobs/test_queue.py::test_a_server_that_forgot_our_scripts_is_taught_again",
     ),
     "FM-031": (
         "tests/recovery/test_reaper.py::test_a_thousand_dead_leases_hold_the_server_only_briefly_at_a_time",

@@ -69,6 +69,9 @@ def shrink(plan: Plan, violates: Callable[[Run], bool], *, most: int = 500) -> P
     smaller = plan.with_strikes(run.strikes)
     if not tries.fails(smaller):
         raise Unshrinkable(f"seed {plan.seed} violates, and its strikes alone do not: a run is not repeatable")
+    # A run lasts at least as long as its storm, and each of the runs to come is that much shorter.
+    shorter = replace(smaller, storm_us=max((line.us for line in run.history.of("fault")), default=0) + 1)
+    smaller = shorter if tries.fails(shorter) else smaller
     while True:
         before = smaller
         for part in (_fewer_strikes, _fewer_jobs, _fewer_actors, _simpler_jobs):

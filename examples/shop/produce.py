@@ -19,9 +19,7 @@ def enqueue_orders(connection: Redis, orders: Iterable[Order] | None = None) -> 
     queues = {name: Queue(name, connection=connection) for name in ("high", "default")}
     retry = Retry(max=3, interval=1)
     jobs = [
-        queues[order.queue].enqueue(
-            fulfil, order.order_id, order.cents, job_id=f"fulfil-{order.order_id}", retry=retry
-        )
+        queues[order.queue].enqueue(fulfil, order.order_id, order.cents, job_id=f"fulfil-{order.order_id}", retry=retry)
         for order in (read_orders() if orders is None else orders)
     ]
     return [job.id for job in jobs]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Word: TypeAlias = str | int | float | bytes
 
+#: What stands before every move, each knowing those before it.
+SHARED = ("_prelude.lua", "_endings.lua", "_chores.lua")
+
 _LINE = re.compile(r"^-- (?P<tag>KEYS|ARGV|OUTCOME) +(?P<name>\w+)(?P<rest>\.\.\.)?(?: +(?P<text>.*))?$")
 
 
@@ -97,7 +100,7 @@ class Script:
 def load(*, record: bool = False) -> dict[str, Script]:
     """Read all moves. With `record`, each also writes itself to the stream of moves."""
     folder = files(__package__) / "lua"
-    prelude = (folder / "_prelude.lua").read_text("utf-8")
+    prelude = "".join((folder / name).read_text("utf-8") for name in SHARED)
     head = f"local RECORD = {'true' if record else 'false'}\n{keys.lua()}{prelude}"
     scripts = {}
     for file in folder.iterdir():

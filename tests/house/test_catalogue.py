@@ -105,9 +105,12 @@ def test_a_page_names_the_faults_of_its_mode_or_says_why_there_are_none(pages):
 
 
 def test_each_test_that_is_named_as_a_proof_exists(tests, house):
-    """In that file, under that name."""
+    """In that file, under that name; one that has moved is said to be where it is now."""
     named = {test for proofs in PROOFS.values() for test in proofs}
-    house.finds_none(named - set(tests))
+    now_in = {test.partition("::")[2]: test.partition("::")[0] for test in tests}
+    house.finds_none(
+        f"{test} is in {now_in.get(test.partition('::')[2], 'no file')}" for test in named if test not in tests
+    )
 
 
 def test_a_page_names_the_proofs_of_its_mode_and_no_others(pages):

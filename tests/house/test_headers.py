@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from holdfast.jobs.store.keys import FAMILIES
-from holdfast.jobs.store.scripts import read_header
+from holdfast.jobs.store.scripts import SHARED, read_header
 
 LUA = Path(__file__).parents[2] / "jobs/store/lua"
-PRELUDE = LUA / "_prelude.lua"
 SCRIPTS = sorted(LUA.glob("[!_]*.lua"))
 
 _TEXT_OR_COMMENT = re.compile(r"""('(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")|--[^\n]*""")
@@ -116,7 +115,7 @@ def source(file):
 
 @pytest.fixture(scope="module")
 def prelude():
-    return PRELUDE.read_text("utf-8")
+    return "".join((LUA / name).read_text("utf-8") for name in SHARED)
 
 
 def test_there_are_scripts_to_check():

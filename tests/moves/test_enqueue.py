@@ -8,6 +8,7 @@ from holdfast.jobs.rq_surface import DuplicateJobError, Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Duplicate, Queued, Scheduled
 from holdfast.jobs.store.upkeep import Placement
+from tests.moves.pool import Worker
 
 NEW = {"status": "queued", "place": "queue default", "ttl_s": None}
 
@@ -139,13 +140,26 @@ def test_an_id_enqueued_while_it_is_worked_on_waits_for_its_turn(pool):
     assert claimed.record[b"created_at"] == b"made by a2"
 
 
-def test_an_id_enqueued_elsewhere_while_it_is_worked_on_goes_where_it_was_sent(pool):
-    """INV-02: the producer named the queue, and the settle is what puts it there."""
+@pytest.mark.parametrize(
+    "end",
+    [
+        *(
+            pytest.param(getattr(Worker, name), id=name)
+            for name in ("complete", "postpone", "bury", "give_back", "crash")
+        ),
+        pytest.param(lambda worker, held: worker.claim(), id="asked anew"),
+        pytest.param(lambda worker, held: None, id="died"),
+    ],
+)
+def test_an_id_enqueued_elsewhere_while_it_is_worked_on_goes_where_it_was_sent(pool, end):
+    """INV-02: the producer named the queue, and whatever ends the lease puts the job there."""
     pool.enqueue("job-1", "slow")
     worker = pool.worker()
     held = worker.hold("slow")
     pool.enqueue("job-1", "quick")
-    worker.complete(held)
+    end(worker, held)
+    pool.time_passes(10_001)
+    pool.reap()
     assert pool.places("job-1") == ["queue quick"]
     pool.enqueue("job-1", "quick")
     assert pool.places("job-1") == ["queue quick"]

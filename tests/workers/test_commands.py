@@ -9,7 +9,9 @@ from rq.command import send_command, send_kill_horse_command, send_shutdown_comm
 from rq.job import Callback
 from rq.suspension import resume, suspend
 
+from holdfast.chaos.proxy import DelayReply, FaultProxy, Pass
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.scripts import load
 
 pytestmark = pytest.mark.processes
 
@@ -75,6 +77,33 @@ def test_an_app_hears_that_its_job_was_stopped(start_worker, redis, notes, wait_
     wait_until(lambda: ledger.status(job) == "stopped")
     wait_until(lambda: notes("stopped"), within=3)
     assert notes("failure") == []
+
+
+def test_a_second_stop_does_not_cut_short_what_the_first_set_off(start_worker, redis, notes, wait_until, ledger):
+    """FM-050: the callback of a stopped job cleans up after it; to ask twice must not leave half of that."""
+    worker = start_worker()
+    job = rq.Queue(connection=redis).enqueue("work.held", notes.path, on_stopped=Callback("work.on_stopped_slowly"))
+    wait_until(lambda: notes("began"))
+    send_command(redis, worker.name, "stop-job", job_id=job.id)
+    wait_until(lambda: notes("cleaning"))
+    send_command(redis, worker.name, "stop-job", job_id=job.id)
+    wait_until(lambda: notes("cleaned"), within=3)
+    assert len(notes("cleaning")) == 1
+
+
+def test_a_stop_that_came_too_late_tells_nobody(start_worker, server, redis, notes, wait_until, ledger):
+    """INV-06, FM-008: the job had finished, its horse had not heard so yet; it is finished, and was not stopped."""
+    complete = redis.script_load(load(record=True)["complete"].text).encode()
+    with FaultProxy(("127.0.0.1", server.port)) as proxy:
+        proxy.rule = lambda request: DelayReply(1_000) if complete in request.words else Pass()
+        worker = start_worker(url=proxy.url, lease_ms=8_000)
+        queue = rq.Queue(connection=redis)
+        job = queue.enqueue("work.noted_nap", notes.path, 0, on_stopped=Callback("work.on_stopped"))
+        wait_until(lambda: ledger.status(job) == "finished")
+        send_command(redis, worker.name, "stop-job", job_id=job.id)
+        behind = queue.enqueue("work.say", 1)
+        wait_until(lambda: ledger.status(behind) == "finished")
+    assert (ledger.status(job), notes("stopped")) == ("finished", [])
 
 
 def test_killing_a_horse_fails_its_job_and_nothing_else(start_worker, redis, notes, wait_until, ledger, is_alive):

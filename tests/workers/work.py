@@ -220,6 +220,12 @@ def on_stopped(job, connection):
     note(job.args[0], "stopped")
 
 
+def on_stopped_slowly(job, connection):
+    note(job.args[0], "cleaning")
+    time.sleep(1)
+    note(job.args[0], "cleaned")
+
+
 def spoil_success(job, connection, result):
     raise RuntimeError("the callback broke")
 

@@ -1,0 +1,40 @@
+-- Shared by what the fleet does for all.
+
+-- A chore belongs to the fleet: whoever comes first when it is due does it, the others are told how long to wait.
+local function not_my_turn(chore, every_ms)
+  if tonumber(every_ms) <= 0 then
+    return nil
+  end
+  local left_ms = tonumber(redis.call('GET', keys.turn(chore)) or 0) - now_ms
+  -- Further off than the interval: the server's clock went back, and nothing may wait for it to catch up.
+  if left_ms > 0 and left_ms <= tonumber(every_ms) then
+    return {'not_due', whole(left_ms)}
+  end
+  -- See refusal(): repairs must fit on a server without memory, too.
+  redis.call('PERSIST', keys.turn(chore))
+  redis.call('SET', keys.turn(chore), whole(now_ms + every_ms))
+  return nil
+end
+
+-- Where chores look: every queue RQ knows, and every one that ever had a lease, even if RQ forgot it.
+local function known_queues()
+  local names = redis.call('SMEMBERS', keys.leased())
+  local seen = {}
+  for _, name in ipairs(names) do
+    seen[name] = true
+  end
+  for _, key in ipairs(redis.call('SMEMBERS', keys.queues())) do
+    local name = string.sub(key, #keys.queue('') + 1)
+    if not seen[name] then
+      names[#names + 1] = name
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+-- This life of the server; empty where it does not say.
+local function server_run()
+  local info = redis.pcall('INFO', 'server')
+  return type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+end

@@ -1,0 +1,153 @@
+-- Shared by the moves that end a lease: results, dependents, the next generation, the dead.
+
+local RESULT = {successful = 1, failed = 2, retried = 4, max_retries_exceeded = 5}
+
+-- The outcome as RQ writes it. `ttl` in seconds; none keeps the stream for ever, as RQ does for failures.
+local function add_result(job_id, kind, worker, execution, started, ended, what, value, ttl)
+  local entry = {'type', RESULT[kind], 'worker_name', worker, 'execution_id', execution,
+    'execution_started_at', started, 'execution_ended_at', ended}
+  if value ~= '' then
+    append(entry, what, value)
+  end
+  redis.call('XADD', keys.results(job_id), 'MAXLEN', '~', 10, '*', unpack(entry))
+  if ttl == '' or ttl == '-1' then
+    redis.call('PERSIST', keys.results(job_id))
+  else
+    redis.call('EXPIRE', keys.results(job_id), ttl)
+  end
+end
+
+local function forget_after(job_id, ttl)
+  if tonumber(ttl) > 0 then
+    redis.call('EXPIRE', keys.job(job_id), ttl)
+    redis.call('EXPIRE', keys.dependents(job_id), ttl)
+    redis.call('EXPIRE', keys.dependencies(job_id), ttl)
+  end
+end
+
+local function expiry_score(ttl)
+  if tonumber(ttl) < 0 then
+    return '+inf'
+  end
+  return whole(now_s + ttl)
+end
+
+local function dependencies_are_met(dependent_id, parent_id, allows_failure)
+  for _, id in ipairs(redis.call('SMEMBERS', keys.dependencies(dependent_id))) do
+    if id ~= parent_id then
+      local status = redis.call('HGET', keys.job(id), 'status')
+      if status and status ~= 'finished' and not (status == 'failed' and allows_failure) then
+        return false
+      end
+    end
+  end
+  return true
+end
+
+-- In the same script as the parent's end, so that no crash can leave a child waiting for ever.
+local function release_dependents(parent_id, parent_failed, stamp)
+  local dependents = redis.call('SMEMBERS', keys.dependents(parent_id))
+  -- A set has no order of its own: without one, which child runs first would change from server to server.
+  table.sort(dependents)
+  for _, id in ipairs(dependents) do
+    local job = redis.call('HMGET', keys.job(id), 'status', 'origin', 'allow_dependency_failures', 'enqueue_at_front', 'hf_moves')
+    local allows_failure = job[3] == '1'
+    if job[1] == 'deferred' and (allows_failure or not parent_failed) and dependencies_are_met(id, parent_id, allows_failure) then
+      local fields = {'status', 'queued', 'enqueued_at', stamp}
+      journal(fields, job[5], 'released', parent_id, '')
+      redis.call('HSET', keys.job(id), unpack(fields))
+      redis.call('ZREM', keys.deferred(job[2]), id)
+      redis.call('SADD', keys.queues(), keys.queue(job[2]))
+      put_in_line(id, job[2], job[4] == '1')
+      redis.call('SREM', keys.dependents(parent_id), id)
+      tell('released', id, job[2], '', '', 'queued', parent_id)
+    end
+  end
+end
+
+local function keep_for_ever(job_id)
+  redis.call('PERSIST', keys.job(job_id))
+  redis.call('PERSIST', keys.results(job_id))
+  redis.call('PERSIST', keys.dependents(job_id))
+end
+
+-- The same id was enqueued while this execution held it, or it repeats: in line as a generation of its own, where
+-- the last producer wanted it.
+local function begin_again(job_id, stamp, delay_ms)
+  local job = redis.call('HMGET', keys.job(job_id), 'origin', 'hf_again')
+  local queue, due_ms = job[1], math.max(now_ms + delay_ms, tonumber(job[2] or 0))
+  keep_for_ever(job_id)
+  redis.call('HDEL', keys.job(job_id), 'hf_again', 'hf_next_run_ms')
+  if due_ms > now_ms then
+    redis.call('HSET', keys.job(job_id), 'status', 'scheduled')
+    put_off(job_id, queue, due_ms)
+    return 'scheduled'
+  end
+  redis.call('HSET', keys.job(job_id), 'status', 'queued', 'enqueued_at', stamp)
+  put_in_line(job_id, queue, false)
+  return 'queued'
+end
+
+-- An id goes in among those that are kept for a while, and two whose time is over go out: so the set stays as small as
+-- what it stands for, and no script is ever held up by what has piled up.
+local function keep_until(set, job_id, ttl)
+  redis.call('ZADD', set, expiry_score(ttl), job_id)
+  for _, old in ipairs(redis.call('ZRANGEBYSCORE', set, 0, whole(now_s), 'LIMIT', 0, 2)) do
+    redis.call('ZREM', set, old)
+  end
+end
+
+local DEFAULT_FAILURE_TTL = '31536000'
+
+-- Failed for good, kept for a person with its cause. `obituary` is RQ's exc_string, already compressed.
+local function lay_to_rest(job_id, queue, execution, worker, status, cause, stamp, started, ended, obituary)
+  local kept = redis.call('HMGET', keys.job(job_id), 'failure_ttl', 'hf_again')
+  local ttl = kept[1] or DEFAULT_FAILURE_TTL
+  redis.call('HSET', keys.job(job_id), 'status', status, 'ended_at', stamp, 'hf_ended', 'failed',
+    'hf_dead', cause, 'hf_retry_state', 'EXHAUSTED')
+  redis.call('HDEL', keys.job(job_id), 'hf_next_run_ms')
+  add_result(job_id, 'failed', worker, execution, started, ended, 'exc_string', obituary, kept[1] or '')
+  if kept[2] then
+    return begin_again(job_id, stamp, 0)
+  end
+  keep_until(keys.failed(queue), job_id, ttl)
+  -- As in RQ, what waits for a stopped job goes on waiting.
+  if status == 'failed' then
+    release_dependents(job_id, true, stamp)
+  end
+  forget_after(job_id, ttl)
+  return status
+end
+
+-- What a death costs a job: nothing the first time it was spared, else one of its crashes; then the line, further
+-- back and later each time, so that poison never holds the queue's head; then the dead.
+local function after_death(move, job_id, queue, execution, fence, worker, cause, budget, charged, stamp, epoch, obituary)
+  local job = redis.call('HMGET', keys.job(job_id), 'hf_crashes', 'hf_crashes_max', 'hf_moves', 'hf_again')
+  local crashes = (tonumber(job[1]) or 0) + (charged and 1 or 0)
+  local most = tonumber(job[2] or budget)
+  local fields = {'hf_crashes', crashes, 'hf_last_crash', cause}
+  local started = redis.call('HGET', keys.execution(job_id, execution), 'created_at') or epoch
+  journal(fields, job[3], move, worker, execution .. ' ' .. cause)
+  redis.call('HSET', keys.job(job_id), unpack(fields))
+  end_execution(job_id, queue, execution, worker)
+  if job[4] then
+    tell(move, job_id, queue, execution, fence, begin_again(job_id, stamp, 0), worker)
+    return move
+  end
+  if crashes > most or most == 0 then
+    local why = most == 0 and 'interrupted' or 'crashes'
+    lay_to_rest(job_id, queue, execution, worker, 'failed', why, stamp, started, epoch, obituary)
+    tell(move, job_id, queue, execution, fence, 'failed', worker)
+    return 'buried'
+  end
+  local delay_ms = crashes > 1 and math.min(1000 * 2 ^ (crashes - 2), 60000) or 0
+  if delay_ms > 0 then
+    redis.call('HSET', keys.job(job_id), 'status', 'scheduled', 'hf_next_run_ms', whole(now_ms + delay_ms))
+    put_off(job_id, queue, now_ms + delay_ms)
+  else
+    redis.call('HSET', keys.job(job_id), 'status', 'queued')
+    put_in_line(job_id, queue, false)
+  end
+  tell(move, job_id, queue, execution, fence, delay_ms > 0 and 'scheduled' or 'queued', worker)
+  return move
+end

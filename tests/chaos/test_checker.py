@@ -1,0 +1,127 @@
+"""The judge, on histories written by hand: a clean one, and for each promise one that breaks it."""
+
+from dataclasses import replace
+
+import pytest
+
+from holdfast.chaos.checker import CHECKS, Terms, judge
+from holdfast.chaos.history import History, Line, Move, Place
+
+TERMS = Terms(
+    lease_ms=4_000,
+    reap_ms=500,
+    crashes=3,
+    effects=frozenset({"j"}),
+    delays_ms=(("j", 1_000),),
+    at_most_once=frozenset({"once"}),
+)
+
+
+def move(ms, word, execution="", fence=0, to="started", job="j"):
+    return Move(ms, word, job, "q", execution, fence, to, "w1")
+
+
+def line(ms, who, did, execution="", fence=0, detail="", job="j"):
+    return Line(ms * 1_000, who, did, job, execution, fence, detail)
+
+
+def clean():
+    """A job that is due in a second, whose first worker dies, and which is done by the second."""
+    return History(
+        lines=[
+            line(0, "p1", "enqueue"),
+            line(1, "p1", "accepted"),
+            line(1_101, "w1", "claimed", "A", 7),
+            line(1_102, "w1.h1", "begin", "A", 7),
+            line(6_102, "w2", "reclaimed", "A", 7, "1 ms late"),
+            line(6_201, "w2", "claimed", "B", 8),
+            line(6_202, "w2.h1", "begin", "B", 8),
+            line(6_204, "w2.h1", "act", "B", 8, "j:1:act"),
+            line(6_301, "w2.h1", "completed", "B", 8),
+        ],
+        moves=[
+            move(0, "enqueue", to="scheduled"),
+            move(1_000, "promote", to="queued"),
+            move(1_100, "claim", "A", 7),
+            move(2_100, "renew", "A", 7),
+            move(6_101, "reclaim", "A", 7, "queued"),
+            move(6_200, "claim", "B", 8),
+            move(6_203, "begin_effect", "B", 8, "act"),
+            move(6_300, "complete", "B", 8, "finished"),
+        ],
+        final={"j": Place("finished", ("finished",), "finished", executions=2, crashes=1)},
+    )
+
+
+def change_move(at, **changes):
+    def change(history):
+        history.moves[at] = replace(history.moves[at], **changes)
+
+    return change
+
+
+def change_place(**changes):
+    def change(history):
+        history.final["j"] = replace(history.final["j"], **changes)
+
+    return change
+
+
+def add_moves(*moves):
+    return lambda history: history.moves.extend(moves)
+
+
+def add_lines(*lines):
+    return lambda history: history.lines.extend(lines)
+
+
+#: invariant, what goes wrong, and the change that makes the clean history show it.
+BREAKS = [
+    ("INV-01", "the record is gone", lambda history: history.final.clear()),
+    ("INV-01", "it is in no place", change_place(places=())),
+    ("INV-02", "finished, and still at work", change_place(places=("finished", "wip"))),
+    ("INV-02", "an entry without a job", lambda history: history.ghosts.append("x in ['line']")),
+    ("INV-03", "the second fence is the first again", change_move(5, fence=7)),
+    ("INV-03", "two claimants heard one fence", add_lines(line(7_000, "w3", "claimed", "C", 8))),
+    ("INV-04", "claimed while held", change_move(4, move="renew")),
+    ("INV-04", "completed by the first holder", change_move(7, execution="A", fence=7)),
+    ("INV-05", "reclaimed a ms early", change_move(4, ms=6_099)),
+    ("INV-06", "claimed once it was finished", add_moves(move(6_400, "claim", "C", 9))),
+    ("INV-07", "acted twice", add_lines(line(6_205, "w2.h1", "act", "B", 8, "j:1:act"))),
+    ("INV-07", "finished and never acted", lambda history: history.lines.pop(7)),
+    ("INV-09", "an execution is not counted", change_place(executions=1)),
+    ("INV-09", "a crash that nobody died of", change_place(crashes=2)),
+    (
+        "INV-09",
+        "began twice, and may once",
+        add_lines(*(line(ms, "w1.h1", "begin", "C", 9, job="once") for ms in (1, 2))),
+    ),
+    ("INV-10", "told completed, and was not", change_move(7, move="bury", to="failed")),
+    ("INV-10", "one claim answered with two jobs", add_moves(move(6_300, "claim", "B", 9, job="k"))),
+    ("INV-10", "accepted, and never arrived", change_move(0, job="k")),
+    ("INV-10", "stopped once it had ended", add_lines(line(6_400, "w2", "stopped horse", "B", 8, "grace"))),
+    ("INV-11", "one enqueue, two jobs", add_moves(move(6_400, "enqueue", to="queued"))),
+    ("INV-12", "in line a ms early", change_move(1, ms=999)),
+    ("LIV-01", "in line for ever", change_place(status="queued", places=("line",))),
+    ("LIV-02", "found dead after three seconds", add_lines(line(9_000, "w2", "reclaimed", "A", 7, "3000 ms late"))),
+]
+
+
+def test_a_clean_history_is_valid():
+    """A death, a reclaim and a second attempt are no violation."""
+    assert judge(clean(), replace(TERMS, at_most_once=frozenset())) == []
+
+
+@pytest.mark.parametrize(("invariant", "what", "change"), BREAKS, ids=[f"{inv}: {what}" for inv, what, _ in BREAKS])
+def test_a_broken_promise_is_named(invariant, what, change):
+    """The change alone makes the difference."""
+    history = clean()
+    if what.startswith("began"):
+        history.final["once"] = Place("finished", ("finished",))
+    change(history)
+    assert invariant in {violation.invariant for violation in judge(history, TERMS)}
+
+
+def test_every_check_is_seen_to_fail():
+    """A check without a history that breaks it may be blind."""
+    assert {invariant for invariant, _, _ in BREAKS} >= set(CHECKS)
