@@ -217,7 +217,6 @@ def _deaths(moves: list[Move]) -> int:
 @check("INV-10")
 def truthful_answers(history: History, _: Terms) -> Iterator[Violation]:
     """Who was told "done" is on the server's record once; who was refused is not on it."""
-    claims = Counter(move.execution for move in history.moves if move.move == "claim")
     settled: dict[str, list[str]] = defaultdict(list)
     for move in history.moves:
         if move.move in _ENDS:
@@ -231,18 +230,23 @@ def truthful_answers(history: History, _: Terms) -> Iterator[Violation]:
     for execution, ends in settled.items():
         if len(ends) > 1:
             yield Violation("INV-10", execution, f"settled more than once: {ends}")
-    for execution, count in claims.items():
-        if count > 1:
-            yield Violation("INV-10", execution, f"one claim was answered with {count} jobs")
     enqueued = {move.job for move in history.moves if move.move == "enqueue"}
     for job in _accepted(history):
         if job not in enqueued:
             yield Violation("INV-10", job, "accepted, and not on the server's record")
+    yield from _answered_twice(history)
     yield from _stopped_in_vain(history)
 
 
+def _answered_twice(history: History) -> Iterator[Violation]:
+    """Find claims that got more than one job: an execution is an attempt at one."""
+    for execution, count in Counter(move.execution for move in history.moves if move.move == "claim").items():
+        if count > 1:
+            yield Violation("INV-10", execution, f"one claim was answered with {count} jobs")
+
+
 def _stopped_in_vain(history: History) -> Iterator[Violation]:
-    """A horse is never stopped for an execution that it has been told it ended."""
+    """Find horses that were stopped for an execution that they had been told they ended."""
     ended: set[str] = set()
     for line in history.lines:
         if line.did in {"completed", "postponed"}:

@@ -246,7 +246,7 @@ class Engine:
         ending = hold.horse.ended()
         if ending is not None:
             self._hold = None
-            if self._groom.close(hold, ending) == "stopped" and hold.record.get(b"stopped_callback_name"):
+            if self._groom.close(hold, ending) and hold.record.get(b"stopped_callback_name"):
                 self._send_word(hold)
 
     def _send_word(self, hold: Hold) -> None:
@@ -263,6 +263,6 @@ class Engine:
             case {"command": "shutdown"}, _:
                 self.ask_to_stop()
             case {"command": "stop-job", "job_id": job_id}, Hold() as hold if hold.lease.job_id == job_id:
-                self._groom.stop_horse(hold, "stopped")
+                self._groom.heed(hold, "stopped")
             case {"command": "kill-horse"}, Hold() as hold:
-                self._groom.stop_horse(hold, "killed")
+                self._groom.heed(hold, "killed")

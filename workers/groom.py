@@ -146,21 +146,27 @@ class Groom:
             hold.horse.thaw()
             self._tell.tell(events.HorseSpared(hold.lease, why))
 
-    def close(self, hold: Hold, ending: Ending) -> str:
-        """Settle what a horse that ended has left unsettled; give what that was, empty for nothing."""
+    def heed(self, hold: Hold, command: str) -> None:
+        """Stop a horse for a person, unless its job is settled already or just being settled: that comes too late."""
+        if hold.settled_ms is None and not self._board.settling:
+            self.stop_horse(hold, command)
+
+    def close(self, hold: Hold, ending: Ending) -> bool:
+        """Settle what a horse that ended has left unsettled; tell whether its job is now stopped by a person."""
         if self._board.execution != hold.op or hold.settled_ms is not None:
-            return ""
+            return False
         is_stopping = self._stop.asked and ending.signal is not None
         is_late = self._clock.boot_ms() >= self._board.stop_by_ms
         lease, begun = hold.lease, self._board.begun
-        why = hold.why(ending, is_stopping=is_stopping, is_late=is_late)
-        match why:
+        is_stopped = False
+        match hold.why(ending, is_stopping=is_stopping, is_late=is_late):
             case "gone":
                 pass
             case "unharmed":
                 self.settle(lease, lambda op: self._moves.give_back(lease, op, begun=begun), "given back")
             case "stopped":
-                self._bury(hold, "stopped", "Job stopped by user, work-horse terminated.", status="stopped")
+                text = "Job stopped by user, work-horse terminated."
+                is_stopped = self._bury(hold, "stopped", text, status="stopped")
             case "overdue":
                 self._fail(hold, "The job ran past its timeout and did not heed it; its work-horse was killed.")
             case "killed":
@@ -168,7 +174,7 @@ class Groom:
             case cause:
                 self.settle(lease, lambda op: self._moves.crash(lease, op, cause=cause), "crashed", cause)
         self._board.execution = 0
-        return why
+        return is_stopped
 
     def _fail(self, hold: Hold, error: str) -> None:
         """Settle for a horse that can no longer do so a failure of its job."""
@@ -187,23 +193,27 @@ class Groom:
                     f"{delay_ms} ms",
                 )
 
-    def _bury(self, hold: Hold, cause: str, error: str, *, status: str = "failed") -> None:
+    def _bury(self, hold: Hold, cause: str, error: str, *, status: str = "failed") -> bool:
         lease, spell = hold.lease, hold.spell(self._clock)
-        self.settle(
+        return self.settle(
             lease,
             lambda op: self._moves.bury(lease, op, spell, cause=cause, error=error, status=status),
             "buried",
             cause,
         )
 
-    def settle(self, lease: Lease, move: Callable[[int], Any], word: str, detail: str = "") -> None:
-        """Make the move that ends the lease; unanswered until we must go, the lease runs out by itself."""
+    def settle(self, lease: Lease, move: Callable[[int], Any], word: str, detail: str = "") -> bool:
+        """Make the move that ends the lease, and tell whether it did.
+
+        Unanswered until we must go, the lease runs out by itself.
+        """
         op = self._board.next_op()
         try:
             answer = self._courier.send(lambda: move(op), gives_up=self._stop.is_past_grace)
         except RedisAwayError:
-            return
+            return False
         if isinstance(answer, (out.Fenced, out.Lost, out.Closed)):
             self._tell.tell(events.Refused(lease, answer))
-        else:
-            self._tell.tell(events.Settled(lease, "buried" if isinstance(answer, out.Buried) else word, detail))
+            return False
+        self._tell.tell(events.Settled(lease, "buried" if isinstance(answer, out.Buried) else word, detail))
+        return True

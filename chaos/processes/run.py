@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from holdfast.chaos.processes.workload import Order
     from holdfast.chaos.verdict import Verdict
 
-#: How long the rest may take once all faults are healed. Stock RQ thinks a job dead after 61 s at the earliest.
+#: Once all faults are healed: how long it may take from the end of one job to the end of the next. As long as jobs
+#: end, whoever is slow is not stuck. Stock RQ thinks a job dead after 61 s at the earliest.
 PATIENCE_S, STOCK_PATIENCE_S = 60, 180
 _STEP_S = 0.02
 _COUNT_S = 0.5
@@ -59,8 +60,8 @@ def run_processes(
     `folder` is made, and must not be there; it keeps plan.json, history.jsonl, verdict.json, timeline.html and every
     log. `stock`: the same jobs and faults for RQ's own worker. `lossy`: now and then the server forgets up to two
     seconds of what it has acknowledged; what was lost so is listed, and all else is judged as ever. Takes `minutes`,
-    and then as long as the last job needs: up to 1 minute, for stock workers 3. Raises NoServer, NotStarted,
-    FileExistsError.
+    and then until the last job is over, or none has been for a minute; with stock workers, for three. Raises NoServer,
+    NotStarted, FileExistsError.
     """
     plan = Plan.draw(seed, jobs=jobs, minutes=minutes, workers=workers, lossy=lossy)
     folder = folder.absolute()  # where a worker stands is not where we do
@@ -145,9 +146,9 @@ class Scene:
     def _phases(self) -> Iterator[str]:
         while not (self._nemesis.is_over and self.evidence.now_us() >= self._plan.storm_ms * 1_000):
             yield f"storm, {len(self._plan.strikes)} faults"
-        self._calm_from_us = self.evidence.now_us()
-        until = time.monotonic() + (STOCK_PATIENCE_S if self._is_stock else PATIENCE_S)
-        while time.monotonic() < until:
+        self._calm_from_us, calm_from = self.evidence.now_us(), time.monotonic()
+        patience_s = STOCK_PATIENCE_S if self._is_stock else PATIENCE_S
+        while time.monotonic() < max(calm_from, self._tally.grew_at) + patience_s:
             yield "calm"
             if not self._producer.is_alive() and self._tally.is_complete:
                 return
@@ -201,6 +202,8 @@ class _Tally:
         self._open: set[str] = set()
         self._look_at = 0.0
         self.over = 0
+        #: When one more was seen to be over.
+        self.grew_at = 0.0
         self.is_complete = False
 
     def add(self, job: str) -> None:
@@ -219,7 +222,10 @@ class _Tally:
             self._open = self._evidence.open_of(self._open)
         except redis.RedisError:
             return
-        self.over = self._taken - len(self._open)
+        over = self._taken - len(self._open)
+        if over > self.over:
+            self.grew_at = time.monotonic()
+        self.over = over
         self.is_complete = not self._open
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from holdfast.chaos.simulation.scenarios import SCENARIOS
 from holdfast.chaos.simulation.seeded_defects import DEFECTS, Defect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
     from holdfast.chaos.simulation.plan import Plan
 
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdfast.chaos.simulation.findings import Finding, look, spread
 from holdfast.chaos.simulation.plan import Plan, Strike
 from holdfast.chaos.simulation.scenarios import SCENARIOS, Point, Scenario, baseline, listen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 #: What may befall a call, and to whom, or how late. A victim matters only where there is a family.
 _BLOWS: tuple[tuple[str, tuple[Any, ...]], ...] = (

@@ -74,12 +74,12 @@ class Reach:
 
 def _outcome(history: History, process: str, struck: Line) -> str:
     """Tell how the job ended that a process had at hand when it was struck."""
-    family = process.split(".h")[0]
+    family = process.split(".h", maxsplit=1)[0]
     held = NO_JOB
     for line in history.lines:
         if line is struck:
             break
-        if line.who.split(".h")[0] == family:
+        if line.who.partition(".h")[0] == family:
             if line.did in {"claimed", "enqueue"}:
                 held = line.job
             elif line.did in _ENDS or line.did == "accepted":

@@ -11,11 +11,11 @@ from unittest import mock
 from holdfast.chaos.simulation.breaking import EVERY_MOVE, Edit, altered, by_hand
 from holdfast.jobs import events
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.scripts import Scripts
 from holdfast.recovery.reaper import Reaper
 from holdfast.workers.groom import Groom
 
 if TYPE_CHECKING:
-    from holdfast.jobs.store.scripts import Scripts
     from holdfast.workers.hold import Hold
 
 Break = Callable[[], AbstractContextManager[None]]
@@ -95,8 +95,6 @@ def claim_in_two_trips() -> AbstractContextManager[None]:
                 return unhurt(moves, "claim", **{**named, "queue_names": [queue, job_id]})
         return unhurt(moves, "claim", **{**named, "queue_names": named["queue_names"][:1]})
 
-    from holdfast.jobs.store.scripts import Scripts
-
     unhurt = Scripts.call
     popped = (
         "local popped = queue_names[2]\n"
@@ -147,10 +145,11 @@ def reaper_by_own_clock() -> AbstractContextManager[None]:
 @defect("The reaper takes in one trip what it found overdue in another", "INV-05")
 def reap_without_second_look() -> AbstractContextManager[None]:
     def act(moves: Scripts, _: dict[str, Any], reclaim: Callable[[], list[Any]]) -> list[Any]:
-        seconds, us = moves.redis.time()
-        for queue in sorted(moves.redis.smembers(keys.leased())):
+        redis: Any = moves.redis  # redis-py's types know nothing of decode_responses
+        seconds, us = redis.time()
+        for queue in sorted(redis.smembers(keys.leased())):
             leases = keys.leases(queue.decode())
-            moves.redis.zrangestore(f"overdue:{leases}", leases, "-inf", seconds * 1_000 + us // 1_000, byscore=True)
+            redis.zrangestore(f"overdue:{leases}", leases, "-inf", seconds * 1_000 + us // 1_000, byscore=True)
         return reclaim()
 
     return by_hand(
@@ -179,7 +178,7 @@ def reaper_seldom() -> AbstractContextManager[None]:
     def init(self: Reaper, *given: Any, every_ms: int) -> None:
         original(self, *given, every_ms=6 * every_ms)
 
-    return mock.patch.object(Reaper, "__init__", init)
+    return mock.patch.multiple(Reaper, __init__=init)
 
 
 # -- budgets
@@ -218,12 +217,13 @@ def enqueue_in_two_trips() -> AbstractContextManager[None]:
 @defect("The promoter copies in one trip and removes in another", "INV-06", "INV-02", "INV-04")
 def promote_in_two_trips() -> AbstractContextManager[None]:
     def act(moves: Scripts, _: dict[str, Any], copy: Callable[[], list[Any]]) -> list[Any]:
-        seconds, us = moves.redis.time()
+        redis: Any = moves.redis
+        seconds, us = redis.time()
         answer = copy()
         if answer[0] == b"promoted" and int(answer[2]):
-            for queue in sorted(moves.redis.smembers(keys.queues())):
+            for queue in sorted(redis.smembers(keys.queues())):
                 name = queue.decode().removeprefix(keys.queue(""))
-                moves.redis.zremrangebyscore(keys.scheduled(name), "-inf", seconds + us / 1_000_000)
+                redis.zremrangebyscore(keys.scheduled(name), "-inf", seconds + us / 1_000_000)
         return answer
 
     return by_hand(
@@ -251,7 +251,8 @@ def settle_leaves_wip() -> AbstractContextManager[None]:
 def effect_in_two_trips() -> AbstractContextManager[None]:
     def act(moves: Scripts, named: dict[str, Any], _: Callable[[], list[Any]]) -> list[Any]:
         job, field = keys.job(named["job_id"]), keys.effect_field(named["name"])
-        fence, marker = moves.redis.hmget(job, "hf_fence", field)
+        redis: Any = moves.redis
+        fence, marker = redis.hmget(job, "hf_fence", field)
         if fence is None or int(fence) != named["fence"]:
             return [b"lost"]
         state, by, value = (marker or b"none 0 ").split(b" ", 2)
@@ -259,7 +260,7 @@ def effect_in_two_trips() -> AbstractContextManager[None]:
             return [b"done", value]
         if state == b"intent" and int(by) != named["fence"] and not named["take_over"]:
             return [b"in_doubt", by]
-        moves.redis.hset(job, field, f"intent {named['fence']} ")
+        redis.hset(job, field, f"intent {named['fence']} ")
         return [b"first"]
 
     return by_hand("begin_effect", act)
@@ -293,4 +294,4 @@ def kill_without_looking() -> AbstractContextManager[None]:
             hold.horse.kill()
             self._tell.tell(events.HorseStopped(hold.lease, why))
 
-    return mock.patch.object(Groom, "stop_horse", stop_horse)
+    return mock.patch.multiple(Groom, stop_horse=stop_horse)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +10,8 @@ from holdfast.chaos.simulation.run import Run, run_plan
 from holdfast.chaos.simulation.telling import tell
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from holdfast.chaos.simulation.plan import Plan
 
 __all__ = ["Unshrinkable", "shrink", "tell", "violating"]

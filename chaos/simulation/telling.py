@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING
 from holdfast.chaos.simulation.servers import EPOCH_US
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from holdfast.chaos.checker import Violation
-    from holdfast.chaos.history import History, Line, Move
+    from holdfast.chaos.history import History, Line
     from holdfast.chaos.simulation.run import Run
 
 #: What a client hears of a move -> the moves it may be the answer to.
@@ -112,7 +111,9 @@ def _rows(run: Run, jobs: set[str]) -> list[_Row]:
             rows.append(_Row(line.us // 1_000, rank, line.who, line.did, *_about(line)))
         else:
             unheard.discard(answered)
-            rows[answered] = replace(rows[answered], detail=rows[answered].detail.replace(_NOT_HEARD, f"told {line.who}"))
+            rows[answered] = replace(
+                rows[answered], detail=rows[answered].detail.replace(_NOT_HEARD, f"told {line.who}")
+            )
     rows += _fault_rows(history, {line.who for line in lines})
     return sorted(rows, key=lambda row: (row.ms, row.rank))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.jobs.store.keys import FAMILIES
@@ -44,38 +43,26 @@ def _about(words: Sequence[bytes]) -> list[str]:
     return [name for pattern, name in _FAMILY_OF if pattern.fullmatch(key)][:1]
 
 
-@dataclass(frozen=True)
-class Rhythm:
-    """How a worker's requests are told apart.
+class Sightings:
+    """Numbers requests as they come: `claim#1`, `renew#2`.
 
-    What a worker repeats by the clock (renewals, beats, chores) is the same boundary however often it comes, until
-    the job has got further: a stage begins with each of `openings`, in this order, and the job is held in it until
-    each of `needed` was seen.
+    What a worker repeats by the clock (renewals, beats, chores) is the same boundary however often it comes, until the
+    job has got further; while the job is at none of its gates, it is none.
     """
 
-    openings: tuple[str, ...] = ()
-    recurring: frozenset[str] = frozenset()
-    needed: frozenset[str] = frozenset()
-
-
-class Sightings:
-    """Numbers requests as they come: `claim#1`, `renew#2`."""
-
-    def __init__(self, rhythm: Rhythm) -> None:
-        self._rhythm = rhythm
+    def __init__(self, recurring: frozenset[str]) -> None:
+        self._recurring = recurring
         self._count: Counter[str] = Counter()
-        self._seen_in_stage: set[str] = set()
-        #: How far the job has got: 0 before the first opening.
-        self.stage = 0
+        self._seen: set[tuple[str, int]] = set()
 
-    def see(self, name: str) -> str | None:
-        """Give the name and number of a boundary, or None for a request that is none of its own."""
-        if name in self._rhythm.openings[self.stage : self.stage + 1]:
-            self.stage += 1
-            self._seen_in_stage.clear()
-        if name in self._rhythm.recurring:
-            if name in self._seen_in_stage or not self.stage:
+    def see(self, name: str, stage: int) -> str | None:
+        """Give the name and number of a boundary, or None for a request that is none of its own.
+
+        `stage` is the number of the last gate the job has come to, from 1; 0 before the first.
+        """
+        if name in self._recurring:
+            if not stage or (name, stage) in self._seen:
                 return None
-            self._seen_in_stage.add(name)
+            self._seen.add((name, stage))
         self._count[name] += 1
         return f"{name}#{self._count[name]}"

@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from holdfast.chaos.proxy import Act, After, Before, DelayReply, DropRequest, EatReply, Pass, Request, SignalThenPass
-from holdfast.chaos.sweep.boundaries import TAKING, Rhythm, Sightings, name_of
+from holdfast.chaos.sweep.boundaries import TAKING, Sightings, name_of
 from holdfast.chaos.sweep.cases import DEADLY, Boundary, Case, Fault, Side
-from holdfast.chaos.sweep.tasks import gate
+from holdfast.chaos.sweep.tasks import arrival, gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,12 +29,14 @@ class Director:
     #: Who is watched. It asks for no job before it has been started, and so before this has been set.
     worker: Family
 
-    def __init__(self, rhythm: Rhythm, folder: Path, case: Case | None) -> None:
-        self._rhythm = rhythm
-        self._folder = folder
+    def __init__(self, clockwork: frozenset[str], gates: int, folder: Path, case: Case | None) -> None:
+        self._clockwork = clockwork
+        self._gates = gates
+        self._folder = str(folder)
         self._case = case
-        self._sightings = Sightings(rhythm)
-        self._awaited = set(rhythm.needed)
+        self._sightings = Sightings(clockwork)
+        self._stage = 0
+        self._awaited: set[str] = set()
         self._in_multi: set[int] = set()
         #: How often the worker has asked for a job.
         self.looks = 0
@@ -53,10 +55,10 @@ class Director:
             return Pass()
         if self._is_inside_a_transaction(request):
             return Pass()
-        stage = self._sightings.stage
-        boundary = self._sightings.see(name)
-        if self._sightings.stage > stage:
-            self._awaited = set(self._rhythm.needed)
+        if arrival(self._folder, self._stage + 1).exists():
+            self._stage += 1
+            self._awaited = set(self._clockwork)
+        boundary = self._sightings.see(name, self._stage)
         if boundary is not None and self._case is None and self.looks == 1:
             self.boundaries.append(Boundary(boundary, has_horse=bool(self.worker.horses())))
         if boundary is not None and self._case is not None and boundary == self._case.boundary:
@@ -67,8 +69,8 @@ class Director:
 
     def open_gates(self) -> None:
         """Let the job run through, whoever runs it."""
-        for stage in range(len(self._rhythm.openings) + 1):
-            gate(str(self._folder), stage).touch()
+        for stage in range(1, self._gates + 1):
+            gate(self._folder, stage).touch()
 
     def _is_inside_a_transaction(self, request: Request) -> bool:
         """Tell whether the request does nothing until an EXEC, which is the boundary of them all."""
@@ -81,8 +83,8 @@ class Director:
 
     def _note(self, name: str) -> None:
         self._awaited.discard(name)
-        if not self._awaited:
-            gate(str(self._folder), self._sightings.stage).touch()
+        if self._stage and not self._awaited:
+            gate(self._folder, self._stage).touch()
 
     def _strike(self, case: Case, request: Request) -> Act:
         match case.fault:

@@ -34,7 +34,7 @@ def works_of(report: Report) -> list[str]:
 
 def table_of(report: Report, work: str) -> Table:
     """Show one kind of work: a row for each boundary, a column for each fault, before and after in one cell."""
-    table = Table(box=SIMPLE)
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("boundary", no_wrap=True)
     faults = _faults(report, work)
     for fault in faults:

@@ -107,7 +107,7 @@ class Stage:
         queues = ["only"] if setting.queues == 1 else ["first", "second"]
         self._redis.flushall()
         self._enqueue(work, queues[-1], folder)
-        director = Director(work.rhythm, folder, case)
+        director = Director(self._cast.clockwork, work.gates, folder, case)
         self._proxy.rule = director
         with ExitStack() as families:
             director.worker = self._start(families, folder, "hurt", queues)

@@ -21,8 +21,14 @@ def gate(folder: str, stage: int) -> Path:
     return Path(folder, f"gate-{stage}")
 
 
+def arrival(folder: str, stage: int) -> Path:
+    """Name the file by which a job says that it waits at a gate."""
+    return Path(folder, f"arrival-{stage}")
+
+
 def pass_gate(folder: str, stage: int) -> None:
     """Wait until the sweep has seen the requests it wanted to see in this stage."""
+    arrival(folder, stage).touch()
     until = time.monotonic() + _GATE_S
     while not gate(folder, stage).exists():
         if time.monotonic() > until:

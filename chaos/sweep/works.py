@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from holdfast.chaos.sweep import tasks
-from holdfast.chaos.sweep.boundaries import Rhythm
 from holdfast.chaos.sweep.cases import SIDES, Case, Fault, Setting, Side
 from holdfast.chaos.sweep.judge import judge
 
@@ -34,7 +33,8 @@ class Work:
     """What the job is."""
 
     function: Callable[..., Any]
-    rhythm: Rhythm = field(default_factory=Rhythm)
+    #: How many gates it has to pass.
+    gates: int = 0
     has_ledger: bool = True
     #: How many retries it is enqueued with.
     retries: int = 0
@@ -52,6 +52,8 @@ class Cast:
     healthy_worker: str
     healthy_options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: What the worker repeats by the clock. The job is held at each gate until all of it was seen.
+    clockwork: frozenset[str] = frozenset()
     #: How many seconds a case may last before it counts as stuck.
     patience_s: float = 30
     #: How many seconds the worker may help itself after a fault that it survives.
@@ -64,22 +66,18 @@ class Cast:
 
 
 _BEAT = ("hset-worker-last_heartbeat", "expire-worker", "time", "hset-worker-hf_instance")
-_CLOCKWORK = frozenset({"renew", "reclaim", "promote", *_BEAT})
-
-
-def _in_stages(*openings: str) -> Rhythm:
-    return Rhythm(openings, recurring=_CLOCKWORK, needed=_CLOCKWORK)
 
 
 OURS = Cast(
     works={
-        "plain": Work(function=tasks.plain, rhythm=_in_stages("claim"), has_ledger=False),
-        "effect": Work(function=tasks.charge_or_stop, rhythm=_in_stages("begin_effect", "commit_effect")),
-        "probe": Work(function=tasks.charge_or_ask, rhythm=_in_stages("begin_effect", "commit_effect")),
+        "plain": Work(function=tasks.plain, gates=1, has_ledger=False),
+        "effect": Work(function=tasks.charge_or_stop, gates=2),
+        "probe": Work(function=tasks.charge_or_ask, gates=2),
     },
     faults=SIDES,
     judge=judge,
     worker="holdfast.workers.Worker",
     healthy_worker="holdfast.workers.Worker",
     environment=_SETTINGS,
+    clockwork=frozenset({"renew", "reclaim", "promote", *_BEAT}),
 )

@@ -26,7 +26,7 @@ def line(ms, who, did, execution="", fence=0, detail="", job="j"):
 
 
 def clean():
-    """A job that is due in a second, whose first worker dies, and which is done by the second."""
+    """Tell of a job that is due in a second, whose first worker dies, and which is done by the second."""
     return History(
         lines=[
             line(0, "p1", "enqueue"),

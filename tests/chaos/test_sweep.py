@@ -10,7 +10,7 @@ import pytest
 from holdfast.chaos.history import Move, Place
 from holdfast.chaos.server import NoServer
 from holdfast.chaos.sweep import sweep
-from holdfast.chaos.sweep.boundaries import Rhythm, Sightings, name_of
+from holdfast.chaos.sweep.boundaries import Sightings, name_of
 from holdfast.chaos.sweep.cases import SIDES, Boundary, Case, Fault, Setting, Side, Slice, cases_at
 from holdfast.chaos.sweep.judge import Verdict, judge
 from holdfast.chaos.sweep.report import reproductions, write
@@ -148,9 +148,9 @@ def test_requests_have_names():
 
 def test_what_comes_by_the_clock_is_one_boundary_in_each_stage():
     """However often it comes: on a slow machine that is more often."""
-    seen = Sightings(Rhythm(("claim", "commit"), recurring=frozenset({"renew"})))
-    passed = [seen.see(name) for name in ("renew", "claim", "renew", "renew", "commit", "renew", "hset", "hset")]
-    assert passed == [None, "claim#1", "renew#1", None, "commit#1", "renew#2", "hset#1", "hset#2"]
+    seen = Sightings(frozenset({"renew"}))
+    came = [("claim", 0), ("renew", 0), ("renew", 1), ("renew", 1), ("hset", 1), ("renew", 2), ("hset", 2)]
+    assert [seen.see(*each) for each in came] == ["claim#1", None, "renew#1", None, "hset#1", "renew#2", "hset#2"]
 
 
 # -- what is well

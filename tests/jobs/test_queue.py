@@ -16,9 +16,13 @@ def line(queue):
 
 
 class Counted(UnixDomainSocketConnection):
-    """A connection that counts what is sent on it."""
+    """A connection that counts how often it is opened, and what is sent on it."""
 
-    sent = 0
+    opened = sent = 0
+
+    def connect(self):
+        type(self).opened += not self._sock
+        super().connect()
 
     def send_packed_command(self, command, check_health=True):  # noqa: FBT002 - redis-py's signature
         type(self).sent += 1
@@ -31,7 +35,7 @@ def counted_queue(server, redis):
     path = server.url.removeprefix("unix://")
     queue = Queue(connection=Redis(connection_pool=ConnectionPool(connection_class=Counted, path=path)))
     queue.enqueue("shop.fulfil")
-    Counted.sent = 0
+    Counted.opened = Counted.sent = 0
     return queue
 
 
@@ -57,7 +61,7 @@ def test_queues_of_one_app_share_their_connections(counted_queue):
     """Apps make Queue objects freely, in every request."""
     for name in ("a", "b", "c"):
         Queue(name, connection=counted_queue.connection).enqueue("shop.fulfil")
-    assert Counted.sent == 3
+    assert (Counted.opened, Counted.sent) == (0, 3)
 
 
 @pytest.mark.parametrize("flushed", [1, 250])

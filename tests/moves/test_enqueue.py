@@ -173,6 +173,18 @@ def test_what_an_earlier_generation_was_told_is_not_told_to_the_next(pool):
     assert pool.state("job-1", *told) == told
 
 
+def test_a_new_generation_does_not_wait_for_what_an_earlier_one_waited_for(pool):
+    """INV-01: nobody waits any more for the parent of that time, which may never end."""
+    pool.enqueue("never", "slow")
+    pool.enqueue(depends_on="never")
+    complete(pool)
+    pool.enqueue("parent")
+    pool.enqueue(depends_on="parent")
+    worker = pool.worker()
+    worker.complete(worker.hold())
+    assert pool.places("job-1") == ["queue default"]
+
+
 def test_an_enqueue_sent_twice_is_one(pool):
     """FM-008: the reply was lost and the same operation came again: nothing moves, not even in line."""
     assert put(pool) == Queued("job-1")

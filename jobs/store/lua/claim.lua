@@ -59,11 +59,16 @@ local function give_back_unheard()
   if refusal(job_id, queue, given, fence) then
     return
   end
+  local was = redis.call('HMGET', keys.job(job_id), 'hf_moves', 'hf_again')
   local fields = {'status', 'queued', 'worker_name', ''}
-  journal(fields, redis.call('HGET', keys.job(job_id), 'hf_moves'), 'give_back', worker_name, given .. ' unheard')
+  journal(fields, was[1], 'give_back', worker_name, given .. ' unheard')
   redis.call('HSET', keys.job(job_id), unpack(fields))
   end_execution(job_id, queue, given, worker_name)
-  put_in_line(job_id, queue, true)
+  if was[2] then
+    begin_again(job_id, stamp, 0)
+  else
+    put_in_line(job_id, queue, true)
+  end
   tell('give_back', job_id, queue, given, fence, 'queued', worker_name)
 end
 give_back_unheard()

@@ -1,0 +1,66 @@
+"""Seeds: storms of faults over the production code, and no promise broken.
+
+HOLDFAST_SEEDS says how many of each kind (30 at a desk, 150 in CI); HOLDFAST_FIRST_SEED where to begin.
+"""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from holdfast.chaos.simulation.batch import quiet
+from holdfast.chaos.simulation.findings import look
+from holdfast.chaos.simulation.plan import plan_for
+from holdfast.chaos.simulation.run import run_plan
+
+SEEDS = int(os.environ.get("HOLDFAST_SEEDS", "150" if os.environ.get("CI") else "30"))
+FIRST = int(os.environ.get("HOLDFAST_FIRST_SEED", "0"))
+#: Seeds that one test runs: small enough to spread over test processes.
+CHUNK = 10
+
+_DIGEST = """
+from holdfast.chaos.simulation.batch import run_seed
+print(run_seed(7, hard=True).digest)
+"""
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("hard", [False, True], ids=["std", "hard"])
+@pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, CHUNK))
+def test_no_storm_breaks_a_promise(first, hard):
+    """Each finding is a seed: `holdfast chaos replay SEED [--hard] --shrink` tells its story."""
+    last = min(first + CHUNK, FIRST + SEEDS)
+    findings = [finding for seed in range(first, last) if (finding := look(plan_for(seed, hard=hard)))]
+    assert not findings, "\n".join(map(str, findings))
+
+
+def test_a_seed_is_a_history():
+    """Run again it is the same, also after other runs; another seed is another history."""
+    with quiet():
+        one, other, again = (run_plan(plan_for(seed, hard=True)).history.digest() for seed in (7, 8, 7))
+    assert one == again != other
+
+
+def test_a_seed_is_the_same_history_in_another_process():
+    """Neither the order of hashes nor what ran before has a say in it."""
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", _DIGEST],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    with quiet():
+        assert said == {run_plan(plan_for(7, hard=True)).history.digest() + "\n"}
+
+
+def test_a_run_is_repeated_from_its_strikes():
+    """What is written down of the faults is all that there was of them."""
+    with quiet():
+        run = run_plan(plan_for(3, hard=True))
+        again = run_plan(run.plan.with_strikes(run.strikes))
+    assert again.history.digest() == run.history.digest()
