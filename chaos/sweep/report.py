@@ -98,10 +98,11 @@ def _faults(report: Report, work: str) -> list[Fault]:
 
 def _rows(report: Report, work: str) -> Iterator[tuple[str, dict[Fault, list[Result]]]]:
     """Give the boundaries in the order of the requests, each with its results by fault."""
-    rows: dict[str, dict[Fault, list[Result]]] = {}
+    names = [name for setting, passed in report.boundaries.items() if setting.work == work for name in passed]
+    rows: dict[str, dict[Fault, list[Result]]] = {name: {} for name in names}
     for result in _of(report, work):
-        rows.setdefault(result.case.boundary, {}).setdefault(result.case.fault, []).append(result)
-    yield from rows.items()
+        rows[result.case.boundary].setdefault(result.case.fault, []).append(result)
+    yield from ((name, row) for name, row in rows.items() if row)
 
 
 def _of(report: Report, work: str) -> list[Result]:

@@ -2,7 +2,12 @@
 
 import io
 import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -124,3 +129,42 @@ def test_real_workers_keep_every_promise_in_a_storm(tmp_path):
     assert said.splitlines()[0].startswith("seed 5 · commit ")
     assert json.loads((folder / "verdict.json").read_text())["verdict"] == "valid"
     assert {"plan.json", "history.jsonl", "timeline.html", "w1-1.log"} <= {file.name for file in folder.iterdir()}
+
+
+HERE = Path(__file__).resolve().parents[2]
+GUARD = "local function refusal(job_id, queue, execution, fence)\n"
+PLAY = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from holdfast.chaos.processes.run import run_processes
+sys.exit(run_processes(3, jobs=250, minutes=1, folder=Path(sys.argv[1]), console=Console()).exit_code)
+"""
+
+
+@pytest.fixture
+def a_house_without_a_guard(tmp_path):
+    """Copy the sources, and take out of the moves what refuses a stale holder. Give the environment that runs it."""
+    installed = tmp_path / "installed" / "holdfast"
+    for room in ("jobs", "recovery", "workers", "chaos", "console", "examples"):
+        shutil.copytree(HERE / room, installed / room, ignore=shutil.ignore_patterns("__pycache__"))
+    prelude = installed / "jobs" / "store" / "lua" / "_prelude.lua"
+    text = prelude.read_text()
+    assert GUARD in text
+    prelude.write_text(text.replace(GUARD, f"{GUARD}  if true then return nil end\n"))
+    return os.environ | {"PYTHONPATH": str(installed.parent)}
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_without_the_fence_the_same_storm_is_not_survived(a_house_without_a_guard, tmp_path):
+    """A storm that a broken house survives too would prove nothing."""
+    folder = tmp_path / "run"
+    done = subprocess.run(
+        [sys.executable, "-c", PLAY, folder], env=a_house_without_a_guard, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    verdict = json.loads((folder / "verdict.json").read_text())
+    assert verdict["rulings"]["INV-04"]["verdict"] == "invalid"
+    assert verdict["rulings"]["INV-01"]["verdict"] == "valid"

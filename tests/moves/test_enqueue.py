@@ -182,7 +182,7 @@ def test_a_new_generation_does_not_wait_for_what_an_earlier_one_waited_for(pool)
     pool.enqueue(depends_on="parent")
     worker = pool.worker()
     worker.complete(worker.hold())
-    assert pool.places("job-1") == ["queue default"]
+    assert pool.line() == ["job-1"]
 
 
 def test_an_enqueue_sent_twice_is_one(pool):

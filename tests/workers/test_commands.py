@@ -39,13 +39,16 @@ def test_an_impatient_person_who_asks_twice_does_no_harm(start_worker, redis, no
     """FM-050: both commands are heard at once, the first has ended the horse, and the worker lives on."""
     worker = start_worker()
     queue = rq.Queue(connection=redis)
-    job, behind = queue.enqueue("work.held", notes.path), queue.enqueue("work.say", 1)
+    job = queue.enqueue("work.held", notes.path)
     wait_until(lambda: notes("began"))
     worker.freeze()  # so that both are there when it looks
     send_command(redis, worker.name, "stop-job", job_id=job.id)
     send_command(redis, worker.name, second, job_id=job.id)
     worker.thaw()
     wait_until(lambda: ledger.status(job) == "stopped")
+    # Idle first: a kill-horse that is read later would be meant for whatever runs then.
+    wait_until(lambda: [each.get_state() for each in rq.Worker.all(redis)] == ["idle"])
+    behind = queue.enqueue("work.say", 1)
     wait_until(lambda: ledger.status(behind) == "finished")
 
 

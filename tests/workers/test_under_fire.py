@@ -174,10 +174,10 @@ def test_among_a_thousand_short_jobs_only_the_named_are_stopped(start_ready, red
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_500)
 def test_among_ten_thousand_short_jobs_only_the_named_are_stopped(start_ready, redis, wait_until, dice):
     """INV-04: the same, for as long as rare things need."""
-    jobs, named = stop_at_random(start_ready, redis, wait_until, dice, count=10_000, within=500)
+    jobs, named = stop_at_random(start_ready, redis, wait_until, dice, count=10_000, within=1_400)
     assert_only_the_named_were_hit(redis, jobs, named)
 
 
