@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from holdfast.chaos.simulation.cuts import cases
 from holdfast.chaos.simulation.findings import Finding, look, spread
 from holdfast.chaos.simulation.plan import plan_for
-from holdfast.chaos.simulation.scenarios import SCENARIOS
+from holdfast.chaos.simulation.scenarios import SCENARIOS, Unsound
 from holdfast.chaos.simulation.seeded_defects import DEFECTS, Defect
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ class Ground:
             return
         scenario = SCENARIOS[self.kind]
         yield scenario.plan()
-        cuts = cases(scenario, moves=frozenset(self.moves) or None)
+        try:
+            cuts = cases(scenario, moves=frozenset(self.moves) or None)
+        except Unsound:
+            return
         # Neighbouring cuts show the same things: a budget is better spent all over the run.
         random.Random(self.kind).shuffle(cuts)
         yield from cuts[: self.most]

@@ -77,6 +77,10 @@ SCENARIOS = {
 }
 
 
+class Unsound(Exception):
+    """A scenario goes wrong without a fault, so there is nothing to be learnt from its cuts."""
+
+
 @dataclass(frozen=True)
 class Point:
     """One call of a run, by who made it and as which of its calls."""
@@ -99,11 +103,11 @@ class Baseline:
 def baseline(scenario: Scenario) -> Baseline:
     """Run a scenario as it is.
 
-    Raises RuntimeError when it violates an invariant although nothing went wrong.
+    Raises Unsound when it violates an invariant although nothing went wrong.
     """
     run, points = listen(scenario.plan())
     if violations := run.violations():
-        raise RuntimeError(f"scenario {scenario.name} violates, without a fault, {violations[0]}")
+        raise Unsound(f"scenario {scenario.name} violates, without a fault, {violations[0]}")
     return Baseline(points, int(run.virtual_s * 1_000_000))
 
 

@@ -73,8 +73,12 @@ class Server(Protocol):
 
 
 def move_names() -> dict[str, str]:
-    """Name the move of each script's sha."""
-    return {script.sha: name for record in (False, True) for name, script in load(record=record).items()}
+    """Name the move of each script's sha, and of its text: a server that has forgotten a script is sent that."""
+    names = {}
+    for record in (False, True):
+        for name, script in load(record=record).items():
+            names |= {script.sha: name, script.text: name}
+    return names
 
 
 _NAMES = move_names()
@@ -83,7 +87,7 @@ _NAMES = move_names()
 def name_of(words: tuple[Any, ...]) -> str:
     """Name what a command asks for."""
     first = str(words[0]).upper()
-    if first == "EVALSHA":
+    if first in {"EVALSHA", "EVAL"}:
         return _NAMES.get(str(words[1]), first)
     return first
 

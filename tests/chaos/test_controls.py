@@ -11,26 +11,39 @@ from holdfast.jobs.store.scripts import load
 
 #: Found by a few cuts, so in every `make test`.
 QUICK = {
-    "live-job-expires": Ground("retry", 5),
     "give-back-burns-a-crash": Ground("deploy", 5),
     "promote-early": Ground("scheduled", 5),
     "settle-leaves-wip": Ground("plain", 5),
-    "claim-in-two-trips": Ground("plain", 40, ("claim",)),
     "enqueue-in-two-trips": Ground("plain", 20, ("enqueue",)),
-    "claim-without-lease": Ground("plain", 60, ("renew", "complete")),
     "effect-marked-after": Ground("effect", 60, ("begin_effect", "commit_effect")),
     "doubt-forgotten": Ground("effect", 60, ("begin_effect", "commit_effect")),
+    "reaper-seldom": Ground("plain", 100),
+    "claim-not-replayed": Ground("mix", 60, ("claim",)),
 }
-#: These need a storm, or many cuts.
+#: These need a storm, or runs that wait for a job that never ends.
 SLOW = {
+    "claim-in-two-trips": Ground("plain", 40, ("claim",)),
+    "claim-without-lease": Ground("plain", 40),
+    "live-job-expires": Ground("retry", 60),
+    "once-is-twice": Ground("hard", 60),
     "settle-by-fence-alone": Ground("hard", 25),
     "renew-by-anyone": Ground("hard", 20),
-    "fence-by-clock-alone": Ground("hard", 100),
-    "reaper-by-own-clock": Ground("hard", 15),
-    "reclaim-leaves-lease": Ground("hard", 15),
+    "reaper-by-own-clock": Ground("hard", 30),
+    "reclaim-leaves-lease": Ground("hard", 30),
 }
-#: Nothing shows these yet, and why. A control that moves out of here is a blind spot closed.
-BLIND = {}
+_STALE = "a simulated horse that wakes from a pause is ended by its guard before its next request leaves"
+#: Blind spots: what has not been shown yet, and why, or in how much it was looked for. No test leans on these.
+NOT_SHOWN = {
+    "complete-unfenced": _STALE,
+    "effect-unfenced": _STALE,
+    "effect-in-two-trips": _STALE,
+    "kill-without-looking": "a simulated horse ends in the instant in which it hears that it has settled",
+    "late-operation-done": "a late claim takes a job for nobody, which its next claim gives back: 0 of 60 cuts of mix",
+    "fence-by-clock-alone": "needs a clock put back between two claims of one job: 0 of 4 seeds, no more were run",
+    "reap-without-second-look": "needs a renewal between two trips of a reaper: 0 of 4 seeds, no more were run",
+    "reclaim-forgives-crashes": "needs a crash and a reclaim of one job: 0 of 4 seeds, no more were run",
+    "promote-in-two-trips": "needs a death between two trips of a promoter: 0 of 4 seeds, no more were run",
+}
 
 
 @pytest.mark.timeout(300)
@@ -50,7 +63,7 @@ def test_a_seeded_defect_is_found_in_a_storm(name):
 
 def test_every_control_has_a_budget():
     """Or is on the list of what nothing shows."""
-    assert sorted([*QUICK, *SLOW, *BLIND]) == sorted(DEFECTS)
+    assert sorted([*QUICK, *SLOW, *NOT_SHOWN]) == sorted(DEFECTS)
 
 
 def test_a_defect_is_gone_when_it_is_lifted():
@@ -74,5 +87,5 @@ def test_a_defect_whose_code_has_changed_says_so():
 def test_rates_count_what_each_kind_of_plan_shows():
     """One row for each defect and kind: of how many, how many, and by which invariants."""
     (rate,) = rates(["settle-leaves-wip"], [Ground("plain", 2)], jobs=1)
-    assert rate == Rate("settle-leaves-wip", "plain", 3, 3, {"INV-02": 3})
-    assert "3 of    3  INV-02:3" in str(rate)
+    assert rate == Rate("settle-leaves-wip", "plain", 1, 1, {"INV-02": 1})
+    assert "1 of    1  INV-02:1" in str(rate)
