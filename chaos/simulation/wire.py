@@ -74,7 +74,7 @@ class Server(Protocol):
 
 def move_names() -> dict[str, str]:
     """Name the move of each script's sha, and of its text: a server that has forgotten a script is sent that."""
-    names = {}
+    names: dict[str, str] = {}
     for record in (False, True):
         for name, script in load(record=record).items():
             names |= {script.sha: name, script.text: name}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from importlib.metadata import version
+from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE
@@ -59,9 +60,11 @@ def summary_of(report: Report) -> str:
     for work in works_of(report):
         told = ", ".join(f"{outcome}: {count}" for (of, outcome), count in sorted(counts.items()) if of == work)
         parts.append(f"{work} ({told})")
+    deaths = [result.seconds for result in report.results if result.case.fault is Fault.KILL_TREE]
+    half = f"; half of the kill-tree cases took less than {median(deaths):.1f} s" if deaths else ""
     return (
         f"{len(report.results)} cases, {len(report.bad)} bad, in {report.seconds:.0f} s, "
-        f"with rq {version('rq')} on {report.server}: {'; '.join(parts)}"
+        f"with rq {version('rq')} on {report.server}: {'; '.join(parts)}{half}"
     )
 
 
@@ -85,10 +88,6 @@ def _markdown(report: Report) -> Iterator[str]:
         yield "|---" * (len(faults) + 1) + "|"
         for name, row in _rows(report, work):
             yield f"| {name} | {' | '.join(_marked(row.get(fault, [])) for fault in faults)} |"
-    if report.bad:
-        yield "\nBad:\n"
-        for result in report.bad:
-            yield f"- `{result.case}`: {'; '.join(result.verdict.wrongs) or result.verdict.outcome}"
 
 
 def _faults(report: Report, work: str) -> list[Fault]:

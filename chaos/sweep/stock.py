@@ -15,21 +15,23 @@ if TYPE_CHECKING:
     from holdfast.chaos.sweep.stage import Played
 
 
+_TIMES = {0: "never", 1: "once", 2: "twice"}
+
+
 def judge_stock(case: Case | None, _: str, played: Played) -> Verdict:
     """Judge by the world alone: finished and charged once is right."""
     if case is not None and (not played.has_struck or played.has_missed):
         return Verdict("unknown", is_unknown=True)
-    place, charged = played.place, f"charged {played.charges}x"
+    place, charged = played.place, f"charged {_TIMES.get(played.charges, f'{played.charges} times')}"
     if place is None:
         return Verdict(f"gone, {charged}", ("the job's record is gone",))
-    if played.is_stuck and not place.places:
-        return Verdict(f"LOST, {charged}", (f"{place.status}, and in no structure after {STOCK.patience_s:.0f} s",))
     if played.is_stuck:
-        where = f"{place.status} in {', '.join(place.places)}"
-        return Verdict(f"{where}, {charged}", (f"still {where} after {STOCK.patience_s:.0f} s",))
-    outcome = f"{place.status}, {charged}"
-    is_right = place.status == Status.FINISHED and played.charges == 1
-    return Verdict(outcome, () if is_right else (outcome,))
+        where = f"{place.status}, and stands in {', '.join(place.places) or 'no structure'}"
+        outcome = place.status if place.places else "lost"
+        return Verdict(f"{outcome}, {charged}", (f"after {STOCK.patience_s:.0f} s it is still {where}",))
+    if place.status == Status.FINISHED and played.charges == 1:
+        return Verdict("once")
+    return Verdict(f"{place.status}, {charged}", (f"it ended {place.status}, {charged}",))
 
 
 STOCK = Cast(

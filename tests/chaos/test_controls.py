@@ -53,7 +53,7 @@ def test_a_seeded_defect_is_found_within_its_budget(name):
     assert hunt(DEFECTS[name], QUICK[name].plans()) is not None
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("name", SLOW)
 def test_a_seeded_defect_is_found_in_a_storm(name):

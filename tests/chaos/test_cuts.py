@@ -1,6 +1,6 @@
 """Every call of every scenario, cut in every way.
 
-At a desk a third is run, another each day; HOLDFAST_CUTS=2/3 names one. CI runs all, and pairs.
+At a desk a third is run, another each day; SIMULATED_CUTS=2/3 names one. CI runs all, and pairs.
 """
 
 import os
@@ -13,11 +13,11 @@ from holdfast.chaos.simulation.findings import look
 from holdfast.chaos.simulation.scenarios import SCENARIOS, baseline
 
 #: How many pairs of cuts of each scenario CI looks at.
-PAIRS = int(os.environ.get("HOLDFAST_PAIRS", "30"))
+PAIRS = int(os.environ.get("SIMULATED_PAIRS", "30"))
 
 
 def part():
-    number, _, of = os.environ.get("HOLDFAST_CUTS", "").partition("/")
+    number, _, of = os.environ.get("SIMULATED_CUTS", "").partition("/")
     return (int(number), int(of)) if of else part_of_day(date.today().toordinal())  # noqa: DTZ011 - any day will do
 
 
@@ -33,7 +33,7 @@ def test_no_cut_of_the_days_third_breaks_a_promise(name):
     assert findings_of(cases(SCENARIOS[name])[number - 1 :: of]) == []
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_cut_breaks_a_promise(name):
@@ -41,7 +41,7 @@ def test_no_cut_breaks_a_promise(name):
     assert findings_of(cases(SCENARIOS[name])) == []
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_pair_of_cuts_breaks_a_promise(name):

@@ -276,7 +276,6 @@ def test_a_page_gets_the_tables_between_its_marks_and_keeps_the_rest():
     again = write(report, "holdfast", f"{first}\nIts end.\n")
     assert again == f"{first}\nIts end.\n"
     assert "| renew#1 | **BAD: 2 runs** |" in first
-    assert "- `renew#1/before/kill-tree/1q/plain`: it hurts" in first
     assert list(reproductions(report, " --stock"))[1] == (
         '  holdfast sweep --stock --only "renew#1/before/kill-tree/1q/plain"'
     )
