@@ -66,9 +66,13 @@ class History:
     final: dict[str, Place] = field(default_factory=dict)
     #: What entries in line or sets have no job behind them.
     ghosts: list[str] = field(default_factory=list)
+    #: Once true, nothing more is written: the run has been looked at.
+    is_closed: bool = False
 
     def note(self, us: int, who: str, did: str, job: str = "", **more: object) -> None:
         """Write a line."""
+        if self.is_closed:
+            return
         self.lines.append(Line(us, who, did, job, **more))  # type: ignore[arg-type]  # fields of Line
 
     def of(self, *did: str) -> Iterator[Line]:

@@ -160,6 +160,7 @@ def run_plan(plan: Plan, *, real: RealServer | None = None, settings: Settings =
             stage.is_over = True
             server.set_clock()
             _look_around(stage, plan)
+            history.is_closed = True
         finally:
             work.set_stage(None)
             world.close()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
+from greenlet import GreenletExit
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -119,6 +120,8 @@ class Wire:
         return super().send_command(*words, **options)  # type: ignore[misc]
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
+        if self.world.is_closed:
+            raise GreenletExit  # thrown once to free the stack, it was taken for a job's failure
         process = self.world.running
         if self._is_greeting or process is None:
             self.server.set_clock()

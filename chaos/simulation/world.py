@@ -66,6 +66,7 @@ class World:
         #: How far the server's clock is ahead of true time.
         self.server_skew_us = 0
         self.running: Process | None = None
+        self.is_closed = False
         self.processes: list[Process] = []
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._number = 0
@@ -172,7 +173,8 @@ class World:
         self.at(self.now_us, lambda: self._resume(process, ticket))
 
     def close(self) -> None:
-        """Free the stacks of all processes, once the run has been judged."""
+        """Free the stacks of all processes, once the run has been looked at; from then on none reaches the server."""
+        self.is_closed = True
         for process in self.processes:
             process.is_alive = False
             thread = process.thread

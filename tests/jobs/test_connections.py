@@ -118,6 +118,7 @@ def answered(line):
         answered("OOM command not allowed when used memory > 'maxmemory'."),
         answered("MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk."),
         answered("NOREPLICAS Not enough good replicas to write."),
+        answered("Command # 1 (HSET key a b) of pipeline caused error: NOREPLICAS Not enough good replicas."),
         answered("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."),
         answered("UNKILLABLE Sorry the script already executed write commands against the dataset."),
         answered("TRYAGAIN Multiple keys request during rehashing of slot"),
