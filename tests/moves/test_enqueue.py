@@ -140,6 +140,16 @@ def test_an_id_enqueued_while_it_is_worked_on_waits_for_its_turn(pool):
     assert claimed.record[b"created_at"] == b"made by a2"
 
 
+def test_an_enqueue_of_a_held_id_leaves_what_the_record_says_of_the_work_going_on(pool):
+    """A reaper and a person read there who holds it, and since when."""
+    pool.enqueue()
+    pool.worker("w1").hold()
+    facts = ("status", "worker_name", "started_at", "last_heartbeat", "hf_lease", "hf_fence")
+    before = pool.state("job-1", *facts)
+    pool.enqueue(meta={"who": "Ada"})
+    assert pool.state("job-1", *facts) == before
+
+
 @pytest.mark.parametrize(
     "end",
     [
@@ -199,6 +209,11 @@ def test_a_scheduled_enqueue_sent_twice_is_one(pool):
     pool.time_passes(1_000)
     with pool.nothing_changes():
         assert put(pool, delay_ms=2_000) == Scheduled("job-1")
+
+
+def test_an_enqueue_that_was_due_already_is_answered_the_same_when_sent_again(pool):
+    """INV-10: it went in line, whatever delay it came with."""
+    assert [put(pool, delay_ms=-5_000) for _ in range(2)] == [Queued("job-1"), Queued("job-1")]
 
 
 @pytest.mark.parametrize("settle", [{"result_ttl": 500}, {"result_ttl": 0}], ids=["kept", "not kept"])
