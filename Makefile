@@ -6,14 +6,14 @@ PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 endif
 # Test processes at a time. Files are kept whole: a private server serves one file's tests.
 WORKERS ?= 2
-# More words for the command at hand: make test ARGS='-k claim', make sweep ARGS='--part 1/4'
+# More words for the command at hand: make test ARGS='-k claim', make chaos ARGS='--minutes 30'
 ARGS ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sweep lint venv clean
+.PHONY: help demo test sweep chaos lint venv clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,10 @@ test: $(READY) ## run every test but the slow ones (a few minutes)
 	$(BIN)/pytest -m 'not slow and not soak' -n $(WORKERS) --dist loadfile $(ARGS)
 
 sweep: $(READY) ## kill a worker at every request it makes (several minutes)
-	$(BIN)/holdfast sweep $(ARGS)
+	$(BIN)/holdfast chaos sweep $(ARGS)
+
+chaos: $(READY) ## storms in a simulation of the shipped code: ten minutes, or ARGS='--minutes 60'
+	$(BIN)/holdfast chaos run --both --minutes 10 $(ARGS)
 
 lint: $(READY) ## hold the house rules: floors, headers, types, ruff
 	$(BIN)/pytest tests/house $(ARGS)

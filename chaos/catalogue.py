@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.chaos.failure_modes import MODES, FailureMode
+from holdfast.chaos.failure_mode import FailureMode
+from holdfast.chaos.failure_modes import MODES
 from holdfast.chaos.proofs import PROOFS
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ INVARIANTS: tuple[Invariant, ...] = (
 )
 
 _HEAD = """\
-<!-- Written by `python -m holdfast.chaos.catalogue docs/failures/index.md`; change chaos/failure_modes.py instead. -->
+<!-- Written by `python -m holdfast.chaos.catalogue docs/failures/index.md`; change chaos/failure_modes*.py instead. -->
 
 # Failure modes
 
@@ -139,8 +140,10 @@ What can go wrong with a queue on Redis, each with a page: how it is seen, what 
 now, and what shows that. The numbers are for life. What must hold meanwhile stands in [invariants](../invariants.md).
 
 On each page, **Without us** says how it is known: *measured* with rq 2.12.0, redis-py 8.1.0 and redis-server 7.0.15
-on two cores; *tried* by hand, with a Valkey 9.1.2 as the server; or *read* in RQ's source. What Holdfast does not do
-yet is called *not yet*, with what happens meanwhile.
+on two cores; *shown* by stock RQ in our own harness, again whenever you like, by
+`pytest tests/workers -k what_stock_does`; *tried* by hand, with a Valkey 9.1.2 as the server; or *read* in RQ's
+source. What Holdfast does not do yet is called *not yet*, with what happens meanwhile. A test that is named under
+**Proved by** is run by `pytest FILE -k NAME`.
 
 A fault in the column *simulation* strikes production code under a seeded scheduler, from a seed:
 `holdfast chaos run --only FM-012 --seed 7`. One in the column *processes* strikes real workers on a real server:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from holdfast.chaos.terms import Terms, Violation
 
 if TYPE_CHECKING:
     from holdfast.chaos.history import History, Move
@@ -26,40 +27,10 @@ PLACES = {
     "deferred": ("deferred",),
 }
 _ENDS = ("complete", "postpone", "bury", "give_back", "crash", "reclaim")
+#: How an execution's id is made of a worker's life and the number of its operation, in hexadecimal digits.
+_LIFE, _EXECUTION = 16, 32
 _OVER = ("finished", "failed", "stopped")
 _BY_HOLDER = (*_ENDS[:-1], "renew", "begin_effect", "commit_effect", "withdraw_effect")
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What was asked for, as far as the judge must know it."""
-
-    lease_ms: int
-    reap_ms: int
-    crashes: int
-    #: Jobs whose own code may begin at most once.
-    at_most_once: frozenset[str] = frozenset()
-    #: Jobs that make an effect.
-    effects: frozenset[str] = frozenset()
-    #: ms from the enqueue until a job may start.
-    delays_ms: tuple[tuple[str, int], ...] = ()
-    #: When faults ceased, in us.
-    calm_from_us: int = 0
-    #: Server clocks that jump make waits incomparable.
-    clock_jumped: bool = False
-
-
-@dataclass(frozen=True)
-class Violation:
-    """Something that must not be, with what shows it."""
-
-    invariant: str
-    job: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.invariant} {self.job}: {self.what}"
-
 
 Check = Callable[["History", Terms], Iterator[Violation]]
 CHECKS: dict[str, Check] = {}
@@ -84,6 +55,10 @@ def _accepted(history: History) -> list[str]:
     return sorted({line.job for line in history.of("accepted")})
 
 
+def _deleted(history: History) -> set[str]:
+    return {line.job for line in history.of("deleted")}
+
+
 def _by_job(history: History) -> dict[str, list[Move]]:
     moves: dict[str, list[Move]] = defaultdict(list)
     for move in history.moves:
@@ -95,7 +70,7 @@ def _by_job(history: History) -> dict[str, list[Move]]:
 def no_loss(history: History, _: Terms) -> Iterator[Violation]:
     """Every job whose enqueue was acknowledged is somewhere."""
     for job in _accepted(history):
-        if job not in history.final or not history.final[job].places:
+        if (job not in history.final or not history.final[job].places) and job not in _deleted(history):
             yield Violation("INV-01", job, f"accepted, and now nowhere: {history.final.get(job)}")
 
 
@@ -105,8 +80,9 @@ def one_place(history: History, _: Terms) -> Iterator[Violation]:
     for job, place in history.final.items():
         if place.places and place.places != PLACES.get(place.status):
             yield Violation("INV-02", job, f"status {place.status} but in {place.places}")
+    deleted = _deleted(history)
     for ghost in history.ghosts:
-        if not ghost.startswith("dirt-"):
+        if not ghost.startswith("dirt-") and ghost.split()[0] not in deleted:
             yield Violation("INV-02", ghost, "an entry without a job")
 
 
@@ -191,6 +167,8 @@ def counts(history: History, terms: Terms) -> Iterator[Violation]:
     begins = Counter(line.job for line in history.of("begin"))
     deaths = {job: _deaths(moves) for job, moves in _by_job(history).items()}
     for job, place in history.final.items():
+        if job in _deleted(history):
+            continue
         if place.executions != claims[job]:
             yield Violation("INV-09", job, f"{place.executions} executions on record, {claims[job]} claims made")
         # A death may be charged to nobody once: after an outage.
@@ -235,6 +213,7 @@ def truthful_answers(history: History, _: Terms) -> Iterator[Violation]:
         if job not in enqueued:
             yield Violation("INV-10", job, "accepted, and not on the server's record")
     yield from _answered_twice(history)
+    yield from _claimed_late(history)
     yield from _stopped_in_vain(history)
 
 
@@ -243,6 +222,18 @@ def _answered_twice(history: History) -> Iterator[Violation]:
     for execution, count in Counter(move.execution for move in history.moves if move.move == "claim").items():
         if count > 1:
             yield Violation("INV-10", execution, f"one claim was answered with {count} jobs")
+
+
+def _claimed_late(history: History) -> Iterator[Violation]:
+    """Find claims for a worker that had moved on: its claims are numbered, and nobody waits for an earlier one."""
+    last: dict[str, int] = {}
+    for move in history.moves:
+        if move.move != "claim" or len(move.execution) != _EXECUTION:
+            continue
+        life, number = move.execution[:_LIFE], int(move.execution[_LIFE:], 16)
+        if number < last.get(life, 0):
+            yield Violation("INV-10", move.job, f"claimed as {move.execution} after its worker's claim {last[life]}")
+        last[life] = number
 
 
 def _stopped_in_vain(history: History) -> Iterator[Violation]:

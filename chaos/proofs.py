@@ -82,6 +82,10 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_sleepers.py::test_a_horse_beyond_the_reach_of_its_guard_is_refused_by_the_fence",
         "tests/workers/test_deaths.py::test_under_a_short_lease_no_living_worker_is_robbed",
     ),
+    "FM-016": (
+        "tests/chaos/test_processes_servers.py::test_only_the_wall_clock_is",
+        "tests/chaos/test_processes_servers.py::test_a_worker_with_a_wrong_clock_works_like_any_other",
+    ),
     "FM-017": (
         "tests/moves/test_reclaim.py::test_after_a_late_pass_holders_get_a_heartbeat_first",
         "tests/moves/test_reclaim.py::test_a_lease_is_not_taken_before_its_deadline",
@@ -94,11 +98,16 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_redis_away.py::test_holders_that_lived_through_an_outage_keep_their_jobs",
         "tests/chaos/test_processes_judge.py::test_what_a_server_forgot_is_told_apart_from_what_was_lost",
     ),
-    "FM-020": ("tests/jobs/test_connections.py::test_our_connections_follow_the_users_sentinels",),
+    "FM-020": (
+        "tests/jobs/test_connections.py::test_our_connections_follow_the_users_sentinels",
+        "tests/chaos/test_processes_servers.py::test_a_replica_behind_a_cut_link_forgets_only_what_it_had_not_heard",
+    ),
+    "FM-021": ("tests/chaos/test_processes_servers.py::test_of_two_primaries_the_older_ones_work_is_forgotten",),
     "FM-022": (
         "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
         "tests/jobs/test_connections.py::test_each_failure_makes_the_next_sending_connect_anew",
         "tests/workers/test_redis_refuses.py::test_a_job_that_ends_while_writes_are_refused_is_settled_when_they_are_not",
+        "tests/chaos/test_processes_servers.py::test_a_replica_that_has_heard_everything_loses_nothing",
     ),
     "FM-023": (
         "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
@@ -113,6 +122,14 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-025": (
         "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
         "tests/workers/test_redis_refuses.py::test_a_job_that_ends_while_writes_are_refused_is_settled_when_they_are_not",
+        "tests/chaos/test_processes_servers.py::test_workers_wait_until_there_is_room_and_lose_nothing",
+    ),
+    "FM-026": (
+        "tests/moves/test_eviction.py::test_a_holder_whose_record_was_evicted_is_told_lost_and_brings_no_half_of_it_back",
+        "tests/moves/test_eviction.py::test_a_lease_whose_record_was_evicted_is_removed_and_not_run_again",
+        "tests/moves/test_eviction.py::test_with_the_set_of_leases_evicted_no_holder_may_change_its_job",
+        "tests/moves/test_eviction.py::test_an_evicted_line_leaves_records_that_nobody_runs_until_they_are_enqueued_again",
+        "tests/moves/test_eviction.py::test_a_settle_sent_twice_is_not_done_twice_although_its_answer_was_evicted",
     ),
     "FM-027": (
         "tests/moves/test_claim.py::test_the_ttl_of_a_queued_job_ends_when_it_is_claimed",
@@ -121,6 +138,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_plain_path.py::test_a_heap_of_expired_jobs_does_not_hide_the_one_behind_it",
     ),
     "FM-028": (
+        "tests/moves/test_effect_moves.py::test_a_mark_is_there_however_long_the_next_attempt_takes_to_come",
         "tests/moves/test_effect_moves.py::test_what_took_place_is_told_to_the_next_attempt",
         "tests/moves/test_generations.py::test_a_requeue_by_a_person_gives_both_budgets_back",
     ),
@@ -138,7 +156,13 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/recovery/test_promoter.py::test_a_thousand_due_jobs_hold_the_server_only_briefly_at_a_time",
         "tests/moves/test_claim.py::test_a_line_full_of_dirt_takes_some_claims_to_clear",
     ),
-    "FM-032": ("tests/jobs/test_connections.py::test_a_server_that_is_too_old_is_refused_with_its_version",),
+    "FM-032": (
+        "tests/moves/test_versions.py::test_the_scripts_of_two_versions_are_served_side_by_side",
+        "tests/moves/test_versions.py::test_what_one_version_begins_another_goes_on_with",
+        "tests/moves/test_versions.py::test_a_claim_sent_again_by_another_version_of_the_scripts_gets_the_same_job",
+        "tests/moves/test_versions.py::test_a_field_that_a_later_version_wrote_is_left_alone",
+        "tests/jobs/test_connections.py::test_a_server_that_is_too_old_is_refused_with_its_version",
+    ),
     "FM-033": (
         "tests/workers/test_plain_path.py::test_one_broken_job_does_not_stop_the_ones_behind_it",
         "tests/workers/test_plain_path.py::test_a_team_that_uses_json_instead_of_pickle_keeps_doing_so",
@@ -160,11 +184,26 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/jobs/test_retry.py::test_jitter_draws_each_wait_between_nothing_and_the_whole",
         "tests/workers/test_failures.py::test_a_backoff_of_ours_is_kept_by_real_workers",
     ),
+    "FM-037": (
+        "tests/workers/test_giants.py::test_a_giant_argument_is_carried_and_the_jobs_around_it_flow",
+        "tests/workers/test_giants.py::test_a_giant_result_is_kept_whole",
+        "tests/workers/test_giants.py::test_an_argument_that_redis_does_not_take_is_an_error_of_its_enqueue",
+        "tests/workers/test_giants.py::test_a_result_that_redis_does_not_take_ends_its_job_and_not_the_ones_behind_it",
+    ),
     "FM-038": (
         "tests/workers/test_schedule.py::test_a_scheduled_job_runs_when_it_is_due_once_and_not_before",
         "tests/moves/test_promote.py::test_an_entry_of_a_job_that_has_gone_on_is_only_dropped",
     ),
-    "FM-039": ("tests/moves/test_promote.py::test_the_fleet_promotes_once_an_interval",),
+    "FM-039": (
+        "tests/workers/test_schedule.py::test_a_promoter_that_sleeps_holds_nobody_up_and_does_nothing_twice",
+        "tests/moves/test_promote.py::test_the_fleet_promotes_once_an_interval",
+    ),
+    "FM-040": (
+        "tests/moves/test_calendar.py::test_a_moment_in_a_zone_is_due_at_its_one_instant",
+        "tests/moves/test_calendar.py::test_a_naive_moment_is_due_when_this_machines_clock_will_show_it",
+        "tests/moves/test_calendar.py::test_an_hour_from_now_is_an_hour_whatever_the_clocks_do_meanwhile",
+        "tests/moves/test_calendar.py::test_a_night_whose_hour_comes_twice_has_one_job_under_the_key_of_its_date",
+    ),
     "FM-041": (
         "tests/workers/test_schedule.py::test_scheduled_jobs_outlive_the_absence_of_every_worker",
         "tests/recovery/test_promoter.py::test_it_goes_on_while_there_may_be_more",
@@ -203,6 +242,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/chaos/test_sweep.py::test_a_claim_in_two_steps_is_found_to_lose_jobs",
     ),
     "FM-049": (
+        "tests/workers/test_at_the_door.py::test_a_client_that_waits_less_than_an_idle_worker_does_not_disturb_it",
         "tests/workers/test_goodbyes.py::test_an_idle_worker_leaves_at_once",
         "tests/jobs/test_connections.py::test_our_connections_go_where_the_users_go",
     ),
@@ -218,6 +258,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_crash.py::test_who_allowed_failure_goes_on_when_the_parent_is_buried",
         "tests/workers/test_failures.py::test_a_dependent_is_run_after_what_it_waits_for_and_not_after_its_failure",
     ),
+    "FM-052": ("tests/workers/test_sleepers.py::test_a_horse_beyond_the_reach_of_its_guard_is_refused_by_the_fence",),
     "FM-053": (
         "tests/workers/test_beside_stock.py::test_a_mixed_fleet_does_everything_once",
         "tests/workers/test_beside_stock.py::test_our_running_job_is_left_alone_by_stock_tools",
@@ -226,4 +267,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_renew.py::test_a_stock_enqueue_of_a_held_id_does_not_end_its_lease",
     ),
     "FM-054": ("tests/jobs/test_connections.py::test_a_cluster_is_refused_with_the_reason",),
+    "FM-055": (
+        "tests/jobs/test_clock.py::test_a_deadline_has_passed_when_a_machine_wakes_that_was_suspended_for_an_hour",
+        "tests/workers/test_sleepers.py::test_a_machine_that_froze_whole_changes_nothing_when_it_wakes",
+    ),
 }

@@ -78,7 +78,8 @@ class FaultProxy:
         self.refuse = False
         #: Added on the way there and on the way back.
         self.latency_ms = 0
-        self._target = target
+        #: Where each new connection leads.
+        self.target = target
         self._numbers = itertools.count(1)
         self._connections = itertools.count(1)
         self._links: set[Link] = set()
@@ -190,7 +191,7 @@ class FaultProxy:
     async def _carry(self, link: Link) -> None:
         try:
             await self._passable.wait()
-            await link.carry(self._target)
+            await link.carry(self.target)
         except BaseExceptionGroup as group:
             self._errors.extend(group.exceptions)
         finally:

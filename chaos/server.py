@@ -141,6 +141,12 @@ class PrivateServer:
         self._end()
         self._launch()
 
+    def move_to(self, port: int) -> None:
+        """Listen on another port from now on, also after a restart; it must be free. Raises RedisError; needs 7.0."""
+        with self.client(socket_timeout=1) as client:
+            client.config_set("port", port)
+        self._port = port
+
     def pause(self) -> None:
         """Freeze the server by SIGSTOP and return when it stands still."""
         os.kill(self.pid, signal.SIGSTOP)

@@ -8,7 +8,6 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from importlib.resources import files
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -124,9 +123,12 @@ def _natural(name: str) -> tuple[str, int]:
 
 def _start_ms(history: History) -> int:
     """Find the server's time at the start of the run: moves carry that, lines the run's own."""
-    asked = {line.job: line.us // 1_000 for line in history.of("enqueue")}
+    asked: dict[str, int] = {}
+    for line in history.of("enqueue"):
+        asked.setdefault(line.job, line.us // 1_000)
+    # An enqueue may be long on its way, and is never there before it was sent: the quickest is nearest to the truth.
     gaps = [move.ms - asked[move.job] for move in history.moves if move.move == "enqueue" and move.job in asked]
-    return int(median(gaps)) if gaps else history.moves[0].ms
+    return min(gaps, default=history.moves[0].ms)
 
 
 def _from_moves(history: History) -> list[_Bar]:

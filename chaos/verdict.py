@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from holdfast.chaos.checker import CHECKS, Violation
+from holdfast.chaos.checker import CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdfast.chaos.checker import Terms
     from holdfast.chaos.history import History
+    from holdfast.chaos.terms import Terms, Violation
 
 Word = Literal["valid", "invalid", "unknown"]
 #: What a process ends with for each word.

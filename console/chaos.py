@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import random
+import shutil
 import sys
 import tempfile
-import time
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
-from rich.table import Table
 
-if TYPE_CHECKING:
-    from holdfast.chaos.simulation.batch import Seed
+_FOR_PROCESSES = {"stock", "lossy", "workers", "jobs"}
+_FOR_SIMULATION = {"runs", "hard", "both", "only", "server"}
+_FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.group()
@@ -32,96 +30,200 @@ def chaos() -> None:
         raise click.ClickException(f"{missing.name} is missing: pip install 'rq-holdfast[chaos]'") from missing
 
 
+def _simulated(_context: click.Context, _option: click.Parameter, mode: str | None) -> str | None:
+    """Let only a failure mode pass that some simulated fault belongs to."""
+    from holdfast.chaos.failure_modes import MODES  # noqa: PLC0415 - read for this option only
+    from holdfast.chaos.faults import load_all  # noqa: PLC0415 - needs the extra
+
+    known = sorted({kind.mode for kind in load_all().values()})
+    if mode is None or mode in known:
+        return mode
+    why = "has no fault of its own in the simulation" if mode in {each.number for each in MODES} else "is none"
+    raise click.BadParameter(f"failure mode {mode} {why}; take one of {', '.join(known)} (holdfast chaos list).")
+
+
+def _startable(_context: click.Context, _option: click.Parameter, server: str) -> str:
+    """Let `real` pass only where a simulated run can have a real server: its clock is ours by a shim."""
+    places = {name: shutil.which(name) for name in ("redis-server", "cc", "gcc")}
+    if server == "real" and not (places["redis-server"] and (places["cc"] or places["gcc"])):
+        seen = ", ".join(f"{name}: {where or 'not on PATH'}" for name, where in places.items())
+        raise click.BadParameter(
+            f"a simulated run on a real server needs redis-server and a C compiler; seen here: {seen}. "
+            "apt-get install redis-server gcc, or --server fake."
+        )
+    return server
+
+
+def _part(_context: click.Context, _option: click.Parameter, part: str | None) -> tuple[int, int] | None:
+    if part is None:
+        return None
+    number, _, of = part.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise click.BadParameter(f"a part is spelled K/N with K from 1 to N, such as 1/3, not {part!r}.")
+    return int(number), int(of)
+
+
+_ONLY = click.option("--only", callback=_simulated, help="One failure mode, such as FM-012.")
+_SERVER = click.option(
+    "--server", type=click.Choice(["fake", "real"]), default="fake", show_default=True, callback=_startable
+)
+_CORES = click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes at a time.")
+
+
 @chaos.command("list")
 def list_faults() -> None:
     """Say which faults there are, and which failure mode each belongs to."""
     from holdfast.chaos.faults import load_all  # noqa: PLC0415 - needs the extra
+    from holdfast.chaos.processes import hurt_server, hurt_wire, hurt_workers  # noqa: F401, PLC0415 - each registers its faults
+    from holdfast.chaos.processes.nemesis import FAULTS  # noqa: PLC0415 - as the above
 
-    table = Table("mode", "fault", "what happens", "comes")
-    for name, kind in sorted(load_all().items(), key=lambda item: (item[1].mode, item[0])):
+    rows = []
+    for name, kind in load_all().items():
         how = f"{kind.rate:.1%} of calls" if hasattr(kind, "rate") else f"{kind.count:g} a run"
-        table.add_row(kind.mode, name, kind.sentence, how)
-    Console().print(table)
+        rows.append((kind.mode, name, kind.sentence, f"simulated: {how}"))
+    rows += [(kind.mode, name, kind.sentence, "processes") for name, kind in FAULTS.items()]
+    for mode, name, sentence, comes in sorted(rows):
+        click.echo(f"{mode}  {name:16}  {comes:24}  {sentence}")
 
 
 @chaos.command()
-@click.option("--seed", type=int, default=1, show_default=True, help="The first seed.")
-@click.option("--runs", type=click.IntRange(1), default=100, show_default=True, help="How many seeds.")
+@click.option("--seed", type=click.IntRange(0), help="The first seed; drawn, and said, unless told.")
+@click.option("--runs", type=click.IntRange(1), help="How many seeds: 100, unless --minutes are given.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="For how long. With --processes: 5.")
 @click.option("--hard", is_flag=True, help="Faults come three times as often.")
-@click.option("--only", help="One failure mode, such as FM-012.")
-@click.option("--server", type=click.Choice(["fake", "real"]), default="fake", show_default=True)
+@click.option("--both", is_flag=True, help="Each seed twice, as usual and hard.")
+@_ONLY
+@_SERVER
 @click.option("--processes", is_flag=True, help="Real workers, real faults, real time: one run of that seed.")
 @click.option("--stock", is_flag=True, help="With --processes: stock RQ in our place, for comparison.")
-@click.option("--minutes", type=float, default=5.0, show_default=True, help="With --processes: how long.")
-@click.option("--jobs", type=click.IntRange(1), default=2_000, show_default=True, help="With --processes: how many.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where the run is written down.")
+@click.option("--lossy", is_flag=True, help="With --processes: now and then the server forgets its last seconds.")
+@click.option("--workers", type=click.IntRange(2), help="With --processes: how many workers, 4 unless told.")
+@click.option("--jobs", type=click.IntRange(1), help="With --processes: how many jobs, 2,000 unless told.")
+@click.option("--folder", type=_FOLDER, help="Where the run is written down; each that is invalid, if simulated.")
+@click.pass_context
 def run(
-    seed: int,
-    runs: int,
+    context: click.Context,
+    seed: int | None,
+    runs: int | None,
+    minutes: float | None,
     hard: bool,
+    both: bool,
     only: str | None,
     server: str,
     processes: bool,
     stock: bool,
-    minutes: float,
-    jobs: int,
+    lossy: bool,
+    workers: int | None,
+    jobs: int | None,
     folder: Path | None,
 ) -> None:
     """Run seeds and judge each. The exit status is 1 if any run is invalid."""
+    _refuse_mixtures(context, processes=processes)
+    seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
+    where = folder or Path(tempfile.mkdtemp(prefix="holdfast-run-"))
     if processes:
-        from holdfast.chaos.processes.run import run_processes  # noqa: PLC0415 - needs the extra
+        size = {"jobs": jobs, "minutes": minutes, "workers": workers}
+        given = {name: value for name, value in size.items() if value is not None}
+        sys.exit(_run_processes(seed, given, where if folder else where / f"seed-{seed}", stock=stock, lossy=lossy))
+    from holdfast.console.storms import storm  # noqa: PLC0415 - needs the extra
 
-        where = folder or Path(tempfile.mkdtemp(prefix="holdfast-run-")) / f"seed-{seed}"
-        verdict = run_processes(seed, jobs=jobs, minutes=minutes, stock=stock, folder=where, console=Console())
-        sys.exit(verdict.exit_code)
-    from holdfast.chaos.simulation.batch import run_seeds  # noqa: PLC0415 - needs the extra
-
-    began = time.monotonic()
-    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
-        bar = progress.add_task("seeds", total=runs)
-        found = run_seeds(
-            range(seed, seed + runs),
-            hard=hard,
-            only=only,
-            on_real=server == "real",
-            on_seed=lambda _: progress.advance(bar),
-        )
-    _report(found, hard=hard, took_s=time.monotonic() - began, folder=folder)
-    sys.exit(any(each.violations for each in found))
+    kinds = (False, True) if both else (hard,)
+    most = runs if runs or minutes else 100
+    sys.exit(storm(seed, most, minutes, hard=kinds, only=only, on_real=server == "real", folder=where))
 
 
-def _report(found: list[Seed], *, hard: bool, took_s: float, folder: Path | None) -> None:
-    console = Console()
-    faults: Counter[str] = Counter()
-    for each in found:
-        faults.update(each.faults)
-    bad = [each for each in found if each.violations]
-    hours = sum(each.virtual_s for each in found) / 3_600
-    calls = sum(each.calls for each in found)
-    console.print(", ".join(f"{name} {count}" for name, count in faults.most_common()), highlight=False)
-    for each in bad:
-        console.print(f"[red]seed {each.seed}[/]: {each.violations[0]}", highlight=False)
-        console.print(f"  holdfast chaos replay {each.seed}{' --hard' if hard else ''}", highlight=False)
-    console.print(
-        f"{len(found)} runs, {hours:.1f} virtual hours, {calls} calls, {faults.total()} faults in {took_s:.0f} s: "
-        f"{'[red]' if bad else '[green]'}{len(bad)} invalid[/]",
-        highlight=False,
-    )
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        summary = [{"seed": each.seed, "violations": each.violations, "digest": each.digest} for each in found]
-        (folder / "verdict.json").write_text(json.dumps(summary, indent=1), "utf-8")
+def _refuse_mixtures(context: click.Context, *, processes: bool) -> None:
+    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    for name in sorted(given & (_FOR_SIMULATION if processes else _FOR_PROCESSES)):
+        if processes:
+            raise click.UsageError(f"--{name} is for simulated runs: leave it out, or --processes.")
+        raise click.UsageError(f"--{name} is for runs on real workers: add --processes, or leave it out.")
+
+
+def _run_processes(seed: int, size: dict[str, int | float], folder: Path, *, stock: bool, lossy: bool) -> int:
+    from holdfast.chaos.processes.run import run_processes  # noqa: PLC0415 - needs the extra
+    from holdfast.chaos.server import NoServer, NotStarted  # noqa: PLC0415 - as the above
+
+    try:
+        verdict = run_processes(seed, **size, stock=stock, lossy=lossy, folder=folder, console=Console())  # type: ignore[arg-type] # each number under its own name
+    except FileExistsError as taken:
+        raise click.ClickException(f"{folder} is there already: --folder must name one that is not.") from taken
+    except (NoServer, NotStarted) as missing:
+        raise click.ClickException(str(missing)) from missing
+    return verdict.exit_code
 
 
 @chaos.command()
 @click.argument("seed", type=int)
 @click.option("--hard", is_flag=True, help="As the run was.")
-@click.option("--only", help="As the run was.")
+@_ONLY
+@_SERVER
 @click.option("--job", help="Only this job's lines, and the faults.")
 @click.option("--shrink", is_flag=True, help="Leave out what the violation does not need.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Write plan, history, verdict and timeline there.")
-def replay(seed: int, hard: bool, only: str | None, job: str | None, shrink: bool, folder: Path | None) -> None:
-    """Run one seed again and print what happened, one line an event."""
+@click.option("--folder", type=_FOLDER, help="Write plan, history, verdict and timeline there.")
+def replay(
+    seed: int, hard: bool, only: str | None, server: str, job: str | None, shrink: bool, folder: Path | None
+) -> None:
+    """Run one seed again, with the options it had, and print what happened, one line an event."""
     from holdfast.chaos.simulation.replay import replay as run_again  # noqa: PLC0415 - needs the extra
 
-    sys.exit(run_again(seed, hard=hard, only=only, job=job, smaller=shrink, folder=folder))
+    if shrink and server == "real":
+        raise click.UsageError("--shrink tries hundreds of smaller runs, on the fake server: leave out --server real.")
+    on_real = server == "real"
+    sys.exit(run_again(seed, hard=hard, only=only, on_real=on_real, job=job, smaller=shrink, folder=folder))
+
+
+@chaos.command()
+@click.option("--part", callback=_part, help="Only the K-th of N parts, as K/N.")
+@click.option("--pairs", type=click.IntRange(0), default=0, show_default=True, help="And as many pairs of cuts.")
+@click.option("--seed", type=int, default=0, show_default=True, help="What pairs are drawn from.")
+@_CORES
+@click.option("--folder", type=_FOLDER, help="Where what went wrong is written down.")
+def cuts(part: tuple[int, int] | None, pairs: int, seed: int, jobs: int, folder: Path | None) -> None:
+    """Cut every call of small simulated runs, in every way, and judge each. Exit status 1 if any is invalid."""
+    from holdfast.console.storms import cut  # noqa: PLC0415 - needs the extra
+
+    sys.exit(cut(part, pairs, seed=seed, jobs=jobs, folder=folder or Path(tempfile.mkdtemp(prefix="holdfast-cuts-"))))
+
+
+@chaos.command()
+@click.argument("defects", nargs=-1)
+@click.option("--seeds", type=click.IntRange(1), default=40, show_default=True, help="How many, usual and hard.")
+@_CORES
+def controls(defects: tuple[str, ...], seeds: int, jobs: int) -> None:
+    """Put known DEFECTS into the code, all unless named, and count the seeds that show each."""
+    from holdfast.console.storms import control  # noqa: PLC0415 - needs the extra
+
+    control(defects, seeds=seeds, jobs=jobs)
+
+
+@chaos.command()
+@click.option("--part", help="Only the K-th of N parts, as K/N.")
+@click.option("--only", help="One case, as the report names it.")
+@click.option("--stock", is_flag=True, help="Stock RQ's worker in place of ours.")
+@click.option("--jobs", type=click.IntRange(1), default=4, show_default=True, help="Cases at a time.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write the table to this file.")
+def sweep(part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None) -> None:
+    """Kill a real worker at every request it makes, each way, and see that its job ends well."""
+    from holdfast.chaos.sweep import sweep as run_sweep  # noqa: PLC0415 - only this command needs it
+
+    sys.exit(run_sweep(part=part, only=only, stock=stock, jobs=jobs, report=report))
+
+
+@chaos.command()
+@click.argument("ours", type=_FOLDER)
+@click.argument("stock", type=_FOLDER)
+def compare(ours: Path, stock: Path) -> None:
+    """Print two runs' results side by side: folders of `run --processes`, and of the same with --stock."""
+    from holdfast.chaos.processes.report import compare as table_of  # noqa: PLC0415 - needs the extra
+
+    try:
+        click.echo(table_of(ours, stock), nl=False)
+    except FileNotFoundError as missing:
+        raise click.ClickException(
+            f"{missing.filename} is not there: a folder of a finished `holdfast chaos run --processes` has it."
+        ) from missing
+    except KeyError as missing:
+        raise click.ClickException(
+            f"a verdict.json of {ours} and {stock} says nothing of {missing}: both must be of runs with --processes."
+        ) from missing

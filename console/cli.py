@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import sys
-from pathlib import Path
 
 import click
 import redis
@@ -105,19 +104,6 @@ def resolve(
             raise click.ClickException(f"job {job_id} is being worked on. Wait until it is not, then ask again.")
         case _:
             raise click.ClickException(f"job {job_id} has no effect {effect!r} in doubt.")
-
-
-@main.command()
-@click.option("--part", help="Only the I-th of N parts, as I/N.")
-@click.option("--only", help="One case, as the report names it.")
-@click.option("--stock", is_flag=True, help="Stock RQ's worker in place of ours.")
-@click.option("--jobs", type=click.IntRange(1), default=4, show_default=True, help="Cases at a time.")
-@click.option("--report", type=click.Path(path_type=Path), help="Write the table to this file.")
-def sweep(part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None) -> None:
-    """Kill a worker at every request it makes, each way, and see that its job ends well."""
-    from holdfast.chaos.sweep import sweep as run_sweep  # noqa: PLC0415 - only this command needs it
-
-    sys.exit(run_sweep(part=part, only=only, stock=stock, jobs=jobs, report=report))
 
 
 def _connect(redis_url: str | None, settings: Settings) -> redis.Redis:

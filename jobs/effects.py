@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from holdfast.jobs.errors import EffectMisused, InDoubt, NotDone
+from holdfast.jobs.errors import EffectMisused, InDoubt, LeaseEnded, NotDone
 from holdfast.jobs.running import current
 from holdfast.jobs.store import outcomes as out
 
@@ -117,6 +117,9 @@ class Effect:
         answer: out.First | out.Done | out.Doubtful = self._ask(
             lambda: moves.begin_effect(lease, self.name, take_over=take_over)
         )
+        # The answer may have waited for us, and someone else may have begun meanwhile.
+        if isinstance(answer, out.First) and self._running.is_out_of_time():
+            raise LeaseEnded(lease, "it ran out while the effect was being begun")
         return answer
 
     def _commit(self, value: Any) -> None:

@@ -24,7 +24,7 @@ class CallFault(Protocol):
 
     mode: ClassVar[str]
     name: ClassVar[str]
-    #: How often, per call, at the standard rate.
+    #: How often, per call, at the standard rate, before the call's weight.
     rate: ClassVar[float]
 
     @classmethod

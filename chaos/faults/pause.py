@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 class Pause:
     for_ms: int
     whole_family: bool
-    rate = 0.01
+    #: With its next request made up and not sent, or else with a reply in the socket that it has not read.
+    before: bool
+    rate = 0.025
 
     @classmethod
     def draw(cls, rng: random.Random) -> Self:
-        return cls(rng.choice((1_000, 4_000, 12_000, 40_000)), rng.random() < 0.5)  # noqa: PLR2004 - a fair coin
+        return cls(rng.choice((1_000, 4_300, 6_000, 12_000, 40_000)), rng.random() < 0.6, rng.random() < 0.5)  # noqa: PLR2004 - coins
 
     def befall(self, fate: Fate, call: Call, stage: Stage) -> None:
         world = stage.world
@@ -34,4 +36,7 @@ class Pause:
             for member in members:
                 world.freeze(member, world.now_us + self.for_ms * 1_000)
 
-        fate.pause_after = freeze
+        if self.before:
+            fate.pause_before = freeze
+        else:
+            fate.pause_after = freeze

@@ -20,13 +20,13 @@ def _some_job(number: int, stage: Stage) -> str:
     return accepted[number % len(accepted)] if accepted else ""
 
 
-@fault("FM-014", "A person stops a job, or kills a horse")
+@fault("FM-050", "A person stops a job, or kills a horse")
 @dataclass(frozen=True)
 class Command:
     worker: int
     command: str
     number: int
-    count = 1.0
+    count = 2.0
 
     @classmethod
     def draw(cls, rng: random.Random) -> Self:

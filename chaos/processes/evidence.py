@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from holdfast.chaos.demo_story import move_of
 from holdfast.chaos.history import History, Line, Place
 from holdfast.chaos.processes.logs import Log
+from holdfast.chaos.processes.outside import now_us
 from holdfast.chaos.processes.workload import QUEUES
 from holdfast.jobs.store import keys
 
@@ -36,7 +37,7 @@ class Evidence:
 
     def __init__(self, redis: Redis, outside: Outside) -> None:
         self.history = History()
-        self.started_us = time.time_ns() // 1_000
+        self.started_us = now_us()
         self._redis = redis
         self._outside = outside
         self._logs: dict[str, Log] = {}
@@ -47,7 +48,7 @@ class Evidence:
 
     def now_us(self) -> int:
         """Tell the time of the run."""
-        return time.time_ns() // 1_000 - self.started_us
+        return now_us() - self.started_us
 
     def note(self, who: str, did: str, job: str = "", **more: object) -> None:
         """Write a line at this moment."""
@@ -78,15 +79,18 @@ class Evidence:
         entries: Any = self._redis.xrange(keys.moves())
         return [move_of(entry) for _, entry in entries]
 
-    def open_of(self, jobs: Iterable[str]) -> set[str]:
-        """Tell which of these jobs have not come to their end. Raises RedisError while the server is away."""
+    def open_of(self, jobs: Iterable[str]) -> dict[str, bool]:
+        """Give those of these jobs that have not come to their end, and whether each has a record.
+
+        Raises RedisError while the server is away.
+        """
         asked = list(jobs)
         with self._redis.pipeline(transaction=False) as pipe:
             for job in asked:
                 pipe.hget(keys.job(job), "status")
             answers = pipe.execute()
         over = {b"finished", b"failed", b"stopped", b"canceled"}
-        return {job for job, status in zip(asked, answers, strict=True) if status not in over}
+        return {job: status is not None for job, status in zip(asked, answers, strict=True) if status not in over}
 
     def close(self, families: Iterable[Family], known: set[str]) -> History:
         """Take in the rest, once nothing moves any more, and give the whole history."""

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from holdfast.chaos.link import Act, Pass, Request
@@ -83,6 +83,8 @@ class Place:
     family: Family | None = None
     lives: int = 0
     vacant_until: float = 0.0
+    #: What the next one here is told beside what all are.
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def living(self) -> Family | None:
@@ -96,7 +98,7 @@ class Fleet:
     def __init__(self, places: Sequence[Place], folder: Path, environment: Mapping[str, str]) -> None:
         self.places = {place.name: place for place in places}
         self.families: list[Family] = []
-        self._folder = folder
+        self.folder = folder
         self._environment = environment
         self._is_open = True
         #: Those whose head has ended, and who may have left somebody behind.
@@ -121,7 +123,8 @@ class Fleet:
     def _fill(self, place: Place) -> None:
         place.lives += 1
         name = f"{place.name}-{place.lives}"
-        place.family = Family(name, place.command(name), self._environment, self._folder)
+        environment = {**self._environment, **place.environment}
+        place.family = Family(name, place.command(name), environment, self.folder)
         self.families.append(place.family)
 
     def stop(self, within_s: float) -> None:

@@ -1,4 +1,4 @@
-"""Faults that strike the server, and so everybody: restarted, killed, frozen, full, forgetful of scripts."""
+"""Faults that strike the server, and so everybody: restarted, killed, replaced, frozen, full, forgetful of scripts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from redis.exceptions import RedisError
 
-from holdfast.chaos.processes.nemesis import Cast, Heal, Pool, fault, is_healed
+from holdfast.chaos.processes.nemesis import Cast, Heal, Missed, Pool, fault, is_healed
 
 if TYPE_CHECKING:
     import random
@@ -82,7 +82,7 @@ class CutTail(_OnServer):
 
     def harm(self, pool: Pool) -> Heal:
         # The server writes to it before it answers, whole commands at a time.
-        (tail,) = (pool.server.directory / "appendonlydir").glob("*.incr.aof")
+        (tail,) = (pool.server.data / "appendonlydir").glob("*.incr.aof")
         size = tail.stat().st_size
 
         def heal() -> None:
@@ -91,6 +91,94 @@ class CutTail(_OnServer):
             pool.server.restart()
 
         return heal
+
+
+@fault(
+    "FM-022",
+    "a replica that has heard everything takes over, and the old server answers READONLY until clients are moved",
+    is_shared=True,
+)
+@dataclass(frozen=True)
+class HandOver(_OnServer):
+    @classmethod
+    def draw(cls, rng: random.Random, cast: Cast) -> Self:
+        return cls(rng.randrange(300, cast.lease_ms + 1_000))
+
+    def harm(self, pool: Pool) -> Heal:
+        replica = pool.seat.start_replica()
+        try:
+            pool.seat.hand_over(replica)
+        except (Missed, RedisError):
+            replica.stop()
+            raise
+        return lambda: pool.seat.give_to(replica)
+
+
+@fault(
+    "FM-020",
+    "the link to the replica is cut, and after a while the server dies and the replica takes its place",
+    is_shared=True,
+    is_lossy=True,
+)
+@dataclass(frozen=True)
+class LosePrimary(_OnServer):
+    @classmethod
+    def draw(cls, rng: random.Random, cast: Cast) -> Self:  # noqa: ARG003 - as far as a replica may well lag behind
+        return cls(rng.randrange(200, 2_000))
+
+    def harm(self, pool: Pool) -> Heal:
+        primary, replica = pool.server, pool.seat.start_replica()
+        pool.seat.cut(replica)
+
+        def heal() -> None:
+            if pool.server is primary:
+                primary.kill()
+            pool.seat.give_to(replica)
+
+        return heal
+
+
+@fault(
+    "FM-021",
+    "a replica is promoted, and until it is over clients with a wire write to it, and all others to the old server",
+    is_shared=True,
+    is_lossy=True,
+)
+@dataclass(frozen=True)
+class TwoPrimaries(_OnServer):
+    @classmethod
+    def draw(cls, rng: random.Random, cast: Cast) -> Self:  # noqa: ARG003 - what sentinels take to agree
+        return cls(rng.randrange(500, 3_000))
+
+    def harm(self, pool: Pool) -> Heal:
+        replica = pool.seat.start_replica()
+        pool.seat.promote(replica)
+        _lead(pool, replica.port)
+
+        def heal() -> None:
+            pool.seat.give_to(replica)
+            _lead(pool, pool.seat.port)
+
+        return heal
+
+
+def _lead(pool: Pool, port: int) -> None:
+    for wire in pool.wires.values():
+        wire.proxy.target = ("127.0.0.1", port)
+        wire.proxy.cut()
+
+
+@fault("FM-025", "the server's disk is full: its file cannot grow, and it refuses what would write", is_shared=True)
+@dataclass(frozen=True)
+class FillDisk(_OnServer):
+    @classmethod
+    def draw(cls, rng: random.Random, cast: Cast) -> Self:
+        return cls(rng.randrange(1_000, cast.lease_ms + 2_000))
+
+    def harm(self, pool: Pool) -> Heal:
+        disk = pool.server.disk
+        disk.fill()
+        return disk.free
 
 
 @fault("FM-030", "the server forgets its scripts", is_shared=True)

@@ -1,4 +1,4 @@
-"""Faults that strike a process: killed, frozen, asked to stop; alone or with its family."""
+"""Faults that strike a process: killed, frozen, asked to stop, under a wrong clock; alone or with its family."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from holdfast.chaos.processes.nemesis import Cast, Heal, Missed, Pool, fault, is_healed
+from holdfast.chaos.processes.wrong_clock import wrong_by
 
 if TYPE_CHECKING:
     import random
@@ -130,6 +131,31 @@ class PauseParent(_Pause):
     @property
     def _is_whole(self) -> bool:
         return False
+
+
+@fault("FM-016", "a worker is replaced by one whose wall clock is wrong by minutes, and later by one whose is right")
+@dataclass(frozen=True)
+class WrongClock(_OnWorker):
+    wrong_by_ms: int = 0
+
+    @classmethod
+    def draw(cls, rng: random.Random, cast: Cast) -> Self:
+        wrong_by_ms = rng.choice((-1, 1)) * rng.randrange(60_000, 600_000)
+        return cls(rng.choice(cast.workers), rng.randrange(6_000, 15_000), wrong_by_ms)
+
+    def harm(self, pool: Pool) -> Heal:
+        environment = wrong_by(self.wrong_by_ms, pool.fleet.folder)
+        self._replace(pool, find(pool, self.worker), environment)
+
+        def heal() -> None:
+            self._replace(pool, pool.fleet.places[self.worker].living, {})
+
+        return heal
+
+    def _replace(self, pool: Pool, living: Family | None, environment: dict[str, str]) -> None:
+        pool.fleet.places[self.worker].environment = environment
+        if living is not None:
+            living.tell(signal.SIGTERM)
 
 
 @fault("FM-044", "a worker is asked to stop, as in a deploy, and replaced")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from holdfast.chaos.processes.fleet import Fleet, Wire
-    from holdfast.chaos.server import PrivateServer
+    from holdfast.chaos.processes.seat import Seat, Sitter
 
 C = TypeVar("C", bound=type)
 #: What undoes a fault.
@@ -38,7 +39,7 @@ class Cast:
 class Pool:
     """All that can be hurt."""
 
-    server: PrivateServer
+    seat: Seat
     #: Straight to the server, with short patience.
     redis: Redis
     fleet: Fleet
@@ -46,9 +47,18 @@ class Pool:
     #: Tells whether a request, by its words, is this move: a script of ours, or what stock RQ does in its place.
     is_move: Callable[[str, tuple[bytes, ...]], bool]
 
+    @property
+    def server(self) -> Sitter:
+        """The server that clients reach now."""
+        return self.seat.server
+
 
 class Missed(Exception):
     """There was nobody to hurt at that moment."""
+
+
+class NotHere(Exception):
+    """This machine lacks what the fault takes; the text says what."""
 
 
 class Fault(Protocol):
@@ -74,7 +84,7 @@ class Fault(Protocol):
         ...
 
     def harm(self, pool: Pool) -> Heal:
-        """Do it, and give what undoes it. Raises Missed where there is nobody to hurt."""
+        """Do it, and give what undoes it. Raises Missed where there is nobody to hurt, NotHere where it never works."""
         ...
 
 
@@ -155,8 +165,8 @@ def _deal(rng: random.Random, kinds: list[type[Any]]) -> Iterator[type[Any]]:
 
 #: How long a fault that meets nobody waits for somebody: a horse lives for a moment, a place is empty for a second.
 _PATIENCE_MS = 3_000
-#: Called with a strike and what became of it: fault (it struck), missed, healed.
-Told = Callable[[Strike, str], None]
+#: Called with a strike, what became of it: fault (it struck), missed, skipped, healed; and why, if it was skipped.
+Told = Callable[[Strike, str, str], None]
 
 
 @dataclass
@@ -166,6 +176,8 @@ class Nemesis:
     pool: Pool
     strikes: Sequence[Strike]
     told: Told
+    #: In seconds, from anywhere.
+    clock: Callable[[], float] = time.monotonic
     _due: int = 0
     _waiting: list[Strike] = field(default_factory=list)
     _wounds: list[tuple[int, Strike, Heal]] = field(default_factory=list)
@@ -180,15 +192,21 @@ class Nemesis:
 
     def _strike(self, strike: Strike, now_ms: int) -> bool:
         """Strike, and tell whether that is done with: it struck, or has waited for long enough."""
+        began_s = self.clock()
         try:
             heal = strike.fault.harm(self.pool)
+        except NotHere as lack:
+            self.told(strike, "skipped", str(lack))
+            return True
         except (Missed, RedisError):
             if now_ms < strike.at_ms + _PATIENCE_MS:
                 return False
-            self.told(strike, "missed")
+            self.told(strike, "missed", "")
             return True
-        self.told(strike, "fault")
-        self._wounds.append((now_ms + strike.fault.for_ms, strike, heal))
+        self.told(strike, "fault", "")
+        # Some take seconds to strike: a replica must be in sync first.
+        struck_ms = now_ms + int((self.clock() - began_s) * 1_000)
+        self._wounds.append((struck_ms + strike.fault.for_ms, strike, heal))
         return True
 
     def _heal(self, wound: tuple[int, Strike, Heal]) -> bool:
@@ -199,7 +217,7 @@ class Nemesis:
         except RedisError:
             return False
         if strike.fault.for_ms:
-            self.told(strike, "healed")
+            self.told(strike, "healed", "")
         return True
 
     @property

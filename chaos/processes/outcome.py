@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from holdfast.chaos.amnesia import tell_apart
 from holdfast.chaos.checker import CHECKS
-from holdfast.chaos.processes.amnesia import tell_apart
 from holdfast.chaos.verdict import Verdict, rule
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ def _counts(history: History, losses: Losses, *, is_stock: bool) -> dict[str, in
         counts["moves"] = len(history.moves)
     counts["faults"] = sum(1 for _ in history.of("fault"))
     counts["faults that met nobody"] = sum(1 for _ in history.of("missed"))
+    counts["faults skipped"] = sum(1 for _ in history.of("skipped"))
     return counts
 
 

@@ -32,8 +32,13 @@ CREATE TABLE acts (
 _LOCK_S = 30
 
 
+def now_us() -> int:
+    """Tell the time of a run's evidence: one clock for all processes, and no fault makes it wrong."""
+    return time.monotonic_ns() // 1_000
+
+
 class Outside:
-    """The files of one run. Any process may write at any time; times are its wall clock in us."""
+    """The files of one run. Any process may write at any time; times are of the machine's monotonic clock, in us."""
 
     def __init__(self, folder: Path) -> None:
         self._lines = folder / "outside.jsonl"
@@ -50,7 +55,7 @@ class Outside:
 
     def note(self, who: str, did: str, job: str, execution: str, fence: int) -> None:
         """Append one line, in one write, so that lines of many processes do not mix."""
-        line = Line(time.time_ns() // 1_000, who, did, job, execution, fence)
+        line = Line(now_us(), who, did, job, execution, fence)
         file = os.open(self._lines, os.O_WRONLY | os.O_APPEND)
         try:
             os.write(file, json.dumps(asdict(line)).encode() + b"\n")
@@ -62,7 +67,7 @@ class Outside:
         with self._database() as connection:
             connection.execute(
                 "INSERT INTO acts (us, who, job, execution, fence, key) VALUES (?, ?, ?, ?, ?, ?)",
-                (time.time_ns() // 1_000, who, job, execution, fence, key),
+                (now_us(), who, job, execution, fence, key),
             )
 
     def has_acted(self, key: str) -> bool:

@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict, dataclass
 from importlib import import_module
 
-from holdfast.chaos.checker import Terms
 from holdfast.chaos.processes.fleet import SETTINGS
 from holdfast.chaos.processes.nemesis import Cast, Strike, draw_strikes
 from holdfast.chaos.processes.workload import Order, draw_orders
+from holdfast.chaos.terms import Terms
 
 # Each registers its faults.
 for _kinds in ("hurt_workers", "hurt_wire", "hurt_server"):

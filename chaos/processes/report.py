@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from holdfast.chaos.verdict import Verdict
 
 _STYLES = {"valid": "green", "invalid": "bold red", "unknown": "yellow"}
+_STRUCK_NOBODY = {"missed": "dim", "skipped": "yellow"}
 _SHOWN = 10
 
 
@@ -74,14 +75,14 @@ def introduce(console: Console, plan: Plan, folder: Path, *, is_stock: bool) -> 
     say(console, "     ms  who       fault")
 
 
-def tell_strike(console: Console, us: int, strike: Strike, did: str) -> None:
-    """Print what was done to whom."""
+def tell_strike(console: Console, us: int, strike: Strike, did: str, why: str = "") -> None:
+    """Print what was done to whom; or, if it was skipped, why."""
     fault = strike.fault
     span = f", for {fault.for_ms} ms" if fault.for_ms else ""
-    missed = " (met nobody)" if did == "missed" else ""
+    missed = {"missed": " (met nobody)", "skipped": f" (SKIPPED: {why})"}.get(did, "")
     move = getattr(fault, "move", "")
     what = f"{fault.mode}  {fault.name}{move and f' {move}'}: {fault.sentence}{span}{missed}"
-    say(console, f"{us // 1_000:>7}  {fault.target:<8}  {what}", style="dim" if missed else "")
+    say(console, f"{us // 1_000:>7}  {fault.target:<8}  {what}", style=_STRUCK_NOBODY.get(did, ""))
 
 
 def tell_end(console: Console, us: int, place: str, ended: Family) -> None:

@@ -19,8 +19,8 @@ from holdfast.chaos.processes.outcome import Witness, decide
 from holdfast.chaos.processes.outside import Outside
 from holdfast.chaos.processes.plan import JOBS, MINUTES, PRODUCER, WORKERS, Plan, wired
 from holdfast.chaos.processes.producer import Producer, open_queues
+from holdfast.chaos.processes.seat import Seat
 from holdfast.chaos.proxy import FaultProxy
-from holdfast.chaos.server import PrivateServer
 from holdfast.chaos.timeline import timeline
 from holdfast.jobs.store.scripts import load
 
@@ -58,16 +58,21 @@ def run_processes(
     """Run real workers through a storm of faults and judge what is left. Call it from the main thread.
 
     `folder` is made, and must not be there; it keeps plan.json, history.jsonl, verdict.json, timeline.html and every
-    log. `stock`: the same jobs and faults for RQ's own worker. `lossy`: now and then the server forgets up to two
+    log. `stock`: the same jobs and faults for RQ's own worker. `lossy`: now and then the server forgets up to three
     seconds of what it has acknowledged; what was lost so is listed, and all else is judged as ever. Takes `minutes`,
     and then until the last job is over, or none has been for a minute; with stock workers, for three. Raises NoServer,
     NotStarted, FileExistsError.
     """
     plan = Plan.draw(seed, jobs=jobs, minutes=minutes, workers=workers, lossy=lossy)
+    return run_plan(plan, stock=stock, folder=folder, console=console)
+
+
+def run_plan(plan: Plan, *, stock: bool = False, folder: Path, console: Console) -> Verdict:
+    """Run this plan, drawn or made by hand, as `run_processes` does."""
     folder = folder.absolute()  # where a worker stands is not where we do
     folder.mkdir(parents=True)
     (folder / "plan.json").write_text(plan.to_json(), encoding="utf-8")
-    head = report.headline(plan, is_stock=stock, is_lossy=lossy)
+    head = report.headline(plan, is_stock=stock, is_lossy=any(strike.fault.is_lossy for strike in plan.strikes))
     report.say(console, head)
     report.introduce(console, plan, folder, is_stock=stock)
     with _scene(plan, folder, console, is_stock=stock) as scene:
@@ -87,18 +92,17 @@ def _scene(plan: Plan, folder: Path, console: Console, *, is_stock: bool) -> Ite
     outside = Outside(folder)
     outside.make()
     with ExitStack() as stack:
-        server = stack.enter_context(PrivateServer(folder / "server"))
-        admin = stack.enter_context(server.client(socket_timeout=_REPLY_S, socket_connect_timeout=_REPLY_S))
-        wires = {
-            name: Wire(stack.enter_context(FaultProxy(("127.0.0.1", server.port)))) for name in wired(plan.workers)
-        }
-        places = make_places(plan.workers, server.url, wires, is_stock=is_stock)
+        kinds = {strike.fault.name for strike in plan.strikes}
+        seat = stack.enter_context(Seat(folder, on_small_disk="fill-disk" in kinds))
+        admin = stack.enter_context(seat.server.client(socket_timeout=_REPLY_S, socket_connect_timeout=_REPLY_S))
+        wires = {name: Wire(stack.enter_context(FaultProxy(("127.0.0.1", seat.port)))) for name in wired(plan.workers)}
+        places = make_places(plan.workers, seat.server.url, wires, is_stock=is_stock)
         fleet = Fleet(places, folder, environment(folder))
         stack.callback(fleet.kill)
         # As RQ's first page has it: for stock, a client that sends again by itself; ours is derived from it.
         app = stack.enter_context(redis.Redis(host="127.0.0.1", port=wires[PRODUCER].proxy.port))
         evidence = Evidence(admin, outside)
-        pool = Pool(server, admin, fleet, wires, is_stock_move if is_stock else partial(is_move, _shas()))
+        pool = Pool(seat, admin, fleet, wires, is_stock_move if is_stock else partial(is_move, _shas()))
         yield Scene(plan, fleet, evidence, pool, app, console, is_stock=is_stock)
 
 
@@ -126,7 +130,7 @@ class Scene:
             plan.orders, open_queues(app, SETTINGS, is_stock=is_stock), self._on_enqueue, is_stock=is_stock
         )
         self._nemesis = Nemesis(pool, plan.strikes, self._on_strike)
-        self._tally = _Tally(evidence)
+        self._tally = _Tally(evidence, may_forget=any(strike.fault.is_lossy for strike in plan.strikes))
         self._calm_from_us = 0
         self._unasked_ends = 0
 
@@ -178,11 +182,11 @@ class Scene:
         if did == "accepted":
             self._tally.add(order.job_id)
 
-    def _on_strike(self, strike: Strike, did: str) -> None:
+    def _on_strike(self, strike: Strike, did: str, why: str) -> None:
         # The number joins a fault with its healing.
         self.evidence.note(strike.fault.target, did, execution=strike.name, detail=str(strike))
         if did != "healed":
-            report.tell_strike(self._console, self.evidence.now_us(), strike, did)
+            report.tell_strike(self._console, self.evidence.now_us(), strike, did, why)
 
     def _on_end(self, place: Place, ended: Family) -> None:
         self.evidence.note(ended.name, "ended", detail=f"exit code {ended.exit_code}")
@@ -195,11 +199,12 @@ class Scene:
 class _Tally:
     """Which of the accepted jobs are still open, asked of the server now and then."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, *, may_forget: bool) -> None:
         self._evidence = evidence
+        self._may_forget = may_forget
         self._accepted: list[str] = []
         self._taken = 0
-        self._open: set[str] = set()
+        self._open: dict[str, bool] = {}
         self._look_at = 0.0
         self.over = 0
         #: When one more was seen to be over.
@@ -217,7 +222,7 @@ class _Tally:
         self._look_at = time.monotonic() + _COUNT_S
         fresh = self._accepted[self._taken :]
         self._taken += len(fresh)
-        self._open.update(fresh)
+        self._open |= dict.fromkeys(fresh, True)
         try:
             self._open = self._evidence.open_of(self._open)
         except redis.RedisError:
@@ -226,7 +231,8 @@ class _Tally:
         if over > self.over:
             self.grew_at = time.monotonic()
         self.over = over
-        self.is_complete = not self._open
+        # Of what the server has forgotten nothing more will come.
+        self.is_complete = not (any(self._open.values()) if self._may_forget else self._open)
 
 
 def _shas() -> dict[bytes, str]:

@@ -6,12 +6,15 @@ from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from holdfast.chaos.history import Move
 from holdfast.chaos.simulation.bodies import SimClock, SimEars, SimFace, SimRuntime
+from holdfast.chaos.simulation.breaking import NextVersion
 from holdfast.jobs import events
 from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.queue import Queue
 from holdfast.jobs.retry import Retry
 from holdfast.jobs.rq_surface import Job, resolve_serializer
+from holdfast.jobs.store import keys
 from holdfast.jobs.store.connections import Courier
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
@@ -56,20 +59,53 @@ class Stage:
         self.judge = judge
         self.queues = tuple(queues)
         self.looked_at_s = -1
+        #: How many moves there were, and since when, in virtual s.
+        self.moved = (-1, 0)
         #: Until when, in us, a worker by that name cannot reach the server.
         self.cut_off: dict[str, int] = {}
+        #: Until when, in us, what a worker by that name asks takes so many us longer.
+        self.slow: dict[str, tuple[int, int]] = {}
+        #: Which workers bring scripts of another version in their next lives.
+        self.deployed: set[str] = set()
+        #: Rollbacks that have begun, by the name under which the history has them.
+        self.amnesias: list[str] = []
+        #: How long a horse by that name lives on after its settle.
+        self.goodbyes_s: dict[str, float] = {}
         self.clock = SimClock(world)
         self.is_over = False
         self.workers: list[SimWorker] = []
         self.producers: list[Process] = []
 
-    def scripts(self, client: redis.Redis) -> Scripts:
+    def scripts(self, client: redis.Redis, who: str = "") -> Scripts:
         """Give the moves on a connection, recording themselves in the server's order."""
-        return Scripts(client, record=True)
+        return (NextVersion if who.split(".", maxsplit=1)[0] in self.deployed else Scripts)(client, record=True)
+
+    def moves_on_record(self) -> list[Move]:
+        """Give the moves that the server knows of, in its own order."""
+        judge: Any = self.judge  # redis-py's types know nothing of decode_responses
+        return [_move(fields) for _, fields in judge.xrange(keys.moves())]
+
+    def hear(self) -> None:
+        """Write down what the server has done so far: it is about to forget some of it."""
+        self.history.moves = list(dict.fromkeys([*self.history.moves, *self.moves_on_record()]))
 
     def tell(self, who: str) -> events.Events:
         """Give a stream whose listener writes the history."""
         return events.Events(lambda event: self.history.event(self.world.now_us, who, event))
+
+
+def _move(fields: Any) -> Move:
+    said = {name.decode(): value.decode() for name, value in dict(fields).items()}
+    return Move(
+        int(said["ms"]),
+        said["move"],
+        said["job"],
+        said["queue"],
+        said["execution"],
+        int(said["fence"] or 0),
+        said["to"],
+        said["who"],
+    )
 
 
 class SimWorker:
@@ -110,7 +146,7 @@ class SimWorker:
         stage = self._stage
         rng = stage.world.chance(name + "/engine")
         client = stage.connect()
-        scripts = stage.scripts(client)
+        scripts = stage.scripts(client, name)
         caller = Caller(name, f"{rng.getrandbits(64):016x}")
         board = Board()
         tell = stage.tell(name)
@@ -156,7 +192,7 @@ def _run_in_horse(stage: Stage, caller: Caller, board: Board, lease: Lease, reco
             serializer=resolve_serializer(None),
             death_penalty=_NoPenalty,
         ),
-        Moves(stage.scripts(client), stage.clock, stage.settings, caller),
+        Moves(stage.scripts(client, caller.name), stage.clock, stage.settings, caller),
         Courier(client, stage.clock, rng),
         stage.clock,
         board,
@@ -173,7 +209,10 @@ def _run_in_horse(stage: Stage, caller: Caller, board: Board, lease: Lease, reco
 
     # The guard is a thread of the horse: what freezes the one freezes the other.
     world.spawn(process.name + ".guard", watch, thread_of=process)
-    return horse.run(lease, record)
+    code = horse.run(lease, record)
+    # Between its settle and its end a process still has things to do: webhooks, what runs at exit.
+    stage.clock.sleep(stage.goodbyes_s.get(process.name, 0.0))
+    return code
 
 
 class _NoPenalty(nullcontext[None]):
@@ -216,6 +255,8 @@ class SimProducer:
         options: dict[str, Any] = {"job_id": job_id, "args": (job_id, order["body"]), "crashes": order.get("crashes")}
         if order.get("retries"):
             options["retry"] = Retry(max=order["retries"], interval=order["interval_s"])
+        if order.get("timeout_s"):
+            options["job_timeout"] = order["timeout_s"]
         try:
             if order.get("in_s"):
                 queue.enqueue_in(timedelta(seconds=order["in_s"]), BODY, **options)

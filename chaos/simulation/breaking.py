@@ -16,6 +16,8 @@ from unittest import mock
 from holdfast.jobs.store import scripts
 
 if TYPE_CHECKING:
+    from redis import Redis
+
     from holdfast.jobs.store.scripts import Script, Scripts, Word
 
 #: What a move does by hand: given the scripts, the move's named arguments, and the move itself.
@@ -67,7 +69,8 @@ def altered(*edits: Edit) -> Iterator[None]:
             moves = {name: edit.of(script) for name, script in moves.items()}
         return moves
 
-    names = {script.sha: name for record in (False, True) for name, script in load(record=record).items()}
+    moves = [script for record in (False, True) for script in load(record=record).values()]
+    names = {script.sha: script.header.move for each in moves for script in (each, next_version(each))}
     with (
         mock.patch.object(scripts, "load", load),
         mock.patch.dict("holdfast.chaos.simulation.wire._NAMES", names),
@@ -75,16 +78,30 @@ def altered(*edits: Edit) -> Iterator[None]:
         yield
 
 
+class NextVersion(scripts.Scripts):
+    """The same moves in another text, as a worker has them that was deployed later."""
+
+    def __init__(self, redis: Redis, *, record: bool = False) -> None:
+        super().__init__(redis, record=record)
+        self._scripts = {name: next_version(script) for name, script in self._scripts.items()}
+
+
+def next_version(script: Script) -> Script:
+    """Give a script that does the same under another hash."""
+    text = script.text + "\n-- Another version.\n"
+    return replace(script, text=text, sha=hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - Redis' name for it
+
+
 @contextmanager
 def by_hand(move: str, act: ByHand, *edits: Edit) -> Iterator[None]:
     """Let a move be made of several commands, `act`, with edited scripts or without any."""
     original = scripts.Scripts.call
 
-    def call(self: Scripts, name: str, **named: Word) -> list[Any]:
+    def call(self: Scripts, asked: str, /, **named: Word) -> list[Any]:
         def itself() -> list[Any]:
-            return original(self, name, **named)
+            return original(self, asked, **named)
 
-        return act(self, named, itself) if name == move else itself()
+        return act(self, named, itself) if asked == move else itself()
 
     with altered(*edits), mock.patch.object(scripts.Scripts, "call", call):
         yield

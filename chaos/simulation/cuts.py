@@ -24,6 +24,8 @@ _BLOWS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("resent-command", ()),
     ("late-delivery", (1,)),
     ("late-delivery", (3_000,)),
+    ("pause", (1_000, False, True)),
+    ("pause", (6_000, True, True)),
     ("death-before", ("self",)),
     ("death-after", ("self",)),
 )

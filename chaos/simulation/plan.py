@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: How much oftener faults come in hard runs.
-HARDER = 3.0
+HARDER = 2.5
+
+
+#: In which part of all runs a kind of fault may strike: most, never all.
+_USUALLY = 0.7
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Plan:
     #: The strikes themselves: None draws them from the seed, a list repeats a run or a part of it.
     strikes: tuple[Strike, ...] | None = None
     keepers: int = 1
+    #: After the storm, how long the rest may take.
+    calm_us: int = 400_000_000
 
     def with_strikes(self, strikes: Iterable[Strike]) -> Plan:
         """Give the same run with these strikes only."""
@@ -64,7 +70,7 @@ def plan_for(seed: int, *, hard: bool = False, only: str | None = None, jobs: in
     kinds = tuple(
         name
         for name, kind in sorted(faults.items())
-        if (kind.mode == only if only else rng.random() < 0.7)  # noqa: PLR2004 - most, never all
+        if (kind.mode == only if only else rng.random() < getattr(kind, "swarm", _USUALLY))
     )
     producers = rng.randint(1, 2)
     orders = tuple(
@@ -76,6 +82,7 @@ def plan_for(seed: int, *, hard: bool = False, only: str | None = None, jobs: in
 
 def _order(rng: random.Random, job_id: str, queues: tuple[str, ...]) -> dict[str, Any]:
     body: dict[str, Any] = {"works_s": tuple(rng.choice((0.01, 0.1, 1.0, 3.0)) for _ in range(rng.randint(0, 3)))}
+    body["leaves_s"] = rng.choice((0.0, 0.0, 0.02, 1.0))
     if rng.random() < 0.5:  # noqa: PLR2004 - a fair coin
         body["effect"] = rng.choice(("fail", "probe", "probe"))
         body["lingers_s"] = rng.choice((0.0, 0.05, 2.0))
@@ -93,6 +100,9 @@ def _order(rng: random.Random, job_id: str, queues: tuple[str, ...]) -> dict[str
         body["poison"] = True
     elif chance < 0.25:  # noqa: PLR2004
         order["crashes"] = 0
-    elif chance < 0.35:  # noqa: PLR2004
+    elif chance < 0.28:  # noqa: PLR2004
+        order["timeout_s"] = 3
+        body["works_s"] = (30.0,)
+    elif chance < 0.38:  # noqa: PLR2004
         order["in_s"] = rng.choice((0.5, 5.0, 12.0))
     return order

@@ -34,9 +34,23 @@ class Scenario:
             {"job_id": f"{self.name}-{number}", "queue": "q", "after_s": 0.3} | order
             for number, order in enumerate(self.orders, 1)
         )
-        return Plan(0, False, (orders,), self.workers, ("q",), storm_us, (), (*self.strikes, *strikes), self.keepers)  # noqa: FBT003 - not hard
+        fall = (*self.strikes, *strikes)
+        return Plan(
+            seed=0,
+            hard=False,
+            orders=(orders,),
+            workers=self.workers,
+            queues=("q",),
+            storm_us=storm_us,
+            kinds=(),
+            strikes=fall,
+            keepers=self.keepers,
+            calm_us=_CALM_US,
+        )
 
 
+#: One blow is over sooner than a storm; the longest wait is a poison job's, from crash to crash.
+_CALM_US = 120_000_000
 #: Longer than a renewal interval, so that each job is renewed.
 _WORKS = {"works_s": (1.3,)}
 _ACTS = {"works_s": (0.4,), "effect": "probe", "lingers_s": 0.8}
@@ -46,6 +60,7 @@ SCENARIOS = {
     scenario.name: scenario
     for scenario in (
         Scenario("plain", "a job that works for a while", ({"body": _WORKS},)),
+        Scenario("goodbye", "a job whose horse lives on when it is settled", ({"body": _WORKS | {"leaves_s": 2.0}},)),
         Scenario("effect", "a job that acts on the world once, and can ask whether it did", ({"body": _ACTS},)),
         Scenario(
             "retry",

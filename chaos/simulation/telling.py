@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.chaos.simulation.servers import EPOCH_US
+from holdfast.chaos.commit import commit
+from holdfast.chaos.simulation.moments import world_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from holdfast.chaos.checker import Violation
     from holdfast.chaos.history import History, Line
+    from holdfast.chaos.simulation.plan import Plan
     from holdfast.chaos.simulation.run import Run
+    from holdfast.chaos.terms import Violation
 
 #: What a client hears of a move -> the moves it may be the answer to.
 _HEARD = {
@@ -46,10 +45,10 @@ class _Row:
     detail: str = ""
 
 
-def tell(run: Run, *, server: str = "fakeredis", job: str | None = None) -> str:
+def tell(run: Run, *, job: str | None = None, only: str | None = None, on_real: bool = False) -> str:
     """Write a run as text. Without a `job`: of the first that violates something, or of all where nothing does.
 
-    The first line is all that somebody else needs to see the same.
+    The first line is all that somebody else needs to see the same: with `only` and `on_real` as the run was.
     """
     violations = run.violations()
     jobs = {job} if job else {_job_of(violation, run.history) for violation in violations[:1]}
@@ -58,7 +57,7 @@ def tell(run: Run, *, server: str = "fakeredis", job: str | None = None) -> str:
     fences: dict[str, list[int]] = {
         row.job: sorted({each.fence for each in rows if each.job == row.job and each.fence}) for row in rows
     }
-    lines = [bug_report(run, server), ""]
+    lines = [bug_report(run.plan, only=only, on_real=on_real), ""]
     lines += [_spell(row, fences.get(row.job, [])) for row in rows]
     lines.append("")
     for name, place in sorted(run.history.final.items()):
@@ -69,27 +68,22 @@ def tell(run: Run, *, server: str = "fakeredis", job: str | None = None) -> str:
     return "\n".join(lines)
 
 
-def bug_report(run: Run, server: str = "fakeredis") -> str:
+def bug_report(plan: Plan, *, only: str | None = None, on_real: bool = False) -> str:
     """Write the line that lets anybody see the same run."""
-    plan = run.plan
-    again = f"holdfast chaos replay {plan.seed}{' --hard' if plan.hard else ''}"
-    if not plan.kinds:
+    if plan.kinds:
+        again = replay_command(plan.seed, hard=plan.hard, only=only, on_real=on_real)
+    else:
         # Not drawn from a seed: the strikes are the plan.
         again = " + ".join(map(str, plan.strikes or ())) or "no fault"
-    return f"seed {plan.seed} · {'hard' if plan.hard else 'std'} · commit {_commit()} · {server} · {again}"
+    server = "redis-server" if on_real else "fakeredis"
+    return f"seed {plan.seed} · {'hard' if plan.hard else 'std'} · commit {commit()} · {server} · {again}"
 
 
-def _commit() -> str:
-    git = shutil.which("git")
-    if git is None:
-        return "unknown"
-    asked = subprocess.run(
-        [git, "-C", str(Path(__file__).resolve().parent), "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return asked.stdout.strip() or "unknown"
+def replay_command(seed: int, *, hard: bool, only: str | None = None, on_real: bool = False) -> str:
+    """Write what must be typed to see a seed's run again."""
+    words = [f"holdfast chaos replay {seed}", *(["--hard"] * hard)]
+    words += [f"--only {only}"] if only else []
+    return " ".join([*words, *(["--server real"] * on_real)])
 
 
 def _job_of(violation: Violation, history: History) -> str:
@@ -100,15 +94,19 @@ def _job_of(violation: Violation, history: History) -> str:
 def _rows(run: Run, jobs: set[str]) -> list[_Row]:
     """Put the server's moves and what was seen outside in one order."""
     history = run.history
-    lines = [line for line in history.lines if line.job in jobs or not jobs]
+    lines = [line for line in history.lines if line.did != "fault" and (line.job in jobs or not jobs)]
     moves = list(_server_rows(history, run))
     rows = [row for row in moves if row.job in jobs or not jobs]
+    claimed_ms = {row.execution: row.ms for row in rows if row.did == "claim"}
     unheard = {number for number, row in enumerate(rows) if row.rank == 1}
     for line in lines:
         answered = next((at for at in sorted(unheard) if _answers(line, rows[at])), None)
         if answered is None:
-            rank = 0 if line.did == "enqueue" else 2
-            rows.append(_Row(line.us // 1_000, rank, line.who, line.did, *_about(line)))
+            ms = line.us // 1_000
+            # A body that began under an older claim began before the moves that it then made.
+            has_begun = line.did == "begin" and claimed_ms.get(line.execution, ms) < ms
+            rank = 0 if has_begun or line.did == "enqueue" else 2
+            rows.append(_Row(ms, rank, line.who, line.did, *_about(line)))
         else:
             unheard.discard(answered)
             rows[answered] = replace(
@@ -127,27 +125,9 @@ def _answers(line: Line, row: _Row) -> bool:
 
 
 def _server_rows(history: History, run: Run) -> Iterator[_Row]:
-    """Give the server's moves at the world's time: its own clock may have jumped."""
-    jumps = [(0, 0)]
-    for strike, line in zip(run.strikes, history.of("fault"), strict=False):
-        if strike.fault in {"clock-forward", "clock-back"}:
-            by_us = strike.arguments[0] * (1_000 if strike.fault == "clock-forward" else -1_000)
-            jumps.append((line.us, jumps[-1][1] + by_us))
-    now_us, at = 0, 0
-    for move in history.moves:
-        server_us = move.ms * 1_000 - EPOCH_US
-        # A move after the next jump shows a time that it could not have shown before.
-        while at + 1 < len(jumps) and not _fits(server_us - jumps[at][1], now_us, jumps[at + 1][0]):
-            at += 1
-        now_us = max(now_us, server_us - jumps[at][1])
+    for move, ms in zip(history.moves, world_ms(run), strict=True):
         heard = "" if move.move in {"renew", "promote", "begin_effect", "commit_effect"} else f", {_NOT_HEARD}"
-        yield _Row(
-            now_us // 1_000, 1, "server", move.move, move.job, move.execution, move.fence, f"to {move.to}{heard}"
-        )
-
-
-def _fits(us: int, from_us: int, to_us: int) -> bool:
-    return from_us - 1_000 <= us <= to_us
+        yield _Row(ms, 1, "server", move.move, move.job, move.execution, move.fence, f"to {move.to}{heard}")
 
 
 def _fault_rows(history: History, concerned: set[str]) -> Iterator[_Row]:

@@ -14,6 +14,7 @@ from greenlet import GreenletExit
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from holdfast.chaos.simulation.breaking import next_version
 from holdfast.jobs.store.scripts import load
 
 if TYPE_CHECKING:
@@ -44,13 +45,15 @@ class Fate:
     drop_reply: bool = False
     crash_before: Callable[[], None] | None = None
     crash_after: Callable[[], None] | None = None
+    pause_before: Callable[[], None] | None = None
     pause_after: Callable[[], None] | None = None
     repeat: bool = False
+    #: How much longer than usual the request takes to arrive.
+    delay_us: int = 0
     #: Applied this many us after the client has given up.
     deliver_late_us: int | None = None
     #: The server answers with this error instead of doing it.
     refuse: Exception | None = None
-    before: Callable[[], None] | None = None
 
 
 class Fates(Protocol):
@@ -77,8 +80,9 @@ def move_names() -> dict[str, str]:
     """Name the move of each script's sha, and of its text: a server that has forgotten a script is sent that."""
     names: dict[str, str] = {}
     for record in (False, True):
-        for name, script in load(record=record).items():
-            names |= {script.sha: name, script.text: name}
+        for name, each in load(record=record).items():
+            for script in (each, next_version(each)):
+                names |= {script.sha: name, script.text: name}
     return names
 
 
@@ -130,11 +134,12 @@ class Wire:
         process.calls += 1
         call = Call(process, process.calls, self._name)
         self._fate = fate = self.fates.of(call)
-        self.world.wait(1 + int(process.rng.expovariate(1 / _LATENCY_US)))
+        self.world.wait(1 + int(process.rng.expovariate(1 / _LATENCY_US)) + fate.delay_us)
         if fate.crash_before:
             fate.crash_before()
-        if fate.before:
-            fate.before()
+        if fate.pause_before:
+            fate.pause_before()
+            self.world.wait(1)
         if fate.drop_request:
             self.world.wait(self.patience_us)
             self._give_up(RedisConnectionError("simulated: request lost"))

@@ -28,6 +28,7 @@ def body(job_id: str, wishes: dict[str, Any]) -> str:
     lease = current("a simulated job").lease
     about: dict[str, Any] = {"execution": lease.execution, "fence": lease.fence}
     stage.history.note(stage.world.now_us, process.name, "begin", job_id, **about)
+    stage.goodbyes_s[process.name] = wishes.get("leaves_s", 0.0)
     for pause_s in wishes.get("works_s", ()):
         stage.clock.sleep(pause_s)
     if wishes.get("poison"):

@@ -164,13 +164,22 @@ class World:
     def thaw(self, process: Process) -> None:
         """Let it go on now."""
         for part in (process, *process.threads):
-            part.frozen_until_us = 0
+            part.frozen_until_us = min(part.frozen_until_us, self.now_us)
             if part.due_ticket is not None:
                 ticket, part.due_ticket = part.due_ticket, None
-                self._resume_now(part, ticket)
+                # Of a process and its threads, of a parent and its child, any may wake first; oftenest the child, so
+                # that it is seen what it does before it is stopped.
+                mean_us = WAKING_US if part is process and part.parent else 10 * WAKING_US
+                self._resume_now(part, ticket, after_us=int(part.rng.expovariate(1 / mean_us)))
 
-    def _resume_now(self, process: Process, ticket: int) -> None:
-        self.at(self.now_us, lambda: self._resume(process, ticket))
+    def has_sleepers(self, *, woken_us: int) -> bool:
+        """Tell whether a process is frozen, or was until a moment that is no longer ago than that."""
+        return any(
+            each.is_alive and each.frozen_until_us + woken_us > self.now_us > woken_us for each in self.processes
+        )
+
+    def _resume_now(self, process: Process, ticket: int, *, after_us: int = 0) -> None:
+        self.at(self.now_us + after_us, lambda: self._resume(process, ticket))
 
     def close(self) -> None:
         """Free the stacks of all processes, once the run has been looked at; from then on none reaches the server."""
@@ -222,3 +231,5 @@ class World:
 
 
 FOR_EVER = 10**18
+#: How long what was frozen takes to go on, on average.
+WAKING_US = 2_000

@@ -50,7 +50,7 @@ def reproductions(report: Report, option: str) -> Iterator[str]:
     for result in report.bad:
         why = "; ".join(result.verdict.wrongs) or "the fault could not be made to happen"
         yield f"[bold red]{escape(str(result.case))}[/]: {escape(result.verdict.outcome)}: {escape(why)}"
-        yield f'  holdfast sweep{option} --only "{result.case}"'
+        yield f'  holdfast chaos sweep{option} --only "{result.case}"'
 
 
 def summary_of(report: Report) -> str:

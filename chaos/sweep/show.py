@@ -1,4 +1,4 @@
-"""The face of `holdfast sweep`: a progress bar, the tables, and a line for each case that went wrong."""
+"""The face of `holdfast chaos sweep`: a progress bar, the tables, and a line for each case that went wrong."""
 
 from __future__ import annotations
 

@@ -48,7 +48,9 @@ FAMILIES: dict[str, Key] = {
     "leases": Key("holdfast:leases:{}", "zset", "job:execution -> deadline in ms: the truth about who holds what"),
     "bell": Key("holdfast:bell:{}", "list", "a token while an idle worker should look at the queue"),
     "replay": Key("holdfast:replay:{}", "string", "the last operation of a worker and its answer"),
-    "tombstone": Key("holdfast:tombstone:{}", "string", "a job deleted by its own settle: who enqueued it"),
+    "tombstone": Key(
+        "holdfast:tombstone:{}", "string", "a job deleted by its own settle: which enqueue made it, and its last fence"
+    ),
     "dedupe": Key("holdfast:key:{}:{}", "string", "an idempotent enqueue's queue and key -> the job it made"),
     "turn": Key("holdfast:turn:{}", "string", "when the fleet is next due for a chore, in ms"),
     "reaper": Key("holdfast:reaper", "hash", "the last pass of the fleet's reapers, and the server they saw"),

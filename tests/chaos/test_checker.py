@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from holdfast.chaos.checker import CHECKS, Terms, judge
+from holdfast.chaos.checker import CHECKS, judge
 from holdfast.chaos.history import History, Line, Move, Place
+from holdfast.chaos.terms import Terms
 
 TERMS = Terms(
     lease_ms=4_000,

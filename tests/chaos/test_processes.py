@@ -42,7 +42,11 @@ def test_a_server_forgets_only_when_it_is_asked_to():
     """What a run loses of what was acknowledged is listed in runs of that kind, and a violation in all others."""
     plain, lossy = (Plan.draw(7, jobs=10, minutes=2, workers=2, lossy=lossy) for lossy in (False, True))
     assert not any(strike.fault.is_lossy for strike in plain.strikes)
-    assert {strike.fault.name for strike in lossy.strikes if strike.fault.is_shared} == {"cut-tail"}
+    assert {strike.fault.name for strike in lossy.strikes if strike.fault.is_shared} == {
+        "cut-tail",
+        "lose-primary",
+        "two-primaries",
+    }
 
 
 def test_a_small_run_has_some_of_each_kind_of_job():
@@ -74,7 +78,7 @@ class Bruise:
 
 def a_nemesis(bruise):
     told = []
-    nemesis = Nemesis(None, [Strike(1, 1_000, bruise)], lambda strike, did: told.append(did))
+    nemesis = Nemesis(None, [Strike(1, 1_000, bruise)], lambda strike, did, why: told.append(did))
     return nemesis, told
 
 

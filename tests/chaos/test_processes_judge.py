@@ -5,15 +5,15 @@ import logging
 
 import pytest
 
-from holdfast.chaos.checker import Violation
+from holdfast.chaos.amnesia import tell_apart
 from holdfast.chaos.history import History, Move, Place
-from holdfast.chaos.processes.amnesia import tell_apart
 from holdfast.chaos.processes.logs import Log, Said
 from holdfast.chaos.processes.outcome import Witness, count_losses, decide
 from holdfast.chaos.processes.outside import Outside
 from holdfast.chaos.processes.plan import Plan
 from holdfast.chaos.processes.report import compare
 from holdfast.chaos.processes.workload import Order
+from holdfast.chaos.terms import Violation
 from holdfast.chaos.verdict import Ruling, Verdict, rule
 from holdfast.jobs import events
 from holdfast.jobs.lease import Lease
@@ -183,6 +183,7 @@ def test_what_was_lost_outside_of_the_window_stays_lost():
     """A server that forgets its last second must not cover for a queue that loses a job any day."""
     history = a_run()
     surviving = forgetful(history)
+    history.note(59_000_000, "producer", "enqueue", "J1")
     history.note(60_000_000, "producer", "accepted", "J1")
     del history.final["J1"]
     left, forgotten = tell_apart(history, surviving, {"strike 1"})

@@ -277,5 +277,5 @@ def test_a_page_gets_the_tables_between_its_marks_and_keeps_the_rest():
     assert again == f"{first}\nIts end.\n"
     assert "| renew#1 | **BAD: 2 runs** |" in first
     assert list(reproductions(report, " --stock"))[1] == (
-        '  holdfast sweep --stock --only "renew#1/before/kill-tree/1q/plain"'
+        '  holdfast chaos sweep --stock --only "renew#1/before/kill-tree/1q/plain"'
     )

@@ -174,3 +174,10 @@ def test_a_server_that_is_away_until_the_stop_by_moment_ends_the_lease(attempts,
             bank.fulfil()
     assert bank.charges == []
     server.connected = True
+
+
+def test_an_effect_that_began_after_the_stop_by_moment_is_not_made(attempts, bank):
+    """FM-013: the answer waited for a process that slept; someone else may have asked about the doubt meanwhile."""
+    with attempts.next(out_of_time=True), pytest.raises(LeaseEnded, match="ran out while the effect was being begun"):
+        bank.fulfil()
+    assert bank.charges == []

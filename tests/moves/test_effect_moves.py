@@ -162,3 +162,43 @@ def test_where_there_is_no_doubt_a_person_changes_nothing(pool, holder, state):
     with pool.nothing_changes():
         assert pool.entrance.resolve_effect("job-1", "charge", happened=False) == "no_doubt"
         assert pool.entrance.resolve_effect("job-2", "charge", happened=True) == "no_doubt"
+
+
+DAY_MS = 86_400_000
+
+
+def wait_for_a_retry(pool, worker, held):
+    worker.postpone(held, delay_ms=30 * DAY_MS)
+    pool.time_passes(30 * DAY_MS + 1)
+    pool.promote()
+
+
+def wait_for_a_person(pool, worker, held):
+    worker.bury(held)
+    pool.time_passes(364 * DAY_MS)
+    Job.fetch("job-1", connection=pool.redis).requeue()
+
+
+def wait_in_line(pool, worker, held):
+    worker.give_back(held, begun=True)
+    pool.time_passes(365 * DAY_MS)
+
+
+def wait_for_a_worker(pool, worker, held):
+    pool.time_passes(365 * DAY_MS)
+    pool.reap()
+    pool.time_passes(4_000)
+    pool.reap()
+
+
+@pytest.mark.parametrize("wait", [wait_for_a_retry, wait_for_a_person, wait_in_line, wait_for_a_worker])
+def test_a_mark_is_there_however_long_the_next_attempt_takes_to_come(pool, wait):
+    """FM-028, INV-07: it has no expiry of its own, nor has the record from the first claim until the job's end."""
+    pool.enqueue(ttl=60, result_ttl=60)
+    worker = pool.worker()
+    held = worker.hold()
+    worker.moves.begin_effect(held, "charge")
+    worker.moves.commit_effect(held, "charge", b"paid")
+    wait(pool, worker, held)
+    heir = pool.worker("heir")
+    assert heir.moves.begin_effect(heir.hold(), "charge") == Done(b"paid")

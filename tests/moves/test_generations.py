@@ -113,6 +113,17 @@ def test_a_fence_is_above_the_last_though_the_servers_clock_went_back(pool):
     assert pool.worker().hold().fence == ahead + 1
 
 
+def test_a_fence_is_above_the_last_of_an_id_whose_record_was_not_kept(pool):
+    """INV-03: result_ttl=0 deletes the record, and the clock goes back before the id is used again."""
+    pool.enqueue()
+    worker = pool.worker()
+    held = worker.hold()
+    worker.complete(held, result_ttl=0)
+    pool.time_passes(-60_000)
+    pool.enqueue()
+    assert pool.worker().hold().fence > held.fence
+
+
 def test_a_fence_is_above_all_its_worker_ever_saw(pool):
     """INV-03, FM-019: the server forgot its last second and runs behind; the worker remembers."""
     pool.enqueue()

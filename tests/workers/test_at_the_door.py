@@ -1,10 +1,12 @@
 """What is asked for on the command line and in the environment is done, or refused in clear words."""
 
+import time
 from datetime import timedelta
 
 import pytest
 import rq
 
+from holdfast.jobs import Queue
 from holdfast.jobs.store import keys
 
 pytestmark = pytest.mark.processes
@@ -66,3 +68,18 @@ def test_an_unknown_order_of_queues_is_refused(start_worker):
     worker = start_worker(options=["--dequeue-strategy", "fastest"])
     assert worker.wait() != 0
     assert "can only be one of" in worker.log
+
+
+def test_a_client_that_waits_less_than_an_idle_worker_does_not_disturb_it(
+    start_ready, server, redis, wait_until, ledger
+):
+    """FM-049, LIV-03: 0.2 s for a reply, 2 s for a bell: the wait is no call, so nothing times out."""
+    worker = start_ready(url=f"{server.url}?socket_timeout=0.2", poll_ms=2_000)
+    time.sleep(1)
+    began = time.monotonic()
+    job = Queue(connection=redis).enqueue("work.say", 1)
+    wait_until(lambda: ledger.status(job) == "finished")
+    assert time.monotonic() - began < 1
+    assert "Redis is away" not in worker.log
+    assert "TimeoutError" not in worker.log
+    assert not worker.has_ended

@@ -37,6 +37,22 @@ def test_a_scheduled_job_runs_when_it_is_due_once_and_not_before(
     assert ledger.number(job, "hf_executions") == 1
 
 
+def test_a_promoter_that_sleeps_holds_nobody_up_and_does_nothing_twice(start_ready, redis, queue, wait_until, ledger):
+    """FM-039, INV-11, LIV-02: it may have the fleet's turn as it freezes; the next one asks an interval later."""
+    sleeper = start_ready(name="sleeper")
+    start_ready(name="awake")
+    sleeper.freeze_all()
+    jobs = [queue.enqueue_in(timedelta(seconds=1.2), "work.say", number) for number in range(10)]
+    due_ms = 1_000 * max(redis.zscore(keys.scheduled("default"), job.id) for job in jobs)
+    wait_until(lambda: all(ledger.status(job) == "finished" for job in jobs))
+    assert max(claimed_ms(ledger, job)[0] for job in jobs) - due_ms <= 100 + 1_000
+    sleeper.thaw_all()
+    last = queue.enqueue_in(timedelta(seconds=1.2), "work.say", 1)
+    wait_until(lambda: ledger.status(last) == "finished")
+    assert {len(ledger.moves(job, "promote")) for job in (*jobs, last)} == {1}
+    assert {ledger.number(job, "hf_executions") for job in (*jobs, last)} == {1}
+
+
 def test_a_moment_that_has_passed_means_now(start_ready, queue, wait_until, ledger):
     """INV-12: the app was slow to ask; the job is late already."""
     start_ready()

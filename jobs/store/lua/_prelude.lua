@@ -103,6 +103,19 @@ local function refusal(job_id, queue, execution, fence)
   return {'lost'}
 end
 
+-- How each settle begins: with the answer that the operation has had already, or that it is refused.
+local function answered_before(instance, op, job_id, queue, execution, fence)
+  local first_answer = replayed(instance, op)
+  if first_answer then
+    return first_answer
+  end
+  local refused = refusal(job_id, queue, execution, fence)
+  if refused then
+    return keep(instance, op, refused)
+  end
+  return nil
+end
+
 local function ring(queue)
   if redis.call('LLEN', keys.bell(queue)) == 0 then
     redis.call('RPUSH', keys.bell(queue), '1')

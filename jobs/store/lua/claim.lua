@@ -13,6 +13,7 @@
 -- KEYS     worker      hash    says what the worker is busy with
 -- KEYS     bell        list    emptied when nothing was found
 -- KEYS     replay      string  the worker's last operation, whose answer it may never have heard
+-- KEYS     tombstone   string  the last fence of an id whose record was not kept
 -- KEYS     ghosts      list    entries that had no job behind them
 -- ARGV     worker_name who asks
 -- ARGV     instance    this life of that worker
@@ -162,8 +163,14 @@ local function continue_generation(job, fields)
   return job.hf_generation
 end
 
+-- The last fence of the id: on its record, or on what a record that was not kept has left.
+local function last_fence(job_id, job)
+  local fence = job.hf_fence or string.match(redis.call('GET', keys.tombstone(job_id)) or '', ' (%d+)$')
+  return tonumber(fence or 0)
+end
+
 local function take(job_id, queue, job)
-  local fence = whole(math.max(tonumber(job.hf_fence or 0) + 1, tonumber(seen_fence) + 1, now_us))
+  local fence = whole(math.max(last_fence(job_id, job) + 1, tonumber(seen_fence) + 1, now_us))
   local entry = job_id .. ':' .. execution
   local deadline_ms = now_ms + lease_ms
   local fields = {'status', 'started', 'started_at', stamp, 'last_heartbeat', stamp, 'worker_name', worker_name,

@@ -27,13 +27,9 @@
 -- OUTCOME  fenced     fence  someone newer holds it: the result is void
 -- OUTCOME  lost              nobody holds it: the result is void
 -- OUTCOME  closed     why    an operation with a later number has been seen
-local first_answer = replayed(instance, op)
-if first_answer then
-  return first_answer
-end
-local refused = refusal(job_id, queue, execution, fence)
-if refused then
-  return keep(instance, op, refused)
+local over = answered_before(instance, op, job_id, queue, execution, fence)
+if over then
+  return over
 end
 
 local job = keys.job(job_id)
@@ -57,7 +53,7 @@ elseif repeat_ms ~= '' then
   to = begin_again(job_id, stamp, tonumber(repeat_ms))
 elseif result_ttl == '0' then
   redis.call('DEL', job, keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id), keys.results(job_id))
-  redis.call('SET', keys.tombstone(job_id), was[3] or '', 'EX', REPLAY_HORIZON_S)
+  redis.call('SET', keys.tombstone(job_id), (was[3] or '0 none') .. ' ' .. fence, 'EX', REPLAY_HORIZON_S)
 else
   keep_until(keys.finished(queue), job_id, result_ttl)
   forget_after(job_id, result_ttl)

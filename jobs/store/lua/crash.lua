@@ -18,13 +18,9 @@
 -- OUTCOME  fenced  fence   someone newer holds it: nothing was written
 -- OUTCOME  lost            nobody holds it: it was settled before it died
 -- OUTCOME  closed  why     an operation with a later number has been seen
-local first_answer = replayed(instance, op)
-if first_answer then
-  return first_answer
-end
-local refused = refusal(job_id, queue, execution, fence)
-if refused then
-  return keep(instance, op, refused)
+local over = answered_before(instance, op, job_id, queue, execution, fence)
+if over then
+  return over
 end
 local word = after_death('crash', job_id, queue, execution, fence, worker_name, cause, budget, true, stamp, epoch, obituary)
 return keep(instance, op, {word == 'buried' and 'buried' or 'crashed'})

@@ -33,7 +33,7 @@ local was = redis.call('HMGET', job, 'status', 'hf_op', 'origin', 'hf_lease', 'h
 
 -- Sent again: the first answer, from the record or from what a record that is gone has left.
 for _, kept in ipairs({was[2] or '', redis.call('GET', keys.tombstone(job_id)) or ''}) do
-  local by, word = string.match(kept, '^(%x+) (%a+)$')
+  local by, word = string.match(kept, '^(%S+) (%a+)')
   if by == op then
     return {word, job_id}
   end

@@ -20,13 +20,9 @@
 -- OUTCOME  fenced      fence  someone newer holds it: nothing was written
 -- OUTCOME  lost               nobody holds it: nothing was written
 -- OUTCOME  closed      why    an operation with a later number has been seen
-local first_answer = replayed(instance, op)
-if first_answer then
-  return first_answer
-end
-local refused = refusal(job_id, queue, execution, fence)
-if refused then
-  return keep(instance, op, refused)
+local over = answered_before(instance, op, job_id, queue, execution, fence)
+if over then
+  return over
 end
 
 local job = keys.job(job_id)

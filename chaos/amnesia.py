@@ -27,6 +27,8 @@ class Forgotten:
     jobs: tuple[str, ...]
     #: Ends that a holder was told of, and that are not on record: the job ran once more.
     ends: tuple[str, ...]
+    #: Attempts that had begun under a claim that is not on record: the job began once more.
+    begins: tuple[str, ...]
     #: Effects that took place again under the same key, because the mark of the first was forgotten.
     effects: tuple[str, ...]
     #: How many moves were heard of that the server knows nothing of any more.
@@ -37,6 +39,7 @@ class Forgotten:
         return {
             "accepted and forgotten": len(self.jobs),
             "ended and forgotten": len(self.ends),
+            "begun and forgotten": len(self.begins),
             "effects repeated after a mark was forgotten": len(self.effects),
             "moves forgotten": self.moves,
         }
@@ -53,21 +56,29 @@ def tell_apart(history: History, surviving: Sequence[Move], known: Iterable[str]
     kept = set(surviving)
     lost_moves = [move for move in history.moves if move not in kept]
     settled = {(move.execution, move.move) for move in surviving}
-    jobs, ends = [], []
+    unmade = {(move.move, move.execution or move.job) for move in lost_moves}
+    jobs, ends, begins = [], [], []
     lines: list[Line] = []
+    before: dict[str, int] = {}
     for line in history.lines:
-        is_inside = any(begin <= line.us <= end for begin, end in windows)
+        # Who slept is told long after it asked: what counts is whether the time between meets a window.
+        asked_us = before.get(line.execution or line.job, line.us)
+        before[line.execution or line.job] = line.us
+        is_inside = any(begin <= line.us and asked_us <= end for begin, end in windows)
+        move = _TOLD.get(line.did, "")
         if line.did == "accepted" and is_inside and line.job not in history.final:
             jobs.append(line.job)
-        elif line.did in _TOLD and is_inside and (line.execution, _TOLD[line.did]) not in settled:
+        elif move and is_inside and (line.execution, move) not in settled:
             ends.append(line.job)
+        elif line.did == "begin" and ("claim", line.execution) in unmade:
+            begins.append(line.job)
         else:
             lines.append(line)
-    effects = _repeated(lines, windows)
+    effects = _repeated(lines, windows, {by for move, by in unmade if move in {"begin_effect", "commit_effect"}})
     lines = [line for line in lines if line not in effects]
     judged = replace(history, lines=lines, moves=list(surviving))
     told = tuple(sorted({line.job for line in effects}))
-    return judged, Forgotten(tuple(jobs), tuple(ends), told, len(lost_moves))
+    return judged, Forgotten(tuple(jobs), tuple(ends), tuple(begins), told, len(lost_moves))
 
 
 def _windows(history: History, known: set[str]) -> list[tuple[int, int]]:
@@ -79,8 +90,8 @@ def _windows(history: History, known: set[str]) -> list[tuple[int, int]]:
     ]
 
 
-def _repeated(lines: list[Line], windows: list[tuple[int, int]]) -> list[Line]:
-    """Find the acts after the first under a key that was acted on inside a window."""
+def _repeated(lines: list[Line], windows: list[tuple[int, int]], unmarked: set[str]) -> list[Line]:
+    """Find the acts after the first under a key that was acted on inside a window, or whose mark is forgotten."""
     by_key: dict[str, list[Line]] = defaultdict(list)
     for line in lines:
         if line.did == "act":
@@ -88,6 +99,6 @@ def _repeated(lines: list[Line], windows: list[tuple[int, int]]) -> list[Line]:
     return [
         again
         for acts in by_key.values()
-        if any(begin <= act.us <= end for act in acts for begin, end in windows)
+        if any(act.execution in unmarked or any(begin <= act.us <= end for begin, end in windows) for act in acts)
         for again in acts[1:]
     ]

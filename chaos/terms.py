@@ -1,0 +1,36 @@
+"""What a history is judged by, and what is said of one that does not hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What was asked for, as far as the judge must know it."""
+
+    lease_ms: int
+    reap_ms: int
+    crashes: int
+    #: Jobs whose own code may begin at most once.
+    at_most_once: frozenset[str] = frozenset()
+    #: Jobs that make an effect.
+    effects: frozenset[str] = frozenset()
+    #: ms from the enqueue until a job may start.
+    delays_ms: tuple[tuple[str, int], ...] = ()
+    #: When faults ceased, in us.
+    calm_from_us: int = 0
+    #: Server clocks that jump make waits incomparable.
+    clock_jumped: bool = False
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Something that must not be, with what shows it."""
+
+    invariant: str
+    job: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant} {self.job}: {self.what}"

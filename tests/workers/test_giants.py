@@ -1,0 +1,66 @@
+"""A file in an argument, a data frame as a result: one job is too big, and the others must not pay for it."""
+
+import os
+
+import pytest
+import rq
+from redis.exceptions import RedisError
+
+from holdfast.jobs import Queue, RedisAwayError
+from holdfast.jobs.store import keys
+
+pytestmark = pytest.mark.processes
+
+MB = 1_000_000
+
+
+@pytest.mark.parametrize("queue_class", [rq.Queue, Queue], ids=["stock", "ours"])
+def test_a_giant_argument_is_carried_and_the_jobs_around_it_flow(start_ready, redis, wait_until, ledger, queue_class):
+    """FM-037, INV-12: 40 MB to a worker with a lease of two seconds; no lease is lost on the way, and none behind."""
+    start_ready(name="one")
+    start_ready(name="two")
+    queue = queue_class(connection=redis)
+    giant = queue.enqueue("builtins.len", os.urandom(40 * MB))
+    small = [queue.enqueue("work.say", number) for number in range(20)]
+    wait_until(lambda: all(ledger.status(job) == "finished" for job in (giant, *small)))
+    assert giant.return_value(refresh=True) == 40 * MB
+    assert {ledger.number(job, "hf_executions") for job in (giant, *small)} == {1}
+
+
+def test_a_giant_result_is_kept_whole(start_worker, redis, wait_until, ledger):
+    """FM-037: 20 MB; there is no limit of ours, and renewals do not wait for it."""
+    start_worker()
+    job = rq.Queue(connection=redis).enqueue("builtins.bytes", 20 * MB)
+    wait_until(lambda: ledger.status(job) == "finished")
+    assert job.return_value(refresh=True) == bytes(20 * MB)
+    assert (ledger.number(job, "hf_executions"), ledger.number(job, "hf_crashes")) == (1, 0)
+
+
+@pytest.fixture
+def strict_redis(redis):
+    """Let Redis refuse what is longer than 1 MB, in place of 512 MB, as it does: by hanging up."""
+    redis.config_set("proto-max-bulk-len", 1024 * 1024)
+    return redis
+
+
+def test_an_argument_that_redis_does_not_take_is_an_error_of_its_enqueue(strict_redis, monkeypatch):
+    """FM-037, INV-10: whoever enqueues it hears so, at once or after its 15 s, and nothing of it is in line."""
+    monkeypatch.setattr("holdfast.jobs.queue._PATIENCE_MS", 1_000)
+    with pytest.raises((RedisError, RedisAwayError)):
+        Queue(connection=strict_redis).enqueue("builtins.len", os.urandom(2 * MB))
+    assert strict_redis.keys(keys.job("*")) + strict_redis.keys(keys.queue("*")) == []
+    Queue(connection=strict_redis).enqueue("builtins.len", b"small")
+    assert strict_redis.llen(keys.queue("default")) == 1
+
+
+def test_a_result_that_redis_does_not_take_ends_its_job_and_not_the_ones_behind_it(
+    start_worker, strict_redis, wait_until, ledger
+):
+    """FM-037, LIV-01: as a failure at its timeout, or as crashes if Redis was heard before it hung up."""
+    start_worker(crashes=1)
+    queue = rq.Queue(connection=strict_redis)
+    job = queue.enqueue("builtins.bytes", 2 * MB, job_timeout=1)
+    behind = queue.enqueue("work.say", 1)
+    wait_until(lambda: ledger.status(behind) == "finished")
+    wait_until(lambda: ledger.status(job) == "failed")
+    assert ledger.field(job, "hf_dead") in {"failures", "crashes"}
