@@ -78,6 +78,12 @@ SCENARIOS = {
             strikes=(Strike("terminate", (0, True), at_us=1_500_000),),
         ),
         Scenario(
+            "deploy-once",
+            "a worker that is told to stop, twice, while it works on a job that may run at most once",
+            ({"body": {"works_s": (4.0,)}, "crashes": 0},),
+            strikes=(Strike("terminate", (0, True), at_us=1_500_000),),
+        ),
+        Scenario(
             "mix",
             "three kinds of jobs, two workers and a keeper",
             (

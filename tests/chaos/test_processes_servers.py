@@ -61,7 +61,8 @@ class TestAReplicaTakesOver:
         assert storm.verdict.word == "valid", storm.said
         assert storm.verdict.counts["finished"] + storm.verdict.counts["enqueues unknown"] == JOBS, storm.said
         assert storm.verdict.counts["workers ended unasked"] == 0, storm.said
-        assert "read only replica" in storm.logs()
+        # Each says only how an outage began, and the pause before the new part does it for some; the keeper asks on.
+        assert "read only replica" in storm.logs("*.log")
         assert "Ready to accept connections" in (storm.folder / "server-2" / "server.log").read_text()
 
     def test_a_replica_behind_a_cut_link_forgets_only_what_it_had_not_heard(self, tmp_path):
