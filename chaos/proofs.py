@@ -189,6 +189,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_giants.py::test_a_giant_result_is_kept_whole",
         "tests/workers/test_giants.py::test_an_argument_that_redis_does_not_take_is_an_error_of_its_enqueue",
         "tests/workers/test_giants.py::test_a_result_that_redis_does_not_take_ends_its_job_and_not_the_ones_behind_it",
+        "tests/workers/test_giants.py::test_a_record_that_travels_for_longer_than_its_lease_is_run_all_the_same",
     ),
     "FM-038": (
         "tests/workers/test_schedule.py::test_a_scheduled_job_runs_when_it_is_due_once_and_not_before",
@@ -266,7 +267,10 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_claim.py::test_a_job_that_a_stock_worker_runs_is_left_to_it",
         "tests/moves/test_renew.py::test_a_stock_enqueue_of_a_held_id_does_not_end_its_lease",
     ),
-    "FM-054": ("tests/jobs/test_connections.py::test_a_cluster_is_refused_with_the_reason",),
+    "FM-054": (
+        "tests/jobs/test_connections.py::test_a_cluster_is_refused_with_the_reason",
+        "tests/jobs/test_connections.py::test_a_cluster_of_any_kind_says_so_and_is_refused",
+    ),
     "FM-055": (
         "tests/jobs/test_clock.py::test_a_deadline_has_passed_when_a_machine_wakes_that_was_suspended_for_an_hour",
         "tests/workers/test_sleepers.py::test_a_machine_that_froze_whole_changes_nothing_when_it_wakes",

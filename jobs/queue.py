@@ -136,7 +136,7 @@ class Queue(RQQueue):
 
     def enqueue_at(self, datetime: datetime, f: Any, *args: Any, **options: Any) -> Job:
         """Put a call in line at a moment, by the server's clock. A naive moment is local time, as in RQ."""
-        due_ms = math.ceil(datetime.astimezone(UTC).timestamp() * 1000)
+        due_ms = math.ceil(datetime.timestamp() * 1000)
         return self._schedule(f, args, options, due_ms=due_ms)
 
     def enqueue_in(self, time_delta: timedelta, func: Any, *args: Any, **options: Any) -> Job:

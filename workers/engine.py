@@ -216,7 +216,9 @@ class Engine:
         self._board.begun = False
         self._board.settling = False
         self._board.stop_by_ms = self._asked_ms + self._patience.hold_ms
-        if self._stop.asked:
+        if self._clock.boot_ms() >= self._asked_ms + self._settings.renew_ms:
+            self._make_up_for_a_slow_answer(lease)
+        if self._stop.asked or self._clock.boot_ms() >= self._board.stop_by_ms:
             self._groom.settle(lease, lambda op: self._moves.give_back(lease, op, begun=False), "given back")
             self._board.execution = 0
             return
@@ -232,6 +234,16 @@ class Engine:
             renew_at=self._asked_ms + self._settings.renew_ms,
             overdue_at=self._patience.overdue_ms(record, self._clock.boot_ms()),
         )
+
+    def _make_up_for_a_slow_answer(self, lease: Lease) -> None:
+        """Renew before a horse is started: a big record on a slow link may have used up the lease on its way."""
+        asked_ms = self._clock.boot_ms()
+        answer = self._courier.send_once(lambda: self._moves.renew(lease, worked_s=0))
+        if isinstance(answer, out.Renewed):
+            self._asked_ms = asked_ms
+            self._board.stop_by_ms = asked_ms + self._patience.hold_ms
+        elif answer is not None:
+            self._board.stop_by_ms = 0  # it is gone: not to be begun
 
     def _tend(self, hold: Hold, beat_at: int) -> None:
         """Wait for the horse to end, and do what comes due before that."""

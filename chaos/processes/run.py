@@ -209,7 +209,13 @@ class _Tally:
         self.over = 0
         #: When one more was seen to be over.
         self.grew_at = 0.0
-        self.is_complete = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that are known were looked at, and none is open."""
+        # Of what the server has forgotten nothing more will come.
+        is_open = any(self._open.values()) if self._may_forget else bool(self._open)
+        return self._taken == len(self._accepted) and not is_open
 
     def add(self, job: str) -> None:
         """Know one more. Called by the producer's thread."""
@@ -231,8 +237,6 @@ class _Tally:
         if over > self.over:
             self.grew_at = time.monotonic()
         self.over = over
-        # Of what the server has forgotten nothing more will come.
-        self.is_complete = not (any(self._open.values()) if self._may_forget else self._open)
 
 
 def _shas() -> dict[bytes, str]:

@@ -92,7 +92,8 @@ def check_server(redis: Redis) -> None:
     """
     info = redis.info("server")
     version = str(info.get("redis_version", "0"))
-    if info.get("redis_mode") == "cluster":
+    # Valkey calls it another name.
+    if "cluster" in {info.get("redis_mode"), info.get("server_mode")}:
         raise UnsupportedServer(
             "this Redis runs in cluster mode. The keys of one job live in different slots, so neither RQ nor Holdfast "
             "can work on it. Use a primary with replicas; to grow, spread queues over several."

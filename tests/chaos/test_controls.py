@@ -9,7 +9,7 @@ from holdfast.chaos.simulation.scenarios import SCENARIOS
 from holdfast.chaos.simulation.seeded_defects import DEFECTS
 from holdfast.jobs.store.scripts import load
 
-#: Where each is looked for, and in how many plans at the most: cuts where one blow shows it, storms where it takes more.
+#: Where each is looked for, and in how many plans at most: cuts where one blow shows it, storms where it takes more.
 BUDGETS = {
     "claim-in-two-trips": Ground("plain", 40, ("claim",)),
     "claim-not-replayed": Ground("mix", 60, ("claim",)),

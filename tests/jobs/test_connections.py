@@ -11,6 +11,7 @@ from redis._parsers.base import BaseParser
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from holdfast.chaos.server import PrivateServer
 from holdfast.jobs.errors import RedisAwayError, UnsupportedServer
 from holdfast.jobs.store.connections import Courier, check_server, derive, is_passing
 
@@ -259,6 +260,16 @@ def test_a_cluster_is_refused_with_the_reason():
     """FM-054: the keys of one job live in different slots."""
     with pytest.raises(UnsupportedServer, match=r"cluster mode.*different slots"):
         check_server(server_that_says(redis_version="7.2.0", redis_mode="cluster"))
+
+
+def test_a_cluster_of_any_kind_says_so_and_is_refused():
+    """FM-054: as a real server in cluster mode describes itself, whoever made it."""
+    with (
+        PrivateServer(arguments=("--cluster-enabled", "yes")) as server,
+        server.client() as client,
+        pytest.raises(UnsupportedServer, match=r"cluster mode"),
+    ):
+        check_server(client)
 
 
 def test_a_real_server_is_let_in(redis):

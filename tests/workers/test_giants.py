@@ -1,6 +1,10 @@
 """A file in an argument, a data frame as a result: one job is too big, and the others must not pay for it."""
 
 import os
+import socket
+import socketserver
+import threading
+import time
 
 import pytest
 import rq
@@ -64,3 +68,45 @@ def test_a_result_that_redis_does_not_take_ends_its_job_and_not_the_ones_behind_
     wait_until(lambda: ledger.status(behind) == "finished")
     wait_until(lambda: ledger.status(job) == "failed")
     assert ledger.field(job, "hf_dead") in {"failures", "crashes"}
+
+
+class Relay(socketserver.BaseRequestHandler):
+    """Takes requests to the server at once, and brings replies steadily, and slowly."""
+
+    def handle(self):
+        with socket.create_connection(("127.0.0.1", self.server.target)) as there:
+            threading.Thread(target=self._carry, args=(self.request, there, 0), daemon=True).start()
+            self._carry(there, self.request, 0.02)
+
+    def _carry(self, source, sink, pause_s):
+        step = self.server.step
+        try:
+            while data := source.recv(step):
+                sink.sendall(data)
+                time.sleep(pause_s if len(data) == step else 0)
+            sink.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # one of both is gone, and so is the road
+
+
+@pytest.fixture
+def slow_road(server):
+    """Give a port from which 4 MB a second come at most."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as relay:
+        relay.daemon_threads, relay.block_on_close = True, False
+        relay.target, relay.step = server.port, 4 * MB // 50
+        thread = threading.Thread(target=relay.serve_forever, daemon=True)
+        thread.start()
+        yield relay.server_address[1]
+        relay.shutdown()
+        thread.join()
+
+
+def test_a_record_that_travels_for_longer_than_its_lease_is_run_all_the_same(
+    start_ready, slow_road, redis, wait_until, ledger
+):
+    """FM-037, LIV-01: it takes 3 s on its way, the lease is 2 s; nobody else is there to take it meanwhile."""
+    start_ready(url=f"redis://127.0.0.1:{slow_road}", lease_ms=2_000, renew_ms=400, margin_ms=400)
+    job = rq.Queue(connection=redis).enqueue("builtins.len", os.urandom(12 * MB))
+    wait_until(lambda: ledger.status(job) == "finished")
+    assert (ledger.number(job, "hf_executions"), ledger.number(job, "hf_crashes")) == (1, 0)
