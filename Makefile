@@ -22,7 +22,7 @@ demo: $(READY) ## run a shop on three workers, hurt them, count the charges (a m
 	@$(BIN)/holdfast demo $(ARGS)
 
 test: $(READY) ## run every test but the slow ones (a few minutes)
-	$(BIN)/pytest -m 'not slow and not soak' -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/pytest -m 'not slow' -n $(WORKERS) --dist loadfile $(ARGS)
 
 sweep: $(READY) ## kill a worker at every request it makes (several minutes)
 	$(BIN)/holdfast chaos sweep $(ARGS)

@@ -90,7 +90,7 @@ def list_faults() -> None:
 @click.option("--seed", type=click.IntRange(0), help="The first seed; drawn, and said, unless told.")
 @click.option("--runs", type=click.IntRange(1), help="How many seeds: 100, unless --minutes are given.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="For how long. With --processes: 5.")
-@click.option("--hard", is_flag=True, help="Faults come three times as often.")
+@click.option("--hard", is_flag=True, help="Faults come two and a half times as often.")
 @click.option("--both", is_flag=True, help="Each seed twice, as usual and hard.")
 @_ONLY
 @_SERVER

@@ -117,7 +117,7 @@ def test_a_run_that_ends_early_leaves_no_wound():
 
 
 @pytest.mark.processes
-@pytest.mark.soak
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_real_workers_keep_every_promise_in_a_storm(tmp_path):
     """150 jobs, three workers, and some thirty seconds of deaths, pauses, lost replies and a server that fails."""
@@ -160,7 +160,7 @@ def a_house_without_a_guard(tmp_path):
 
 
 @pytest.mark.processes
-@pytest.mark.soak
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_without_the_fence_the_same_storm_is_not_survived(a_house_without_a_guard, tmp_path):
     """A storm that a broken house survives too would prove nothing."""
