@@ -49,8 +49,9 @@ def tell_apart(history: History, surviving: Sequence[Move], known: Iterable[str]
     """Give the history that the server's own record is to be held to, and what it leaves out and why.
 
     `surviving`: the moves that are on record at the end. `known`: the ids of the server's faults that forget. Only
-    what falls inside a window, from the fault until it is healed, is left out; fences are not: a claimant's word for
-    the fence it was given stands, whatever the server remembers (INV-03).
+    what falls inside a window, from the fault until it is healed, is left out, and what the server had on record and
+    has no longer; fences are not: a claimant's word for the fence it was given stands, whatever the server remembers
+    (INV-03).
     """
     windows = _windows(history, set(known))
     kept = set(surviving)
@@ -59,16 +60,13 @@ def tell_apart(history: History, surviving: Sequence[Move], known: Iterable[str]
     unmade = {(move.move, move.execution or move.job) for move in lost_moves}
     jobs, ends, begins = [], [], []
     lines: list[Line] = []
-    before: dict[str, int] = {}
     for line in history.lines:
-        # Who slept is told long after it asked: what counts is whether the time between meets a window.
-        asked_us = before.get(line.execution or line.job, line.us)
-        before[line.execution or line.job] = line.us
-        is_inside = any(begin <= line.us and asked_us <= end for begin, end in windows)
+        is_inside = any(begin <= line.us <= end for begin, end in windows)
         move = _TOLD.get(line.did, "")
-        if line.did == "accepted" and is_inside and line.job not in history.final:
+        # Who slept is told long after: then it counts that the server did it once, and knows nothing of it now.
+        if line.did == "accepted" and line.job not in history.final and (is_inside or ("enqueue", line.job) in unmade):
             jobs.append(line.job)
-        elif move and is_inside and (line.execution, move) not in settled:
+        elif move and (line.execution, move) not in settled and (is_inside or (move, line.execution) in unmade):
             ends.append(line.job)
         elif line.did == "begin" and ("claim", line.execution) in unmade:
             begins.append(line.job)

@@ -36,4 +36,4 @@ def verdict_of(run: Run) -> Verdict:
         "refused": sum(1 for _ in run.history.of("refused")),
         "faults": len(run.strikes),
     }
-    return Verdict(rule(run.history, terms_of(run.plan, run.strikes)), counts)
+    return Verdict(rule(run.to_be_judged(), terms_of(run.plan, run.strikes)), counts)

@@ -155,12 +155,16 @@ class Run:
     amnesias: tuple[str, ...] = ()
 
     def violations(self) -> list[Violation]:
-        """Judge it. What the server forgot is told apart first: it excuses what it explains, and no more."""
-        history = self.history
-        if self.amnesias:
-            history, forgotten = tell_apart(history, self.surviving, self.amnesias)
-            history.ghosts = [ghost for ghost in history.ghosts if ghost.split()[0] not in forgotten.jobs]
-        return judge(history, terms_of(self.plan, self.strikes))
+        """Judge it."""
+        return judge(self.to_be_judged(), terms_of(self.plan, self.strikes))
+
+    def to_be_judged(self) -> History:
+        """Give the history without what the server forgot: that excuses what it explains, and no more."""
+        if not self.amnesias:
+            return self.history
+        history, forgotten = tell_apart(self.history, self.surviving, self.amnesias)
+        history.ghosts = [ghost for ghost in history.ghosts if ghost.split()[0] not in forgotten.jobs]
+        return history
 
 
 def run_plan(plan: Plan, *, real: RealServer | None = None, settings: Settings = SETTINGS) -> Run:

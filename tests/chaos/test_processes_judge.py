@@ -182,8 +182,7 @@ def test_what_a_server_forgot_is_told_apart_from_what_was_lost():
 def test_what_was_lost_outside_of_the_window_stays_lost():
     """A server that forgets its last second must not cover for a queue that loses a job any day."""
     history = a_run()
-    surviving = forgetful(history)
-    history.note(59_000_000, "producer", "enqueue", "J1")
+    surviving = [move for move in history.moves if move.job == "J1"] + forgetful(history)
     history.note(60_000_000, "producer", "accepted", "J1")
     del history.final["J1"]
     left, forgotten = tell_apart(history, surviving, {"strike 1"})
