@@ -93,7 +93,7 @@ def resolve(
     data = b"" if value is None else resolve_serializer(serializer).dumps(value)
     with _plain_errors():
         client = _connect(redis_url, Settings.from_environment(os.environ))
-        entrance = Entrance(Scripts(client), SystemClock())
+        entrance = Entrance(Scripts(client))
         word = entrance.resolve_effect(job_id, effect, happened=happened, value=data)
         queue = entrance.queue_of(job_id)
     match word:

@@ -114,7 +114,7 @@ class Queue(RQQueue):
         self._horizon_ms = settings.key_horizon_ms
         own = _own_client(self.connection)
         self._courier = Courier(own, self._clock, self._rng)
-        self._entrance = Entrance(Scripts(own, record=settings.record_moves), self._clock)
+        self._entrance = Entrance(Scripts(own, record=settings.record_moves))
 
     def enqueue(self, f: Any, *args: Any, **options: Any) -> Job:
         """Put a call of `f` in line. See the class for what it takes beyond RQ's options."""
@@ -184,8 +184,8 @@ class Queue(RQQueue):
         if pipeline is not None or job._dependency_ids or not self.is_async:  # noqa: SLF001 - RQ gives no other way
             return super().enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
         job.origin = self.name
-        job.enqueued_at = datetime.fromtimestamp(self._clock.wall_s(), tz=UTC)
         placement = self._placement(job, at_front=at_front, key=wishes.key, unique=unique)
+        job.enqueued_at = datetime.fromtimestamp(placement.asked_s, tz=UTC)
         fields = fields_of(job)
         placed = self._send(lambda: self._entrance.enqueue(placement, fields))
         return self._answer(job, placed, unique=unique)
@@ -216,6 +216,7 @@ class Queue(RQQueue):
             queue=self.name,
             job_id=job.id,
             op=f"{self._rng.getrandbits(64):016x}",
+            asked_s=self._clock.wall_s(),
             ttl=job.ttl,
             key_horizon_ms=self._horizon_ms,
             **where,

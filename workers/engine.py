@@ -158,15 +158,15 @@ class Engine:
             case out.Lost() | out.Again():
                 pass  # the answer took longer than the lease, or dirt was cleared away: look again
             case out.Empty():
+                self._face.idle()
                 if limits.burst:
                     return False
-                self._face.idle()
                 self._ears.wait_for_bell()
                 self._wait_idle(limits, idle_since, beat_at, for_bell=True)
             case out.Closed():
+                self._face.suspended()
                 if limits.burst:
                     return False
-                self._face.suspended()
                 self._wait_idle(limits, idle_since, beat_at, for_bell=False)
             case None:
                 return False

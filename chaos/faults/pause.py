@@ -25,7 +25,7 @@ class Pause:
 
     @classmethod
     def draw(cls, rng: random.Random) -> Self:
-        return cls(rng.choice((1_000, 4_300, 6_000, 12_000, 40_000)), rng.random() < 0.6, rng.random() < 0.5)  # noqa: PLR2004 - coins
+        return cls(rng.choice((1_000, 4_300, 6_000, 12_000, 20_000)), rng.random() < 0.6, rng.random() < 0.5)  # noqa: PLR2004 - coins
 
     def befall(self, fate: Fate, call: Call, stage: Stage) -> None:
         world = stage.world

@@ -59,14 +59,15 @@ class Stage:
         self.judge = judge
         self.queues = tuple(queues)
         self.looked_at_s = -1
-        #: How many moves there were, and since when, in virtual s.
-        self.moved = (-1, 0)
+        #: How many moves and leases there were, and since when, in virtual s.
+        self.moved: tuple[list[int], int] = ([], 0)
         #: Until when, in us, a worker by that name cannot reach the server.
         self.cut_off: dict[str, int] = {}
         #: Until when, in us, what a worker by that name asks takes so many us longer.
         self.slow: dict[str, tuple[int, int]] = {}
         #: Which workers bring scripts of another version in their next lives.
         self.deployed: set[str] = set()
+        self._heard: dict[tuple[bytes, Move], None] = {}
         #: Rollbacks that have begun, by the name under which the history has them.
         self.amnesias: list[str] = []
         #: How long a horse by that name lives on after its settle.
@@ -80,14 +81,14 @@ class Stage:
         """Give the moves on a connection, recording themselves in the server's order."""
         return (NextVersion if who.split(".", maxsplit=1)[0] in self.deployed else Scripts)(client, record=True)
 
-    def moves_on_record(self) -> list[Move]:
-        """Give the moves that the server knows of, in its own order."""
+    def hear(self) -> tuple[Move, ...]:
+        """Write down what the server has done so far, and give it: at the end, or when it is about to forget some."""
         judge: Any = self.judge  # redis-py's types know nothing of decode_responses
-        return [_move(fields) for _, fields in judge.xrange(keys.moves())]
-
-    def hear(self) -> None:
-        """Write down what the server has done so far: it is about to forget some of it."""
-        self.history.moves = list(dict.fromkeys([*self.history.moves, *self.moves_on_record()]))
+        # By the stream's own numbers: when a clock is put back, two moves may look the same.
+        on_record = {(number, _move(fields)): None for number, fields in judge.xrange(keys.moves())}
+        self._heard |= on_record
+        self.history.moves = [move for _, move in self._heard]
+        return tuple(move for _, move in on_record)
 
     def tell(self, who: str) -> events.Events:
         """Give a stream whose listener writes the history."""

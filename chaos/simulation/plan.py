@@ -11,6 +11,8 @@ from holdfast.chaos.faults import load_all
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: For how long faults may strike: a little longer than it takes to enqueue all jobs.
+STORM_US = 30_000_000
 #: How much oftener faults come in hard runs.
 HARDER = 2.5
 
@@ -77,7 +79,7 @@ def plan_for(seed: int, *, hard: bool = False, only: str | None = None, jobs: in
         tuple(_order(rng, f"J{number}", queues) for number in range(producer, jobs, producers))
         for producer in range(producers)
     )
-    return Plan(seed, hard, orders, rng.randint(2, 3), queues, 40_000_000, kinds, keepers=rng.randint(0, 1))
+    return Plan(seed, hard, orders, rng.randint(2, 3), queues, STORM_US, kinds, keepers=rng.randint(0, 1))
 
 
 def _order(rng: random.Random, job_id: str, queues: tuple[str, ...]) -> dict[str, Any]:

@@ -35,9 +35,9 @@ SETTINGS = Settings(
     lease_ms=4_000,
     renew_ms=1_000,
     margin_ms=500,
-    reap_ms=500,
-    promote_ms=500,
-    poll_ms=400,
+    reap_ms=1_000,
+    promote_ms=1_000,
+    poll_ms=800,
     grace_ms=5_000,
     record_moves=True,
 )
@@ -46,7 +46,8 @@ WEIGHTS = {"reclaim": 0.4, "promote": 0.4, "claim": 1.0}
 _USUAL_WEIGHT = 2.5
 #: Where nothing has moved for so long nothing will: the longest wait is a poison job's, from crash to crash.
 _LONGEST_S = 130
-_ENDS = {b"finished", b"failed", b"stopped", b"canceled"}
+#: A record that is gone will not come back either.
+_ENDS = {b"finished", b"failed", b"stopped", b"canceled", None}
 
 
 class StrikesOf:
@@ -188,8 +189,7 @@ def run_plan(plan: Plan, *, real: RealServer | None = None, settings: Settings =
             stage.is_over = True
             server.set_clock()
             _look_around(stage, plan)
-            stage.hear()
-            surviving = stage.moves_on_record()
+            surviving = stage.hear()
             history.is_closed = True
         finally:
             work.set_stage(None)
@@ -198,7 +198,7 @@ def run_plan(plan: Plan, *, real: RealServer | None = None, settings: Settings =
             # fakeredis remembers every class of connections for ever; it need not remember all of the run.
             connection.world = connection.fates = connection.server = None
     calls = sum(process.calls for process in world.processes)
-    return Run(plan, history, tuple(strikes.struck), calls, world.now_us / US, tuple(surviving), tuple(stage.amnesias))
+    return Run(plan, history, tuple(strikes.struck), calls, world.now_us / US, surviving, tuple(stage.amnesias))
 
 
 class _Later:
@@ -249,18 +249,23 @@ def _is_quiet(stage: Stage) -> bool:
     stage.looked_at_s = second
     if any(producer.is_alive for producer in stage.producers) or stage.world.has_sleepers(woken_us=US):
         return False
-    accepted = {line.job for line in stage.history.of("accepted")}
     with stage.judge.pipeline(transaction=False) as pipe:
         pipe.xlen(keys.moves())
         for queue in stage.queues:
             pipe.zcard(keys.leases(queue))
-        for job in sorted(accepted):
+        _, *leases = state = pipe.execute()
+    if state != stage.moved[0]:
+        stage.moved = (state, second)
+    elif stage.moved[1] < second:  # what has not moved is not over; where nothing moves, nothing will
+        return second - stage.moved[1] > _LONGEST_S
+    return not any(leases) and _have_all_ended(stage)
+
+
+def _have_all_ended(stage: Stage) -> bool:
+    with stage.judge.pipeline(transaction=False) as pipe:
+        for job in sorted({line.job for line in stage.history.of("accepted")}):
             pipe.hget(keys.job(job), "status")
-        moves, *answers = pipe.execute()
-    if moves != stage.moved[0]:
-        stage.moved = (moves, second)
-    leases, statuses = answers[: len(stage.queues)], answers[len(stage.queues) :]
-    return second - stage.moved[1] > _LONGEST_S or (not any(leases) and all(each in _ENDS for each in statuses))
+        return all(status in _ENDS for status in pipe.execute())
 
 
 def _look_around(stage: Stage, plan: Plan) -> None:

@@ -173,7 +173,7 @@ def reclaim_leaves_lease() -> AbstractContextManager[None]:
     return altered(Edit("reclaim", ended, ended.splitlines()[0] + "\n"))
 
 
-@defect("The reaper comes round too seldom", "LIV-02")
+@defect("The reaper comes round too seldom", "LIV-02", "LIV-01")
 def reaper_seldom() -> AbstractContextManager[None]:
     original = Reaper.__init__
 
@@ -216,7 +216,7 @@ def enqueue_in_two_trips() -> AbstractContextManager[None]:
     )
 
 
-@defect("The promoter copies in one trip and removes in another", "INV-06", "INV-02", "INV-04")
+@defect("The promoter copies in one trip and removes in another", "INV-06", "INV-02", "INV-04", "INV-09")
 def promote_in_two_trips() -> AbstractContextManager[None]:
     def act(moves: Scripts, _: dict[str, Any], copy: Callable[[], list[Any]]) -> list[Any]:
         redis: Any = moves.redis

@@ -80,6 +80,8 @@ class Placement:
     job_id: str
     #: Names this enqueue; a second sending under the same name changes nothing.
     op: str
+    #: When it was asked for, in seconds by the producer's clock: what RQ's records say of it.
+    asked_s: float
     at_front: bool = False
     #: Seconds it may wait in line, or None for ever.
     ttl: int | None = None
@@ -93,7 +95,7 @@ class Placement:
     #: Refuse an id that exists.
     unique: bool = False
 
-    def named(self, now: str, fields: Sequence[Word]) -> dict[str, Word | Sequence[Word]]:
+    def named(self, fields: Sequence[Word]) -> dict[str, Word | Sequence[Word]]:
         """Spell it as the script's arguments."""
         return {
             "op": self.op,
@@ -106,7 +108,7 @@ class Placement:
             "key": self.key or "",
             "key_horizon_ms": self.key_horizon_ms,
             "unique": int(self.unique),
-            "stamp": now,
+            "stamp": stamp(self.asked_s),
             "fields": list(fields),
         }
 
@@ -126,14 +128,12 @@ def read_placed(answer: list[Any]) -> out.Queued | out.Scheduled | out.Duplicate
 class Entrance:
     """What people and their programs do: put jobs in, and settle doubts."""
 
-    def __init__(self, scripts: Scripts, clock: Clock) -> None:
+    def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
-        self._clock = clock
 
     def enqueue(self, placement: Placement, fields: Sequence[Word]) -> out.Queued | out.Scheduled | out.Duplicate:
         """Write a job's record and put it where it belongs, in one round trip."""
-        now = stamp(self._clock.wall_s())
-        return read_placed(self._scripts.call("enqueue", **placement.named(now, fields)))
+        return read_placed(self._scripts.call("enqueue", **placement.named(fields)))
 
     def enqueue_many(
         self, batch: Sequence[tuple[Placement, Sequence[Word]]]
@@ -149,11 +149,10 @@ class Entrance:
     def _send_many(
         self, batch: Sequence[tuple[Placement, Sequence[Word]]]
     ) -> list[out.Queued | out.Scheduled | out.Duplicate]:
-        now = stamp(self._clock.wall_s())
         pipeline: Pipeline
         with self._scripts.redis.pipeline(transaction=False) as pipeline:
             for placement, fields in batch:
-                self._scripts.add_to(pipeline, "enqueue", **placement.named(now, fields))
+                self._scripts.add_to(pipeline, "enqueue", **placement.named(fields))
             return [read_placed(answer) for answer in pipeline.execute()]
 
     def resolve_effect(self, job_id: str, name: str, *, happened: bool, value: bytes = b"") -> str:

@@ -107,7 +107,9 @@ class Jobs(RuleBasedStateMachine):
         fields = ["data", "work", "created_at", born, "origin", queue, "retries_left", 2]
         fields += [] if crashes is None else ["hf_crashes_max", crashes]
         op = f"{self.births:x}"
-        placement = Placement(queue=queue, job_id=job_id, op=op, delay_ms=delay_ms or None, at_front=at_front)
+        now_s = self.pool.clock.wall_s()
+        where = {"delay_ms": delay_ms or None, "at_front": at_front}
+        placement = Placement(queue=queue, job_id=job_id, op=op, asked_s=now_s, **where)
         answer = self.pool.entrance.enqueue(placement, fields)
         self.entries[job_id] = (placement, fields, answer)
         self.forgotten.discard(job_id)
@@ -120,6 +122,14 @@ class Jobs(RuleBasedStateMachine):
                 Job.fetch(job_id, connection=self.pool.redis).requeue()
 
     # -- workers ---------------------------------------------------------------------------------
+
+    @rule(number=WORKERS)
+    def ask_and_not_hear(self, number):
+        """Let a worker claim, and miss the answer."""
+        seen_fence = self.workers[number].seen_fence
+        if self.claim(number):
+            self.held.pop(0)
+        self.workers[number].seen_fence = seen_fence
 
     @rule(number=WORKERS, deed=DEEDS, how=ENDS)
     def attempt(self, number, deed, how):
@@ -135,7 +145,8 @@ class Jobs(RuleBasedStateMachine):
     def claim(self, number):
         worker, due_ms = self.workers[number], self.scheduled()
         unheard = self.last.get(number, (None, None, 0))
-        if isinstance(unheard[1], Claimed) and self.holds(unheard[1].lease) and self.remembers(unheard):
+        is_unheard = isinstance(unheard[1], Claimed) and unheard[1].lease.fence > worker.seen_fence
+        if is_unheard and self.holds(unheard[1].lease) and self.remembers(unheard):
             del self.holders[unheard[1].lease.job_id]
         answer = worker.claim(*QUEUES)
         self.last[number] = (lambda: worker.claim(*QUEUES, op=worker.op), answer, self.now_ms())
@@ -163,8 +174,6 @@ class Jobs(RuleBasedStateMachine):
             assert self.completions[mine.life] == 1, "INV-06"
         if move == "complete" and more["result_ttl"] == 0 and not self.pool.record(lease.job_id):
             self.forgotten.add(lease.job_id)
-            # Its record is gone: from here on the server's clock alone keeps the next fence above these.
-            self.pool.time_passes(1)
 
     @precondition(lambda self: self.held)
     @rule(back=LATEST, step=st.sampled_from([*SETTLES, "renew", "begin", "take over", "done", "withdrawn"]))

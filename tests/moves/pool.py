@@ -56,6 +56,13 @@ class Worker:
         assert isinstance(answer, Claimed), answer
         return answer.lease
 
+    def hold_unheard(self, *queues):
+        """Claim a job, and never hear the answer."""
+        seen_fence = self.seen_fence
+        lease = self.hold(*queues)
+        self.seen_fence = seen_fence
+        return lease
+
     def renew(self, held):
         return self.moves.renew(held, worked_s=1.5)
 
@@ -89,7 +96,7 @@ class Pool:
         self.settings = settings or Settings()
         self.scripts = scripts or Scripts(redis)
         self.lives = count(1)
-        self.entrance = Entrance(self.scripts, clock)
+        self.entrance = Entrance(self.scripts)
         self._upkeep = Upkeep(self.scripts, clock, self.settings)
         # One for all queues: it names their enqueues, and two of one name would be one.
         self._rng = random.Random(7)

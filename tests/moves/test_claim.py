@@ -225,7 +225,7 @@ def test_a_worker_that_never_heard_what_it_was_given_gives_it_back_by_asking_ane
     pool.enqueue("job-1")
     pool.enqueue("job-2")
     worker = pool.worker()
-    unheard = worker.hold()
+    unheard = worker.hold_unheard()
     lease = worker.hold()
     assert (lease.job_id, lease.generation) == ("job-1", unheard.generation)
     assert (lease.execution != unheard.execution, lease.fence > unheard.fence) == (True, True)
@@ -238,10 +238,19 @@ def test_what_was_not_heard_goes_back_although_the_pool_was_suspended_meanwhile(
     """`rq suspend` closes the door for claims, not for what comes back."""
     pool.enqueue()
     worker = pool.worker()
-    worker.hold()
+    worker.hold_unheard()
     suspend(pool.redis)
     assert worker.claim() == Closed("suspended")
     assert pool.state("job-1", "place") == {"place": "queue default"}
+
+
+def test_what_a_worker_has_heard_of_does_not_go_back_by_asking_anew(pool):
+    """INV-09, FM-019: it may have begun, and a server that forgot its end must not have it run again: at most once."""
+    pool.enqueue()
+    worker = pool.worker()
+    held = worker.hold()
+    assert worker.claim() == Empty()
+    assert isinstance(worker.renew(held), Renewed)
 
 
 @pytest.mark.parametrize("end", ["complete", "postpone", "bury", "give_back", "crash"])

@@ -15,7 +15,7 @@ NEW = {"status": "queued", "place": "queue default", "ttl_s": None}
 
 def put(pool, op="a1", job_id="job-1", **where):
     return pool.entrance.enqueue(
-        Placement(queue="default", job_id=job_id, op=op, key_horizon_ms=60_000, **where),
+        Placement(queue="default", job_id=job_id, op=op, asked_s=pool.clock.wall_s(), key_horizon_ms=60_000, **where),
         ["data", "work", "created_at", f"made by {op}", "origin", "default"],
     )
 
@@ -165,7 +165,7 @@ def test_an_id_enqueued_elsewhere_while_it_is_worked_on_goes_where_it_was_sent(p
     """INV-02: the producer named the queue, and whatever ends the lease puts the job there."""
     pool.enqueue("job-1", "slow")
     worker = pool.worker()
-    held = worker.hold("slow")
+    held = worker.hold_unheard("slow")
     pool.enqueue("job-1", "quick")
     end(worker, held)
     pool.time_passes(10_001)

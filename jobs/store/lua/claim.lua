@@ -49,11 +49,12 @@ if first_answer then
   end
   return with_record(first_answer)
 end
--- A worker that asks again under a new number never heard the answer to the last: what it was given goes back unharmed.
+-- A worker that asks again under a new number may not have heard the answer to the last: what it was given then goes
+-- back unharmed. What it has heard of may have begun, and its end may be what a server forgot: that is the reaper's.
 local function give_back_unheard()
   local slot = redis.call('GET', keys.replay(instance))
   local unheard = slot and cjson.decode(slot).answer
-  if not unheard or unheard[1] ~= 'claimed' then
+  if not unheard or unheard[1] ~= 'claimed' or tonumber(unheard[5]) <= tonumber(seen_fence) then
     return
   end
   local _, queue, job_id, given, fence = unpack(unheard)
