@@ -40,11 +40,11 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/chaos/test_sweep.py::test_a_job_ends_well_wherever_its_worker_is_hurt",
     ),
     "FM-008": (
-        "tests/moves/test_claim.py::test_a_claim_sent_twice_gets_the_same_job",
+        "tests/moves/test_claim_again.py::test_a_claim_sent_twice_gets_the_same_job",
         "tests/moves/test_stale.py::test_a_settle_sent_twice_gets_its_first_answer_and_changes_nothing",
         "tests/jobs/test_queue.py::test_an_enqueue_whose_reply_is_lost_is_one_enqueue",
         "tests/workers/test_redis_refuses.py::test_lost_replies_run_nothing_twice",
-        "tests/moves/test_claim.py::test_a_worker_that_never_heard_what_it_was_given_gives_it_back_by_asking_anew",
+        "tests/moves/test_claim_again.py::test_a_worker_that_never_heard_what_it_was_given_gives_it_back_by_asking_anew",
     ),
     "FM-009": (
         "tests/jobs/test_connections.py::test_a_user_whose_client_retries_does_not_make_ours_retry",
@@ -52,7 +52,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_redis_refuses.py::test_lost_replies_run_nothing_twice",
     ),
     "FM-010": (
-        "tests/moves/test_claim.py::test_a_claim_that_arrives_after_its_sender_moved_on_gets_nothing",
+        "tests/moves/test_claim_again.py::test_a_claim_that_arrives_after_its_sender_moved_on_gets_nothing",
         "tests/moves/test_stale.py::test_a_settle_that_arrives_after_its_sender_moved_on_is_refused",
         "tests/moves/test_enqueue.py::test_an_enqueue_sent_twice_does_not_run_a_finished_job_again",
         "tests/workers/test_redis_away.py::test_a_job_that_ends_in_a_partition_is_not_finished_twice",
@@ -93,6 +93,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-018": ("tests/moves/test_generations.py::test_a_fence_is_above_the_last_though_the_servers_clock_went_back",),
     "FM-019": (
         "tests/moves/test_generations.py::test_a_fence_is_above_all_its_worker_ever_saw",
+        "tests/moves/test_claim_again.py::test_what_a_worker_has_heard_of_does_not_go_back_by_asking_anew",
         "tests/workers/test_redis_away.py::test_what_a_producer_was_promised_survives_a_kill_of_the_server",
         "tests/workers/test_redis_away.py::test_after_an_outage_longer_than_the_lease_nobody_is_charged",
         "tests/workers/test_redis_away.py::test_holders_that_lived_through_an_outage_keep_their_jobs",
@@ -232,7 +233,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "FM-046": ("tests/workers/test_in_a_job.py::test_a_job_that_talks_to_redis_gets_its_own_answers",),
     "FM-047": (
-        "tests/moves/test_claim.py::test_two_lives_of_one_name_do_not_hear_each_others_answers",
+        "tests/moves/test_claim_again.py::test_two_lives_of_one_name_do_not_hear_each_others_answers",
         "tests/workers/test_commands.py::test_a_name_can_be_used_again_at_once_after_a_kill",
         "tests/workers/test_commands.py::test_the_name_of_a_living_worker_is_refused",
         "tests/workers/test_commands.py::test_the_name_of_a_worker_that_only_sleeps_is_refused",

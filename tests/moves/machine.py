@@ -18,42 +18,10 @@ from hypothesis.stateful import (
 from holdfast.jobs.lease import Lease
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.outcomes import Claimed, Closed, Done, Doubtful, Fenced, First, Lost, Pass
+from holdfast.jobs.store.outcomes import Claimed, Closed, Done, Doubtful, First, Pass
 from holdfast.jobs.store.records import stamp
 from holdfast.jobs.store.upkeep import Placement
-
-JOBS = st.sampled_from(["job-1", "job-2"])
-QUEUES = ("high", "default")
-WORKERS = st.sampled_from([0, 1, 2])
-#: Who acts: the one that claimed last, the one before, or the one before that.
-LATEST = st.sampled_from([0, 1, 2])
-#: Kept for longer than any run takes.
-LONG_S = 10**7
-#: A worker's last answer is kept this long; one that was silent for longer is a new one.
-REPLAY_MS = 600_000
-REFUSALS = (Fenced, Lost, Closed)
-SETTLES = [
-    ("complete", {"result_ttl": LONG_S}),
-    ("complete", {"result_ttl": 0}),
-    ("complete", {"result_ttl": 0, "repeat_ms": 1_500}),
-    ("postpone", {"delay_ms": 0, "used": ["retries_left", 1]}),
-    ("postpone", {"delay_ms": 1_500, "used": ["retries_left", 0], "at_front": True}),
-    ("bury", {}),
-    ("bury", {"status": "stopped"}),
-    ("give_back", {"begun": False}),
-    ("give_back", {"begun": True}),
-    ("crash", {}),
-]
-DEEDS = st.sampled_from(["nothing", "intent", "done", "withdrawn"])
-#: What becomes of an attempt; None: nothing yet.
-ENDS = st.sampled_from([None, None, None, None, None, *SETTLES])
-STATUS = {
-    "queue": {"queued"},
-    "leases": {"started"},
-    "scheduled": {"scheduled"},
-    "finished": {"finished"},
-    "failed": {"failed", "stopped"},
-}
+from tests.moves.deeds import DEEDS, ENDS, JOBS, LATEST, QUEUES, REFUSALS, REPLAY_MS, SETTLES, STATUS, WORKERS
 
 
 @dataclass(frozen=True)
