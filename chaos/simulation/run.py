@@ -165,6 +165,10 @@ class Run:
             return self.history
         history, forgotten = tell_apart(self.history, self.surviving, self.amnesias)
         history.ghosts = [ghost for ghost in history.ghosts if ghost.split()[0] not in forgotten.jobs]
+        if terms_of(self.plan, self.strikes).clock_jumped:
+            # A fence is kept apart from a forgotten one by the clock alone: where that went back, too, none can be.
+            claims = {move.execution for move in self.surviving if move.move == "claim"}
+            history.lines = [line for line in history.lines if line.did != "claimed" or line.execution in claims]
         return history
 
 
