@@ -118,7 +118,9 @@ def look_at_a_pair(which: tuple[str, str]) -> Finding | None:
         _, points = listen(first)
     except Exception:  # noqa: BLE001 - looked at by itself, it will be a finding
         return look(first)
-    after = next(at for at, point in enumerate(points) if (point.process, point.call) == (struck.process, struck.call))
+    # A call in the last moment of the uncut run may come too late in this one: then the second cut falls anywhere.
+    at = [at for at, point in enumerate(points) if (point.process, point.call) == (struck.process, struck.call)]
+    after = at[0] if at else -1
     second = rng.choice([*strikes_at(rng.choice(points[after + 1 :] or points))])
     both = SCENARIOS[name].plan(struck, second, storm_us=first.storm_us + _SECOND_CUT_US)
     return look(both)
