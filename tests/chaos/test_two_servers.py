@@ -1,7 +1,7 @@
 """The simulation's two servers check each other: what a seed makes of the one it makes of the other.
 
-SIMULATED_TWINS says how many seeds (10 at a desk, 60 in CI; 200 have been compared). Without redis-server and a C compiler these tests are
-skipped, and say so; in CI they fail.
+SIMULATED_TWINS says how many seeds (10 at a desk, 60 in CI; 200 have been compared). Without redis-server and a C
+compiler these tests are skipped, and say so; in CI they fail.
 """
 
 import os
