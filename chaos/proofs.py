@@ -254,6 +254,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_commands.py::test_a_stop_meant_for_another_job_stops_nobody",
         "tests/workers/test_commands.py::test_an_impatient_person_who_asks_twice_does_no_harm",
         "tests/moves/test_reclaim.py::test_a_lease_on_a_job_that_a_person_ended_is_only_removed",
+        "tests/moves/test_requeue.py::test_a_requeue_sent_twice_puts_it_in_line_once",
+        "tests/moves/test_requeue.py::test_what_a_requeue_of_rqs_left_in_no_place_is_found_again",
     ),
     "FM-051": (
         "tests/moves/test_complete.py::test_who_waited_goes_in_line_with_the_parents_end",

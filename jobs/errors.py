@@ -59,7 +59,7 @@ class InDoubt(DeadLetter):
     def __init__(self, name: str, key: str) -> None:
         super().__init__(
             f"effect {name!r} (key {key}) was begun by an earlier attempt that did not end, so it may or may not "
-            f"have taken place. The job is stopped and kept. Find out, say so with `holdfast resolve JOB {name} "
+            f"have taken place. The job is stopped and kept. Find out, say so with `holdfast dead resolve JOB {name} "
             f"--happened` or `--did-not-happen`, and requeue it; or give effect() an on_doubt= that asks the outside, "
             f"or on_doubt='retry' if twice does no harm."
         )

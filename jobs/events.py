@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast.jobs.lease import Lease
@@ -58,6 +58,32 @@ class HorseSpared(Event):
 @dataclass(frozen=True)
 class Reclaimed(Event):
     taken: out.Reclaimed
+
+
+@dataclass(frozen=True)
+class HorseDied(Event):
+    """A horse ended without a settle, and not by our wish to give its job back."""
+
+    lease: Lease
+    #: The job's record as it was claimed.
+    record: dict[bytes, bytes]
+    pid: int
+    #: What waitpid() said.
+    wait_status: int
+    #: What it used, as resource.getrusage() has it, where the system tells.
+    usage: Any = None
+
+
+@dataclass(frozen=True)
+class Rescued(Event):
+    found: out.Rescued
+
+
+@dataclass(frozen=True)
+class Spoken(Event):
+    """What was left to tell of a buried job has been told."""
+
+    left: out.Aftermath
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from rq.defaults import (
     DEFAULT_RESULT_TTL,
     UNSERIALIZABLE_RETURN_VALUE_PAYLOAD,  # what stands for a return value that cannot be pickled
 )
-from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError
+from rq.exceptions import AbandonedJobError, DuplicateJobError, InvalidJobOperation, NoSuchJobError
 from rq.job import (
     Job,
     JobStatus,
@@ -22,7 +22,7 @@ from rq.queue import Queue
 from rq.repeat import Repeat as RQRepeat
 from rq.serializers import resolve_serializer
 from rq.timeouts import JobTimeoutException
-from rq.utils import utcformat
+from rq.utils import utcformat, utcparse
 from rq.worker import WorkerStatus
 from rq.worker_registration import register as list_worker  # puts a worker in the sets that tools read
 
@@ -31,6 +31,7 @@ job_stack = _job_stack
 __all__ = [
     "DEFAULT_RESULT_TTL",
     "UNSERIALIZABLE_RETURN_VALUE_PAYLOAD",
+    "AbandonedJobError",
     "DuplicateJobError",
     "InvalidJobOperation",
     "Job",
@@ -48,4 +49,5 @@ __all__ = [
     "list_worker",
     "resolve_serializer",
     "utcformat",
+    "utcparse",
 ]

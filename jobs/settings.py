@@ -33,6 +33,10 @@ class Settings:
     promote_ms: int = 1_000
     #: How long an idle worker waits for a bell before it looks by itself.
     poll_ms: int = 1_000
+    #: Between two looks of the fleet through a page of all records, for jobs that are in no place.
+    orphans_ms: int = 2_000
+    #: For how long a job must have been seen in no place before it is put back.
+    orphaned_ms: int = 60_000
     #: From SIGTERM until a running job is given back.
     grace_ms: int = 25_000
     #: Past a job's own timeout, until a horse that ignores it is killed.
@@ -47,9 +51,10 @@ class Settings:
     record_moves: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("lease_ms", "renew_ms", "margin_ms", "reap_ms", "promote_ms", "poll_ms", "key_horizon_ms"):
+        chores = ("reap_ms", "promote_ms", "orphans_ms")
+        for name in ("lease_ms", "renew_ms", "margin_ms", *chores, "poll_ms", "key_horizon_ms"):
             self._require(getattr(self, name) > 0, f"{name} ({getattr(self, name)}) must be above 0")
-        for name in ("grace_ms", "overtime_ms", "crashes"):
+        for name in ("grace_ms", "overtime_ms", "orphaned_ms", "crashes"):
             self._require(getattr(self, name) >= 0, f"{name} ({getattr(self, name)}) must not be negative")
         self._require(
             self.lease_ms > 3 * self.renew_ms,
@@ -75,6 +80,11 @@ class Settings:
     def reply_ms(self) -> int:
         """How long one reply of Redis is waited for: several tries must fit before the stop-by moment."""
         return max(100, min(3_000, (self.lease_ms - self.margin_ms) // 4))
+
+    @property
+    def listen_ms(self) -> int:
+        """How long an idle worker is the listener of its queues without asking again."""
+        return 2 * self.poll_ms + 500
 
     @property
     def holder_grace_ms(self) -> int:

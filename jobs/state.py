@@ -56,13 +56,16 @@ MOVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "claim": (("queued",), ("started",)),
     "renew": (("started",), ("started",)),
     "annotate": (("started",), ("started",)),
-    "complete": (("started",), ("finished", "queued", "scheduled")),
-    "postpone": (("started",), ("queued", "scheduled")),
-    "bury": (("started",), ("failed", "stopped", "queued", "scheduled")),
-    "give_back": (("started",), ("queued", "scheduled", "failed")),
-    "crash": (("started",), ("queued", "scheduled", "failed")),
-    "reclaim": (("started",), ("queued", "scheduled", "failed")),
+    "complete": (("started",), ("finished", "queued", "scheduled", "deferred")),
+    "postpone": (("started",), ("queued", "scheduled", "deferred")),
+    "bury": (("started",), ("failed", "stopped", "queued", "scheduled", "deferred")),
+    "give_back": (("started",), ("queued", "scheduled", "failed", "deferred")),
+    "crash": (("started",), ("queued", "scheduled", "failed", "deferred")),
+    "reclaim": (("started",), ("queued", "scheduled", "failed", "deferred")),
     "promote": (("scheduled",), ("queued",)),
+    "rescue": (("queued", "scheduled", "deferred", "started"), ("queued", "scheduled", "deferred", "failed")),
+    "requeue": (("failed", "stopped", "canceled"), ("queued",)),
+    "drop": (("failed", "stopped", "canceled"), ("none",)),
 }
 
 #: The same for an effect's marker.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from holdfast.jobs.store.connections import is_passing
 from holdfast.jobs.store.upkeep import Upkeep
+from holdfast.recovery.orphans import Orphans
 from holdfast.recovery.promoter import Promoter
 from holdfast.recovery.reaper import Reaper
 
@@ -84,4 +85,5 @@ def all_chores(scripts: Scripts, clock: Clock, settings: Settings, tell: Events)
     return [
         Reaper(upkeep, tell, every_ms=settings.reap_ms),
         Promoter(upkeep, tell, every_ms=settings.promote_ms),
+        Orphans(upkeep, tell, every_ms=settings.orphans_ms),
     ]

@@ -39,8 +39,8 @@ class Heard:
 class Ears(Protocol):
     """What the engine waits with: the seam that a simulation replaces."""
 
-    def wait_for_bell(self) -> None:
-        """From now on, until it is heard, listen for the bell of our queues."""
+    def wait_for_bell(self, listens_at: Sequence[str]) -> None:
+        """From now on, until it is heard, listen for the bell of our queues, and at these for plain producers."""
         ...
 
     def hear(self, until_ms: int, horse: Horse | None) -> Heard:
@@ -54,6 +54,8 @@ class _Line:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self.connection: ConnectionInterface | None = None
+        #: Whether an answer is still to come.
+        self.is_asking = False
 
     def fileno(self) -> int:
         sock = getattr(self.connection, "_sock", None)
@@ -68,11 +70,13 @@ class _Line:
         except (RedisError, OSError):
             self.hang_up()
             return False
+        self.is_asking = True
         return True
 
     def answers(self) -> list[Any]:
         """Read what has come. An empty list after a broken line."""
         found = []
+        self.is_asking = False
         try:
             assert self.connection is not None
             found.append(self.connection.read_response())
@@ -87,6 +91,7 @@ class _Line:
             with suppress(RedisError, OSError):
                 self.connection.disconnect()
         self.connection = None
+        self.is_asking = False
 
 
 class SocketEars:
@@ -97,18 +102,31 @@ class SocketEars:
         self._bells = [keys.bell(queue) for queue in queues]
         self._channel = channel
         self._poll_ms = poll_ms
+        self._redis = redis
         self._bell = _Line(redis)
+        self._peeks: dict[str, _Line] = {}
         self._orders = _Line(redis)
         self._listening_until: int | None = None
         self._subscribe_at = 0
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._woken_before = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
-    def wait_for_bell(self) -> None:
+    def wait_for_bell(self, listens_at: Sequence[str]) -> None:
         if self._listening_until is None:
             # BLPOP takes a hint, never a job: a lost answer costs time only.
-            self._bell.ask("BLPOP", *self._bells, self._poll_ms / 1000)
+            if not self._bell.is_asking:
+                self._bell.ask("BLPOP", *self._bells, self._poll_ms / 1000)
             self._listening_until = self._clock.boot_ms() + self._poll_ms + self._poll_ms // 4
+            self._peek(listens_at)
+
+    def _peek(self, queues: Sequence[str]) -> None:
+        for queue in self._peeks.keys() - set(queues):
+            self._peeks.pop(queue).hang_up()
+        for queue in queues:
+            line = self._peeks.setdefault(queue, _Line(self._redis))
+            if not line.is_asking:
+                # The head of the line to the head of the line: tells of a job, and moves none.
+                line.ask("BLMOVE", keys.queue(queue), keys.queue(queue), "LEFT", "LEFT", self._poll_ms / 1000)
 
     def hear(self, until_ms: int, horse: Horse | None) -> Heard:
         self._subscribe()
@@ -126,13 +144,15 @@ class SocketEars:
         signal.set_wakeup_fd(self._woken_before)
         os.close(self._wake_read)
         os.close(self._wake_write)
-        self._bell.hang_up()
-        self._orders.hang_up()
+        for line in (self._bell, self._orders, *self._peeks.values()):
+            line.hang_up()
 
     def _select(self, until_ms: int, horse: Horse | None) -> set[int]:
         poll = select.poll()
         wait_ms = max(0, until_ms - self._clock.boot_ms())
         files = {self._wake_read, self._orders.fileno(), self._bell.fileno()}
+        if self._listening_until is not None:
+            files |= {line.fileno() for line in self._peeks.values()}
         if horse is not None:
             files.add(horse.fileno())
             if horse.fileno() < 0:
@@ -144,6 +164,13 @@ class SocketEars:
     def _bell_is_over(self, ready: set[int]) -> bool:
         if self._listening_until is None:
             return False
+        # All of them: each that has come must be read before its line can be asked again.
+        pushed = [line.answers() for line in self._peeks.values() if line.fileno() in ready]
+        if any(answer is not None for answers in pushed for answer in answers):
+            # Or a bell that rings for others would be heard by one that is at work.
+            self._bell.hang_up()
+            self._listening_until = None
+            return True
         if self._bell.fileno() in ready:
             self._bell.answers()
             self._listening_until = None

@@ -80,7 +80,7 @@ class Engine:
         face: Face,
         rng: random.Random,
         run_job: Callable[[Lease, dict[bytes, bytes]], int],
-        tell_stopped: Callable[[Lease, dict[bytes, bytes]], int],
+        speak_for: Callable[[out.Aftermath], int],
     ) -> None:
         self._moves = moves
         self._courier = courier
@@ -94,8 +94,10 @@ class Engine:
         self._tell = tell
         self._face = face
         self._run_job = run_job
-        self._tell_stopped = tell_stopped
+        self._speak_for = speak_for
         self._hold: Hold | None = None
+        #: Whether the last claim that found nothing gave us queues to listen at.
+        self._listens = False
         #: When the claim under way was first sent: from then on, not from its answer, the lease is counted.
         self._asked_ms = 0
         self._patience = Patience(settings)
@@ -121,10 +123,10 @@ class Engine:
         idle_since = self._clock.boot_ms()
         while True:
             beat_at = self._do_upkeep()
-            if self._hold is not None:
-                self._tend(self._hold, beat_at)
+            if hold := self._hold:
+                self._tend(hold, beat_at)
                 if self._hold is None:
-                    done += 1
+                    done += hold.op != 0
                     idle_since = self._clock.boot_ms()
                 continue
             if self._stop.asked or (limits.max_jobs is not None and done >= limits.max_jobs):
@@ -155,13 +157,16 @@ class Engine:
         match self._claim():
             case out.Claimed(lease, record):
                 self._hand(lease, record)
+            case out.Aftermath() as left:
+                horse = self._runtime.start_horse(lambda: self._speak_for(left))
+                self._hold = Hold.of_aftermath(left, horse, self._clock.boot_ms())
             case out.Lost() | out.Again():
                 pass  # the answer took longer than the lease, or dirt was cleared away: look again
-            case out.Empty():
+            case out.Empty(listens_at):
                 self._face.idle()
                 if limits.burst:
                     return False
-                self._ears.wait_for_bell()
+                self._ears.wait_for_bell(listens_at)
                 self._wait_idle(limits, idle_since, beat_at, for_bell=True)
             case out.Closed():
                 self._face.suspended()
@@ -172,7 +177,7 @@ class Engine:
                 return False
         return True
 
-    def _claim(self) -> out.Claimed | out.Empty | out.Again | out.Closed | out.Lost | None:
+    def _claim(self) -> out.Claimed | out.Aftermath | out.Empty | out.Again | out.Closed | out.Lost | None:
         while not self._stop.is_past_last_word():
             op = self._board.next_op()
             # Before the request leaves, so that at any moment it is known what may be held.
@@ -180,12 +185,15 @@ class Engine:
             self._asked_ms = self._clock.boot_ms()
             with suppress(RedisAwayError):
                 answer = self._courier.send(
-                    lambda op=op: self._moves.claim(op, self._order.queues, seen_fence=self._board.seen_fence),  # type: ignore[misc]
+                    lambda op=op: self._moves.claim(  # type: ignore[misc]
+                        op, self._order.queues, seen_fence=self._board.seen_fence, listens=self._listens
+                    ),
                     until_ms=self._asked_ms + self._patience.claim_ms,
                     gives_up=self._stop.is_past_last_word,
                 )
                 if not isinstance(answer, out.Claimed):
                     self._board.execution = 0
+                self._listens = isinstance(answer, out.Empty) and bool(answer.listens_at)
                 return answer
         return None
 
@@ -258,16 +266,7 @@ class Engine:
         ending = hold.horse.ended()
         if ending is not None:
             self._hold = None
-            if self._groom.close(hold, ending) and hold.record.get(b"stopped_callback_name"):
-                self._send_word(hold)
-
-    def _send_word(self, hold: Hold) -> None:
-        """Let a horse call what a stopped job wants called: app code never runs in the parent."""
-        horse = self._runtime.start_horse(lambda: self._tell_stopped(hold.lease, hold.record))
-        now = self._clock.boot_ms()
-        self._hold = Hold(
-            hold.lease, hold.record, horse, op=0, begun_ms=now, renew_at=now, overdue_at=None, settled_ms=now
-        )
+            self._groom.close(hold, ending)
 
     def _obey(self, command: dict[str, Any]) -> None:
         """Do what RQ's send_*_command() asks; ignore, as RQ does, what is asked of a job we do not hold."""

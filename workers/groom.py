@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 _SAME_REQUEST_MS = 1_000
 
 
-#: How long a horse may take to send its webhooks and leave, once its job is settled.
-_LINGER_MS = 60_000
-
-
 class Stop:
     """Whether the worker was asked to stop, and by when it must have."""
 
@@ -93,7 +89,8 @@ class Groom:
     def due_ms(self, hold: Hold) -> int:
         """Tell when, on the boot clock, something must be done for this hold."""
         if hold.settled_ms is not None:
-            return min(hold.settled_ms + _LINGER_MS, self._stop.at_ms or hold.settled_ms + _LINGER_MS)
+            gone_by = hold.settled_ms + hold.linger_ms
+            return min(gone_by, self._stop.at_ms or gone_by)
         moments = [hold.renew_at, self._board.stop_by_ms, hold.overdue_at, self._stop.at_ms]
         return min(moment for moment in moments if moment is not None)
 
@@ -114,7 +111,7 @@ class Groom:
     def _see_off(self, hold: Hold, now: int) -> None:
         """Wait for a horse whose job is settled: its webhooks hold nothing, but may not take for ever."""
         hold.settled_ms = hold.settled_ms or now
-        if self._stop.is_due() or now >= hold.settled_ms + _LINGER_MS:
+        if self._stop.is_due() or now >= hold.settled_ms + hold.linger_ms:
             hold.horse.kill()
 
     def _renew(self, hold: Hold) -> None:
@@ -151,22 +148,21 @@ class Groom:
         if hold.settled_ms is None and not self._board.settling:
             self.stop_horse(hold, command)
 
-    def close(self, hold: Hold, ending: Ending) -> bool:
-        """Settle what a horse that ended has left unsettled; tell whether its job is now stopped by a person."""
+    def close(self, hold: Hold, ending: Ending) -> None:
+        """Settle what a horse that ended has left unsettled."""
         if self._board.execution != hold.op or hold.settled_ms is not None:
-            return False
+            return
         is_stopping = self._stop.asked and ending.signal is not None
         is_late = self._clock.boot_ms() >= self._board.stop_by_ms
         lease, begun = hold.lease, self._board.begun
-        is_stopped = False
-        match hold.why(ending, is_stopping=is_stopping, is_late=is_late):
+        match why := hold.why(ending, is_stopping=is_stopping, is_late=is_late):
             case "gone":
                 pass
             case "unharmed":
                 self.settle(lease, lambda op: self._moves.give_back(lease, op, begun=begun), "given back")
             case "stopped":
                 text = "Job stopped by user, work-horse terminated."
-                is_stopped = self._bury(hold, "stopped", text, status="stopped")
+                self._bury(hold, "stopped", text, status="stopped")
             case "overdue":
                 self._fail(hold, "The job ran past its timeout and did not heed it; its work-horse was killed.")
             case "killed":
@@ -174,7 +170,8 @@ class Groom:
             case cause:
                 self.settle(lease, lambda op: self._moves.crash(lease, op, cause=cause), "crashed", cause)
         self._board.execution = 0
-        return is_stopped
+        if why not in {"gone", "unharmed", "stopped"}:
+            self._tell.tell(events.HorseDied(lease, hold.record, hold.horse.pid, ending.wait_status, ending.usage))
 
     def _fail(self, hold: Hold, error: str) -> None:
         """Settle for a horse that can no longer do so a failure of its job."""
@@ -193,27 +190,27 @@ class Groom:
                     f"{delay_ms} ms",
                 )
 
-    def _bury(self, hold: Hold, cause: str, error: str, *, status: str = "failed") -> bool:
+    def _bury(self, hold: Hold, cause: str, error: str, *, status: str = "failed") -> None:
         lease, spell = hold.lease, hold.spell(self._clock)
-        return self.settle(
+        # A stopped job's word is on_stopped alone.
+        is_unspoken = status == "failed" or bool(hold.record.get(b"stopped_callback_name"))
+        self.settle(
             lease,
-            lambda op: self._moves.bury(lease, op, spell, cause=cause, error=error, status=status),
+            lambda op: self._moves.bury(
+                lease, op, spell, cause=cause, error=error, status=status, is_unspoken=is_unspoken
+            ),
             "buried",
             cause,
         )
 
-    def settle(self, lease: Lease, move: Callable[[int], Any], word: str, detail: str = "") -> bool:
-        """Make the move that ends the lease, and tell whether it did.
-
-        Unanswered until we must go, the lease runs out by itself.
-        """
+    def settle(self, lease: Lease, move: Callable[[int], Any], word: str, detail: str = "") -> None:
+        """Make the move that ends the lease. Unanswered until we must go, the lease runs out by itself."""
         op = self._board.next_op()
         try:
             answer = self._courier.send(lambda: move(op), gives_up=self._stop.is_past_grace)
         except RedisAwayError:
-            return False
+            return
         if isinstance(answer, (out.Fenced, out.Lost, out.Closed)):
             self._tell.tell(events.Refused(lease, answer))
-            return False
+            return
         self._tell.tell(events.Settled(lease, "buried" if isinstance(answer, out.Buried) else word, detail))
-        return True

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from holdfast.jobs.lease import Lease
 from holdfast.jobs.store.moves import Spell
 from holdfast.workers.runtime import LEASE_ENDED
 
 if TYPE_CHECKING:
     from holdfast.jobs.clock import Clock
-    from holdfast.jobs.lease import Lease
     from holdfast.jobs.settings import Settings
+    from holdfast.jobs.store import outcomes as out
     from holdfast.workers.runtime import Ending, Horse
 
 _DEFAULT_TIMEOUT_S = 180
@@ -36,8 +37,19 @@ class Hold:
     overdue_at: int | None
     #: When we first saw that its job is settled, on the boot clock.
     settled_ms: int | None = None
+    #: How long its horse may then go on, to send webhooks and leave.
+    linger_ms: int = 60_000
     #: Why we killed the horse, if we did.
     stopped_for: str | None = None
+
+    @classmethod
+    def of_aftermath(cls, left: out.Aftermath, horse: Horse, now_ms: int) -> Hold:
+        """Keep what a horse does that holds no lease: it tells what is left to tell of a job."""
+        job_id, _, execution = left.entry.split(" ", 2)[2].rpartition(":")
+        lease = Lease(left.queue, job_id, execution, 0, 0, "")
+        timeout_s = _seconds(left.record.get(f"{left.status}_callback_timeout".encode()), _CALLBACK_TIMEOUT_S)
+        linger_ms = cls.linger_ms + int(timeout_s * 1000)
+        return cls(lease, left.record, horse, 0, now_ms, now_ms, None, settled_ms=now_ms, linger_ms=linger_ms)
 
     def why(self, ending: Ending, *, is_stopping: bool, is_late: bool) -> str:
         """Say what an unsettled end means: gone, stopped, overdue, killed, unharmed, or the cause of a crash."""

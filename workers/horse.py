@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from holdfast.jobs.errors import LeaseEnded, RedisAwayError
 from holdfast.jobs.retry import Budget, Bury, Postpone
 from holdfast.jobs.rq_surface import (
     DEFAULT_RESULT_TTL,
+    AbandonedJobError,
     Job,
     JobStatus,
     JobTimeoutException,
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rq.worker")
 
+#: For how long a horse that holds no lease tries to say that it is done.
+_LAST_WORD_MS = 10_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trade:
@@ -53,6 +58,8 @@ class Trade:
     serializer: Any
     death_penalty: type[Any]
     default_result_ttl: int = DEFAULT_RESULT_TTL
+    #: Whether a failure is on record among the failed: not so with RQ's --disable-default-exception-handler.
+    lists_failures: bool = True
     #: RQ's exception handlers and log of the exception: (job, kind, error, trace).
     on_exception: Callable[..., None] = lambda *_: None
 
@@ -97,12 +104,31 @@ class Horse:
             return LEASE_ENDED
         return 0
 
-    def tell_stopped(self, lease: Lease, record: dict[bytes, bytes]) -> int:
-        """Call what a job that a person stopped wants called, as RQ does; give the exit code of this process."""
-        job = self._trade.job_class(lease.job_id, connection=self._trade.connection, serializer=self._trade.serializer)
-        job.restore(record)
-        job.execute_stopped_callback(self._trade.death_penalty)
+    def speak_for(self, left: out.Aftermath) -> int:
+        """Call what a job wants called whose own horse could not; give the exit code of this process."""
+        job = self._trade.job_class(left.job_id, connection=self._trade.connection, serializer=self._trade.serializer)
+        job.restore(left.record)
+        try:
+            if left.status == "stopped":
+                job.execute_stopped_callback(self._trade.death_penalty)
+            else:
+                self._tell_of_death(job, left.record)
+        except Exception:
+            logger.exception("What job %s wants called raised; it is not called again", left.job_id)
+        with suppress(RedisAwayError):  # then it is told once more
+            self._courier.send(lambda: self._moves.end_aftermath(left), until_ms=self._clock.boot_ms() + _LAST_WORD_MS)
+            self._tell.tell(events.Spoken(left))
         return 0
+
+    def _tell_of_death(self, job: Job, record: dict[bytes, bytes]) -> None:
+        """Tell, as RQ does of a job that was abandoned: on_failure, exception handlers, webhooks."""
+        cause = record.get(b"hf_last_crash") or record.get(b"hf_error") or b""
+        error = AbandonedJobError(cause.decode(errors="replace"))
+        try:
+            job.execute_failure_callback(self._trade.death_penalty, AbandonedJobError, error, None)
+        finally:
+            self._trade.on_exception(job, AbandonedJobError, error, None)
+            job.send_webhooks(JobStatus.FAILED, exc_string=str(error))
 
     def is_out_of_time(self) -> bool:
         """Tell whether the stop-by moment has come."""
@@ -180,7 +206,8 @@ class Horse:
         """Serve a job that returned rq.Retry: tried again without having raised."""
         done = job.number_of_retries or 0
         if done >= retry.max:
-            self._bury(lease, "failures", f"returned Retry more than {retry.max} times", spell)
+            retried = return_value(self._trade.serializer, retry)
+            self._bury(lease, "failures", f"returned Retry more than {retry.max} times", spell, retried=retried)
             _end(job, spell)
             job.send_webhooks(JobStatus.FAILED, exc_string="")
             return
@@ -220,9 +247,15 @@ class Horse:
             case Postpone() as again:
                 self._postpone(execution.lease, again, text, spell, used=["retries_left", again.retries_left])
 
-    def _bury(self, lease: Lease, cause: str, error: str, spell: Spell) -> None:
+    def _bury(self, lease: Lease, cause: str, error: str, spell: Spell, *, retried: str = "") -> None:
         op = self._board.next_op()
-        self._settle(lease, lambda: self._moves.bury(lease, op, spell, cause=cause, error=error), "buried", cause)
+        is_listed = self._trade.lists_failures or bool(retried)
+        self._settle(
+            lease,
+            lambda: self._moves.bury(lease, op, spell, cause=cause, error=error, retried=retried, is_listed=is_listed),
+            "buried",
+            cause,
+        )
 
     def _postpone(
         self,

@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,9 @@ class Ending:
     exit_code: int | None
     signal: int | None
     out_of_memory: bool = False
+    #: What waitpid() said, and what the process used, where the system tells.
+    wait_status: int = 0
+    usage: Any = None
 
     def __str__(self) -> str:
         if self.out_of_memory:
@@ -122,12 +125,12 @@ class ForkedHorse:
             send(self.pid, number)
 
     def _collect(self, flags: int) -> None:
-        pid, status = os.waitpid(self.pid, flags)
+        pid, status, usage = os.wait4(self.pid, flags)
         if pid == 0:
             return
         code = os.waitstatus_to_exitcode(status)
         is_oom = code == -signal.SIGKILL and oom_kills() > self._ooms_before
-        self._ending = Ending(code if code >= 0 else None, -code if code < 0 else None, is_oom)
+        self._ending = Ending(code if code >= 0 else None, -code if code < 0 else None, is_oom, status, usage)
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1

@@ -19,7 +19,7 @@ class Say:
         self._worker = worker
         self._log_description = log_description
 
-    def __call__(self, event: events.Event) -> None:  # noqa: C901 - one line for each event
+    def __call__(self, event: events.Event) -> None:  # noqa: C901, PLR0912 - one line for each event
         match event:
             case events.Claimed(lease, description):
                 what = blue(description if self._log_description else lease.job_id)
@@ -59,5 +59,15 @@ class Say:
                 self._log.error("Worker %s: Redis is away (%s); waiting", self._worker, error)
             case events.RedisReturned():
                 self._log.warning("Worker %s: Redis is back", self._worker)
+            case events.Rescued(found):
+                self._log.warning(
+                    "Worker %s: job %s of %s was in no place (missed: %s); put back",
+                    self._worker,
+                    found.job_id,
+                    found.queue,
+                    found.place,
+                )
+            case events.Spoken(left):
+                self._log.info("%s: told what %s wants told of its end (%s)", left.queue, left.job_id, left.status)
             case events.Promoted(count):
                 self._log.debug("Worker %s: %d scheduled jobs are due", self._worker, count)

@@ -12,7 +12,7 @@ from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
 from rq.worker import DequeueStrategy
 
 from holdfast.jobs.clock import SystemClock
-from holdfast.jobs.events import Events, RedisLeft, RedisReturned
+from holdfast.jobs.events import Event, Events, HorseDied, RedisLeft, RedisReturned
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, check_server, derive
 from holdfast.jobs.store.moves import Caller, Moves
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from holdfast.jobs.lease import Lease
+    from holdfast.jobs.store import outcomes as out
 
 
 class Worker(rq.Worker):
@@ -51,7 +52,8 @@ class Worker(rq.Worker):
         self._board = Board()
         self._engine: Engine | None = None
         self._caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
-        self._events = Events(Say(self.log, self.name, log_description=self.log_job_description))
+        say = Say(self.log, self.name, log_description=self.log_job_description)
+        self._events = Events(say, self._hand_over_the_dead)
         self._registration = Registration(self, self._caller.instance, self.settings)
 
     def work(
@@ -107,7 +109,7 @@ class Worker(rq.Worker):
             face=self._registration,
             rng=self._rng,
             run_job=self._run_in_horse,
-            tell_stopped=lambda lease, record: self._make_horse(lease).tell_stopped(lease, record),
+            speak_for=self._speak_in_horse,
         )
 
     def _make_courier(self, connection: Redis) -> Courier:
@@ -121,20 +123,24 @@ class Worker(rq.Worker):
 
     def _run_in_horse(self, lease: Lease, record: dict[bytes, bytes]) -> int:
         """Run one job in the child."""
-        horse = self._make_horse(lease)
+        horse = self._make_horse(lease.queue, lease.job_id)
         guard(
             lambda: self._board.execution != 0 and horse.is_out_of_time(),
             lambda: self._board.stop_by_ms - self._clock.boot_ms() if self._board.execution else 1_000,
         )
         return horse.run(lease, record)
 
-    def _make_horse(self, lease: Lease) -> Horse:
+    def _speak_in_horse(self, left: out.Aftermath) -> int:
+        """Tell, in the child, what is left to tell of a buried job. It holds no lease; the parent watches its time."""
+        return self._make_horse(left.queue, left.job_id).speak_for(left)
+
+    def _make_horse(self, queue: str, job_id: str) -> Horse:
         """Make what runs in the child. Nothing of the parent's sockets is used here."""
         self._is_horse = True
         random.seed()
         os.environ["RQ_WORKER_ID"] = self.name
-        os.environ["RQ_JOB_ID"] = lease.job_id
-        self.procline(f"Processing {lease.job_id} from {lease.queue}")  # type: ignore[no-untyped-call]  # RQ's is untyped
+        os.environ["RQ_JOB_ID"] = job_id
+        self.procline(f"Processing {job_id} from {queue}")  # type: ignore[no-untyped-call]  # RQ's is untyped
         connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
         scripts = Scripts(connection, record=self.settings.record_moves)
         return Horse(
@@ -144,6 +150,7 @@ class Worker(rq.Worker):
                 serializer=self.serializer,
                 death_penalty=self.death_penalty_class,
                 default_result_ttl=self.default_result_ttl,
+                lists_failures=not self.disable_default_exception_handler,
                 on_exception=self.handle_exception,
             ),
             Moves(scripts, self._clock, self.settings, self._caller),
@@ -155,6 +162,17 @@ class Worker(rq.Worker):
         )
 
     # -- what RQ's worker does, done our way
+
+    def _hand_over_the_dead(self, event: Event) -> None:
+        """Call the user's work_horse_killed_handler, as RQ does: in the parent, which holds no lease at that moment."""
+        if not isinstance(event, HorseDied):
+            return
+        job = self.job_class(event.lease.job_id, connection=self.users_connection, serializer=self.serializer)
+        try:
+            job.restore(event.record)
+            self.handle_work_horse_killed(job, event.pid, event.wait_status, event.usage)  # type: ignore[no-untyped-call]  # RQ's is untyped
+        except Exception:
+            self.log.exception("Worker %s: the work_horse_killed_handler raised", self.name)
 
     def register_birth(self) -> None:
         """Enter the worker in RQ's registry, also under the name of one that is known to be dead."""

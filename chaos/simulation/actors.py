@@ -15,6 +15,7 @@ from holdfast.jobs.queue import Queue
 from holdfast.jobs.retry import Retry
 from holdfast.jobs.rq_surface import Job, resolve_serializer
 from holdfast.jobs.store import keys
+from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.connections import Courier
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
@@ -157,6 +158,9 @@ class SimWorker:
         def run_job(lease: Lease, record: dict[bytes, bytes]) -> int:
             return _run_in_horse(stage, caller, board, lease, record)
 
+        def speak_for(left: out.Aftermath) -> int:
+            return _make_horse(stage, caller, board)[0].speak_for(left)
+
         self.engine = Engine(
             moves=Moves(scripts, stage.clock, stage.settings, caller),
             courier=courier,
@@ -173,7 +177,7 @@ class SimWorker:
             face=SimFace(stage.clock),
             rng=rng,
             run_job=run_job,
-            tell_stopped=lambda *_: 0,
+            speak_for=speak_for,
         )
         self.engine.run(Limits())
         return 0
@@ -182,24 +186,7 @@ class SimWorker:
 def _run_in_horse(stage: Stage, caller: Caller, board: Board, lease: Lease, record: dict[bytes, bytes]) -> int:
     """Do in a simulated child what the adapter does in a forked one."""
     world = stage.world
-    process = world.running
-    assert process is not None
-    client = stage.connect()
-    rng = world.chance(process.name + "/horse")
-    horse = Horse(
-        Trade(
-            connection=client,
-            job_class=Job,
-            serializer=resolve_serializer(None),
-            death_penalty=_NoPenalty,
-        ),
-        Moves(stage.scripts(client, caller.name), stage.clock, stage.settings, caller),
-        Courier(client, stage.clock, rng),
-        stage.clock,
-        board,
-        stage.tell(process.name),
-        rng,
-    )
+    horse, process = _make_horse(stage, caller, board)
 
     def watch() -> int:
         while not (board.execution and horse.is_out_of_time()):
@@ -214,6 +201,28 @@ def _run_in_horse(stage: Stage, caller: Caller, board: Board, lease: Lease, reco
     # Between its settle and its end a process still has things to do: webhooks, what runs at exit.
     stage.clock.sleep(stage.goodbyes_s.get(process.name, 0.0))
     return code
+
+
+def _make_horse(stage: Stage, caller: Caller, board: Board) -> tuple[Horse, Process]:
+    process = stage.world.running
+    assert process is not None
+    client = stage.connect()
+    rng = stage.world.chance(process.name + "/horse")
+    horse = Horse(
+        Trade(
+            connection=client,
+            job_class=Job,
+            serializer=resolve_serializer(None),
+            death_penalty=_NoPenalty,
+        ),
+        Moves(stage.scripts(client, caller.name), stage.clock, stage.settings, caller),
+        Courier(client, stage.clock, rng),
+        stage.clock,
+        board,
+        stage.tell(process.name),
+        rng,
+    )
+    return horse, process
 
 
 class _NoPenalty(nullcontext[None]):

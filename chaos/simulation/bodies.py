@@ -10,7 +10,7 @@ from holdfast.workers.ears import Heard
 from holdfast.workers.runtime import Ending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from holdfast.workers.runtime import Horse
 
@@ -103,7 +103,7 @@ class SimEars:
         if self._process is not None:
             self._world.wake(self._process)
 
-    def wait_for_bell(self) -> None:
+    def wait_for_bell(self, listens_at: Sequence[str]) -> None:  # noqa: ARG002 - the bell is not heard here, either
         if self._listening_until is None:
             self._listening_until = self._clock.boot_ms() + self._poll_ms
 

@@ -24,6 +24,8 @@ NEVER_MADE = {
     "annotate": "simulated jobs write nothing on their records",
     "withdraw_effect": "simulated effects do not say that they did not take place",
     "resolve_effect": "people settle doubts, and no person is simulated that does",
+    "requeue": "the same of what has failed",
+    "drop": "the same",
 }
 _ENDS = {"completed", "postponed", "buried", "given back", "crashed", "refused"}
 NO_JOB = "-"

@@ -40,6 +40,9 @@ SETTINGS = Settings(
     poll_ms=800,
     grace_ms=5_000,
     record_moves=True,
+    # What our own moves lose is to be seen, not mended by the chore that looks after stock RQ's.
+    orphans_ms=10_000,
+    orphaned_ms=3_600_000,
 )
 #: How much likelier than another call a call is struck: two thirds are chores and claims that find nothing to do.
 WEIGHTS = {"reclaim": 0.4, "promote": 0.4, "claim": 1.0}

@@ -139,7 +139,9 @@ def live_job_expires() -> AbstractContextManager[None]:
 
 @defect("The reaper goes by its own clock", "INV-05")
 def reaper_by_own_clock() -> AbstractContextManager[None]:
-    return altered(Edit("reclaim", "'-inf', whole(now_ms), 'WITHSCORES'", "'-inf', whole(epoch * 1000), 'WITHSCORES'"))
+    return altered(
+        Edit("reclaim", "overdue(keys.leases(queue), whole(now_ms)", "overdue(keys.leases(queue), whole(epoch * 1000)")
+    )
 
 
 @defect("The reaper takes what it found overdue a pass ago, and does not look again", "INV-04", "INV-06")
@@ -156,15 +158,15 @@ def reap_without_second_look() -> AbstractContextManager[None]:
     return by_hand(
         "reclaim",
         act,
-        Edit("reclaim", "'ZRANGEBYSCORE', keys.leases(queue)", "'ZRANGEBYSCORE', 'overdue:' .. keys.leases(queue)"),
-        Edit("reclaim", "if job[1] ~= 'started' or job[3] ~= execution then", "if not job[2] then"),
+        Edit("reclaim", "overdue(keys.leases(queue)", "overdue('overdue:' .. keys.leases(queue)"),
+        Edit("reclaim", "if not job[1] or job[3] ~= execution or", "if not job[2] or"),
     )
 
 
 @defect("A reclaim starts the count of crashes anew", "INV-09")
 def reclaim_forgives_crashes() -> AbstractContextManager[None]:
-    taken = "return {word == 'buried' and 'buried' or 'reclaimed'"
-    return altered(Edit("reclaim", taken, f"redis.call('HSET', keys.job(job_id), 'hf_crashes', '0')\n  {taken}"))
+    died = "'lease expired', budget, charged, stamp, epoch, obituary)\n"
+    return altered(Edit("reclaim", died, f"{died}  redis.call('HSET', keys.job(job_id), 'hf_crashes', '0')\n"))
 
 
 @defect("A reclaim puts the job in line and leaves the lease", "INV-04", "INV-02")
@@ -232,7 +234,7 @@ def promote_in_two_trips() -> AbstractContextManager[None]:
         "promote",
         act,
         Edit("promote", "  redis.call('ZREM', keys.scheduled(queue), job_id)\n  local job", "  local job"),
-        Edit("promote", "if job[1] ~= 'scheduled' then", "if false then"),
+        Edit("promote", "if job[1] ~= 'scheduled' and has_gone_on(", "if false and has_gone_on("),
     )
 
 

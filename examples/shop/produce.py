@@ -11,6 +11,11 @@ from holdfast.examples.shop.tasks import fulfil
 from holdfast.jobs import Queue
 
 
+def job_id_of(order: Order) -> str:
+    """Spell the id of the job that fulfils an order."""
+    return f"fulfil-{order.order_id}"
+
+
 def enqueue_orders(connection: Redis, orders: Iterable[Order] | None = None) -> list[str]:
     """Enqueue a job for each order, all of the shop's when none are given, and return the job ids.
 
@@ -19,18 +24,19 @@ def enqueue_orders(connection: Redis, orders: Iterable[Order] | None = None) -> 
     queues = {name: Queue(name, connection=connection) for name in ("high", "default")}
     retry = Retry(max=3, interval=1)
     jobs = [
-        queues[order.queue].enqueue(fulfil, order.order_id, order.cents, job_id=f"fulfil-{order.order_id}", retry=retry)
+        queues[order.queue].enqueue(fulfil, order.order_id, order.cents, job_id=job_id_of(order), retry=retry)
         for order in (read_orders() if orders is None else orders)
     ]
     return [job.id for job in jobs]
 
 
 @click.command()
-@click.argument("redis_url")
-def main(redis_url: str) -> None:
-    """Enqueue every order of the shop on the Redis at REDIS_URL."""
+@click.argument("redis_url", envvar="RQ_REDIS_URL")
+@click.option("--orders", type=click.IntRange(1), envvar="ORDERS", help="The first so many; all unless told.")
+def main(redis_url: str, orders: int | None) -> None:
+    """Enqueue the shop's orders on the Redis at REDIS_URL."""
     with Redis.from_url(redis_url) as connection:
-        job_ids = enqueue_orders(connection)
+        job_ids = enqueue_orders(connection, read_orders()[:orders])
     click.echo(f"enqueued {len(job_ids)} orders")
 
 

@@ -33,6 +33,8 @@ FAMILIES: dict[str, Key] = {
     # RQ spells this one with two colons.
     "dependencies": Key("rq:job::{}:dependencies", "set", "ids of the jobs this one waits for"),
     "wip": Key("rq:wip:{}", "zset", "job:execution -> when a stock tool may think it dead, in seconds"),
+    "intermediate": Key("rq:queue:{}:intermediate", "list", "ids a stock worker has taken and not begun"),
+    "first_seen": Key("rq:queue:{}:intermediate:first_seen:{}", "string", "since when stock RQ has seen an id there"),
     "scheduled": Key("rq:scheduled:{}", "zset", "job -> when it is due, in seconds"),
     "finished": Key("rq:finished:{}", "zset", "job -> when it is forgotten, in seconds"),
     "failed": Key("rq:failed:{}", "zset", "job -> when it is forgotten, in seconds"),
@@ -41,15 +43,25 @@ FAMILIES: dict[str, Key] = {
     "results": Key("rq:results:{}", "stream", "the outcomes of a job, newest last"),
     "execution": Key("rq:execution:{}:{}", "hash", "one attempt at a job: job, execution"),
     "executions": Key("rq:executions:{}", "zset", "the live executions of a job"),
+    "workers": Key("rq:workers", "set", "the keys of all workers"),
     "worker": Key("rq:worker:{}", "hash", "what a worker says of itself"),
     "suspended": Key("rq:suspended", "string", "present while no worker may claim"),
     # Ours
     "leased": Key("holdfast:queues", "set", "names of the queues that ever had a lease"),
     "leases": Key("holdfast:leases:{}", "zset", "job:execution -> deadline in ms: the truth about who holds what"),
+    "held": Key("holdfast:held", "hash", "job -> queue:execution that has it, also where its record was deleted"),
     "bell": Key("holdfast:bell:{}", "list", "a token while an idle worker should look at the queue"),
     "replay": Key("holdfast:replay:{}", "string", "the last operation of a worker and its answer"),
+    "aftermath": Key(
+        "holdfast:aftermath:{}", "zset", "tries, status, job:execution -> when what is left to be told is due, in ms"
+    ),
+    "listener": Key("holdfast:listener:{}", "string", "which idle worker hears the plain producers of a queue"),
+    "orphans": Key("holdfast:orphans", "hash", "jobs that were seen in no place -> since when, and in what state"),
+    "sweep": Key("holdfast:orphans:cursor", "string", "how far the fleet's look through all records has come"),
     "tombstone": Key(
-        "holdfast:tombstone:{}", "string", "a job deleted by its own settle: which enqueue made it, and its last fence"
+        "holdfast:tombstone:{}",
+        "string",
+        "a job deleted by its settle or by a person: which enqueue made it, and its last fence",
     ),
     "dedupe": Key("holdfast:key:{}:{}", "string", "an idempotent enqueue's queue and key -> the job it made"),
     "turn": Key("holdfast:turn:{}", "string", "when the fleet is next due for a chore, in ms"),
@@ -89,18 +101,28 @@ def _family(name: str) -> Key:
 queues = _family("queues")
 queue = _family("queue")
 job = _family("job")
+dependents = _family("dependents")
+dependencies = _family("dependencies")
 wip = _family("wip")
+intermediate = _family("intermediate")
 scheduled = _family("scheduled")
 finished = _family("finished")
 failed = _family("failed")
+deferred = _family("deferred")
+canceled = _family("canceled")
 results = _family("results")
 execution = _family("execution")
 executions = _family("executions")
+workers = _family("workers")
 worker = _family("worker")
 suspended = _family("suspended")
 leased = _family("leased")
 leases = _family("leases")
 bell = _family("bell")
+listener = _family("listener")
+aftermath = _family("aftermath")
+orphans = _family("orphans")
+sweep = _family("sweep")
 replay = _family("replay")
 dedupe = _family("dedupe")
 turn = _family("turn")

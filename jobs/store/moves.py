@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.lease import Lease
+from holdfast.jobs.store import keys
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.records import obituary, pairs, short_error, stamp
 
@@ -105,9 +106,9 @@ class Moves:
         }
 
     def claim(
-        self, op: int, queues: Sequence[str], *, seen_fence: int
-    ) -> out.Claimed | out.Empty | out.Again | out.Closed | out.Lost:
-        """Take the next job of the first of these queues that has one."""
+        self, op: int, queues: Sequence[str], *, seen_fence: int, listens: bool = False
+    ) -> out.Claimed | out.Aftermath | out.Empty | out.Again | out.Closed | out.Lost:
+        """Take the next job of the first of these queues that has one; `listens` if the last answer gave us queues."""
         answer = self.scripts.call(
             "claim",
             worker_name=self.caller.name,
@@ -116,6 +117,8 @@ class Moves:
             execution=self.caller.execution(op),
             seen_fence=seen_fence,
             lease_ms=self._settings.lease_ms,
+            listens=int(listens),
+            listen_ms=self._settings.listen_ms,
             stamp=self._stamp(),
             epoch=f"{self._clock.wall_s():.6f}",
             queue_names=list(queues),
@@ -125,8 +128,11 @@ class Moves:
                 queue, job_id, execution, fence, deadline_ms, generation = (part.decode() for part in answer[1:7])
                 lease = Lease(queue, job_id, execution, int(fence), int(deadline_ms), generation)
                 return out.Claimed(lease, pairs(answer[7]))
+            case b"aftermath":
+                queue, job_id, entry = (part.decode() for part in answer[1:4])
+                return out.Aftermath(queue, job_id, entry.split(" ", 2)[1], entry, pairs(answer[4]))
             case b"empty":
-                return out.Empty()
+                return out.Empty(tuple(queue.decode() for queue in answer[1:]))
             case b"again":
                 return out.Again()
             case b"lost":
@@ -204,9 +210,23 @@ class Moves:
         return _refused(answer) or out.Postponed()
 
     def bury(
-        self, lease: Lease, op: int, spell: Spell, *, cause: str, error: str, status: str = "failed"
+        self,
+        lease: Lease,
+        op: int,
+        spell: Spell,
+        *,
+        cause: str,
+        error: str,
+        status: str = "failed",
+        retried: str = "",
+        is_listed: bool = True,
+        is_unspoken: bool = False,
     ) -> out.Buried | Refused:
-        """End with a failure for good; kept for a person with its cause."""
+        """End with a failure for good; kept for a person with its cause.
+
+        `retried` is the Retry that a job returned once too often. Not `is_listed`: without a record among the failed.
+        `is_unspoken`: no horse is left to run callbacks; some worker will.
+        """
         answer = self._settle(
             "bury",
             lease,
@@ -215,9 +235,16 @@ class Moves:
             cause=cause,
             error=short_error(error),
             obituary=obituary(error),
+            retried=retried,
+            listed=int(is_listed),
+            unspoken=int(is_unspoken),
             **self._spell(spell),
         )
         return _refused(answer) or out.Buried()
+
+    def end_aftermath(self, told: out.Aftermath) -> bool:
+        """Note that all was told. Harmless when sent twice, or when someone else tells it again meanwhile."""
+        return bool(self.scripts.redis.zrem(keys.aftermath(told.queue), told.entry))
 
     def give_back(self, lease: Lease, op: int, *, begun: bool) -> out.GivenBack | out.Buried | Refused:
         """Hand back unharmed; a job that may run at most once and has begun is buried as interrupted."""

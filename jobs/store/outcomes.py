@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,8 +40,25 @@ class Claimed:
 
 
 @dataclass(frozen=True)
+class Aftermath:
+    """Not a job: what is left to tell of one that was buried without a horse to speak for it."""
+
+    queue: str
+    job_id: str
+    #: failed or stopped.
+    status: str
+    #: Names this telling of it; one that is told again has another.
+    entry: str
+    #: The job's record as it was just after the claim.
+    record: dict[bytes, bytes]
+
+
+@dataclass(frozen=True)
 class Empty:
     """Nothing is due."""
+
+    #: The queues at which the asker is the one to listen for plain producers: a hint.
+    listens_at: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -144,6 +161,15 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Rescued:
+    """A job that was in no place, and where it was missed: line, intermediate, scheduled, deferred or hands."""
+
+    job_id: str
+    queue: str
+    place: str
+
+
+@dataclass(frozen=True)
 class NotDue:
     """Someone did this just now; ask again in that many ms."""
 
@@ -172,3 +198,31 @@ class Doubtful:
 @dataclass(frozen=True)
 class Withdrawn:
     """As if the effect had never been meant."""
+
+
+@dataclass(frozen=True)
+class Requeued:
+    """What had ended is in line again."""
+
+    job_id: str
+    queue: str
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Deleted for good."""
+
+    job_id: str
+    #: Jobs that waited for it, and wait for ever now.
+    waiting: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Left as it was, although a person asked."""
+
+    job_id: str
+    #: none: there is no such job; running: somebody works on it; not_ended: it has not failed; in_doubt.
+    why: str
+    #: not_ended: its status; in_doubt: the effects.
+    details: tuple[str, ...]

@@ -7,7 +7,7 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from holdfast.jobs.rq_surface import UNSERIALIZABLE_RETURN_VALUE_PAYLOAD, utcformat
+from holdfast.jobs.rq_surface import UNSERIALIZABLE_RETURN_VALUE_PAYLOAD, utcformat, utcparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +21,11 @@ _ERROR_BYTES = 2_000
 def stamp(wall_s: float) -> str:
     """Write a moment as RQ does on records that people read."""
     return str(utcformat(datetime.fromtimestamp(wall_s, tz=UTC)))
+
+
+def moment_ms(text: str) -> int | None:
+    """Read a moment as RQ writes it on records, in ms since the epoch; None for an empty text."""
+    return round(utcparse(text).timestamp() * 1000) if text else None
 
 
 def return_value(serializer: Any, value: object) -> str:

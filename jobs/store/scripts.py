@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Word: TypeAlias = str | int | float | bytes
 
 #: What stands before every move, each knowing those before it.
-SHARED = ("_prelude.lua", "_endings.lua", "_chores.lua")
+SHARED = ("_prelude.lua", "_endings.lua", "_chores.lua", "_idle.lua", "_people.lua")
 
 _LINE = re.compile(r"^-- (?P<tag>KEYS|ARGV|OUTCOME) +(?P<name>\w+)(?P<rest>\.\.\.)?(?: +(?P<text>.*))?$")
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoScriptError
 
-from holdfast.jobs.store import keys
 from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.census import Census
 from holdfast.jobs.store.records import obituary, stamp
 
 if TYPE_CHECKING:
@@ -53,6 +53,27 @@ class Upkeep:
                 return out.Waiting(int(answer[1]))
             case _:
                 return out.Pass(tuple(_row(row) for row in answer[1]))
+
+    def rescue(self, *, every_ms: int, suspects: Sequence[str] = ()) -> tuple[out.Rescued, ...] | out.NotDue:
+        """Put those of the suspects back that are in no place, and were seen so long enough ago."""
+        wall_s = self._clock.wall_s()
+        answer = self._scripts.call(
+            "rescue",
+            every_ms=every_ms,
+            patience_ms=self._settings.orphaned_ms,
+            budget=self._settings.crashes,
+            stamp=stamp(wall_s),
+            epoch=f"{wall_s:.6f}",
+            obituary=obituary("The job was in nobody's hands; no crashes left in its budget."),
+            suspects=list(suspects),
+        )
+        if answer[0] == b"not_due":
+            return out.NotDue(int(answer[1]))
+        return tuple(out.Rescued(*(part.decode() for part in row)) for row in answer[1])
+
+    def suspects(self) -> list[str]:
+        """Give the ids of jobs on the next page of all records that may be in no place."""
+        return Census(self._scripts.redis).suspects()
 
     def promote(self, *, every_ms: int) -> out.Promoted | out.NotDue:
         """Put at most a batch of due jobs in line."""
@@ -160,8 +181,3 @@ class Entrance:
         answer = self._scripts.call("resolve_effect", job_id=job_id, name=name, happened=int(happened), value=value)
         word: str = answer[0].decode()
         return word
-
-    def queue_of(self, job_id: str) -> str:
-        """Name the queue a job belongs to; empty if there is no such job."""
-        origin = self._scripts.redis.hget(keys.job(job_id), "origin")
-        return origin.decode() if isinstance(origin, bytes) else ""

@@ -31,6 +31,7 @@ SHAPES = {
     "DEFAULT_RESULT_TTL": int,
     "DequeueStrategy": Enum,
     "DuplicateJobError": Exception,
+    "AbandonedJobError": Exception,
     "InvalidJobOperation": Exception,
     "Job": ("id", "connection", "serializer"),
     "JobStatus": Enum,
@@ -48,6 +49,7 @@ SHAPES = {
     "register": ("worker", "pipeline"),
     "resolve_serializer": ("serializer",),
     "utcformat": ("dt",),
+    "utcparse": ("string",),
 }
 
 #: What RQ marks as its own and we touch on a job all the same: it gives no other way.

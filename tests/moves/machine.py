@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from holdfast.jobs.lease import Lease
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.outcomes import Claimed, Closed, Done, Doubtful, First, Pass
+from holdfast.jobs.store.outcomes import Aftermath, Claimed, Closed, Done, Doubtful, First, Pass
 from holdfast.jobs.store.records import stamp
 from holdfast.jobs.store.upkeep import Placement
 from tests.moves.deeds import DEEDS, ENDS, JOBS, LATEST, QUEUES, REFUSALS, REPLAY_MS, SETTLES, STATUS, WORKERS
@@ -117,6 +117,9 @@ class Jobs(RuleBasedStateMachine):
         if is_unheard and self.holds(unheard[1].lease) and self.remembers(unheard):
             del self.holders[unheard[1].lease.job_id]
         answer = worker.claim(*QUEUES)
+        while isinstance(answer, Aftermath):
+            worker.moves.end_aftermath(answer)
+            answer = worker.claim(*QUEUES)
         self.last[number] = (lambda: worker.claim(*QUEUES, op=worker.op), answer, self.now_ms())
         if not isinstance(answer, Claimed):
             return None

@@ -10,7 +10,7 @@ from holdfast.jobs import Queue
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys, records
 from holdfast.jobs.store.moves import Caller, Moves, Spell
-from holdfast.jobs.store.outcomes import Claimed
+from holdfast.jobs.store.outcomes import Aftermath, Claimed
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.jobs.store.upkeep import Entrance, Upkeep
 
@@ -52,7 +52,8 @@ class Worker:
 
     def hold(self, *queues):
         """Claim a job that must be there, and give its lease."""
-        answer = self.claim(*queues)
+        while isinstance(answer := self.claim(*queues), Aftermath):
+            self.moves.end_aftermath(answer)
         assert isinstance(answer, Claimed), answer
         return answer.lease
 
@@ -189,8 +190,9 @@ class Pool:
         return None if expires_ms < 0 else round((expires_ms - since_ms) / 1_000)
 
     def snapshot(self, *askers):
-        """Read everything there is, but for the replay slots of these workers."""
-        besides = {keys.replay(asker.instance).encode() for asker in askers}
+        """Read everything there is, but for the replay slots of these workers, and which queues they listen at."""
+        besides = {keys.replay(asker.instance).encode() for asker in askers} | {keys.leased().encode()}
+        besides |= set(self.redis.keys(keys.listener("*")))
         there = sorted(key for key in self.redis.scan_iter(count=1_000) if key not in besides)
         kinds = self._of_each(there, lambda pipe, key: pipe.type(key))
         read = {key: READ[kind.decode()] for key, kind in zip(there, kinds, strict=True)}

@@ -25,7 +25,11 @@ end
 BREAKS = {
     "complete without its guard": ("complete", GUARD, ""),
     "a complete that forgets its answer": ("complete", "first_answer = replayed(instance, op)", "first_answer"),
-    "a reaper that does not look at the deadline": ("reclaim", "'-inf', whole(now_ms)", "'-inf', '+inf'"),
+    "a reaper that does not look at the deadline": (
+        "reclaim",
+        "overdue(keys.leases(queue), whole(now_ms)",
+        "overdue(keys.leases(queue), '+inf'",
+    ),
     "a fence that is the clock alone": ("claim", "whole(math.max(", "whole(math.min("),
     "an effect that knows no doubt": ("begin_effect", "by ~= fence and take_over ~= '1'", "false"),
     "an enqueue beside the lease of its id": ("enqueue", "if was[1] == 'started' and", "if false and"),

@@ -17,7 +17,8 @@ TIMING = {"lease_ms": 1_000, "renew_ms": 200, "margin_ms": 200, "reap_ms": 100, 
 @pytest.fixture
 def look(redis):
     """Give a function that reads all that Redis holds, but for what living workers say of themselves."""
-    alive = {keys.bell("default"), keys.turn("reaper"), keys.turn("promoter"), keys.reaper.spelling}
+    turns = {keys.turn(chore) for chore in ("reaper", "promoter", "orphans")}
+    alive = {keys.bell("default"), keys.listener("default"), keys.sweep(), keys.reaper(), *turns}
 
     def read(key):
         match redis.type(key):

@@ -1,4 +1,4 @@
--- Shared by what the fleet does for all.
+-- Shared by what the fleet does for all, and by those who must know what stock workers do.
 
 -- A chore belongs to the fleet: whoever comes first when it is due does it, the others are told how long to wait.
 local function not_my_turn(chore, every_ms)
@@ -37,4 +37,15 @@ end
 local function server_run()
   local info = redis.pcall('INFO', 'server')
   return type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+end
+
+-- Whether a stock worker, whose heartbeats RQ keeps among those at work, has the job in hand.
+local function is_run_by_stock(job_id, queue)
+  for _, id in ipairs(redis.call('ZRANGE', keys.executions(job_id), 0, -1)) do
+    local patience = redis.call('ZSCORE', keys.wip(queue), job_id .. ':' .. id)
+    if patience and tonumber(patience) > now_s then
+      return true
+    end
+  end
+  return false
 end

@@ -50,14 +50,19 @@ local function release_dependents(parent_id, parent_failed, stamp)
   -- A set has no order of its own: without one, which child runs first would change from server to server.
   table.sort(dependents)
   for _, id in ipairs(dependents) do
-    local job = redis.call('HMGET', keys.job(id), 'status', 'origin', 'allow_dependency_failures', 'enqueue_at_front', 'hf_moves')
+    local job = redis.call('HMGET', keys.job(id), 'status', 'origin', 'allow_dependency_failures', 'enqueue_at_front', 'hf_moves', 'enqueued_at')
     local allows_failure = job[3] == '1'
-    if job[1] == 'deferred' and (allows_failure or not parent_failed) and dependencies_are_met(id, parent_id, allows_failure) then
+    local waits = job[2] and (job[1] == 'deferred' or redis.call('ZSCORE', keys.deferred(job[2]), id)) and not has_ended(id, job[1], job[2])
+    if waits and (allows_failure or not parent_failed) and dependencies_are_met(id, parent_id, allows_failure) then
       local fields = {'status', 'queued', 'enqueued_at', stamp}
       journal(fields, job[5], 'released', parent_id, '')
       redis.call('HSET', keys.job(id), unpack(fields))
       redis.call('ZREM', keys.deferred(job[2]), id)
       redis.call('SADD', keys.queues(), keys.queue(job[2]))
+      if job[6] then
+        -- It was in line before it was told to wait, and may be there still.
+        redis.call('LREM', keys.queue(job[2]), 0, id)
+      end
       put_in_line(id, job[2], job[4] == '1')
       redis.call('SREM', keys.dependents(parent_id), id)
       tell('released', id, job[2], '', '', 'queued', parent_id)
@@ -75,9 +80,13 @@ end
 -- the last producer wanted it.
 local function begin_again(job_id, stamp, delay_ms)
   local job = redis.call('HMGET', keys.job(job_id), 'origin', 'hf_again')
-  local queue, due_ms = job[1], math.max(now_ms + delay_ms, tonumber(job[2] or 0))
+  local queue, due_ms = job[1], math.max(now_ms + delay_ms, tonumber(job[2]) or 0)
   keep_for_ever(job_id)
   redis.call('HDEL', keys.job(job_id), 'hf_again', 'hf_next_run_ms')
+  if job[2] == 'deferred' then
+    redis.call('HSET', keys.job(job_id), 'status', 'deferred')
+    return 'deferred'
+  end
   if due_ms > now_ms then
     redis.call('HSET', keys.job(job_id), 'status', 'scheduled')
     put_off(job_id, queue, due_ms)
@@ -99,24 +108,45 @@ end
 
 local DEFAULT_FAILURE_TTL = '31536000'
 
--- Failed for good, kept for a person with its cause. `obituary` is RQ's exc_string, already compressed.
-local function lay_to_rest(job_id, queue, execution, worker, status, cause, stamp, started, ended, obituary)
+-- What nobody has said yet of a job whose horse could not: callbacks, handlers, webhooks. A claim hands it out.
+local function leave_aftermath(job_id, queue, execution, status)
+  redis.call('ZADD', keys.aftermath(queue), whole(now_ms), '0 ' .. status .. ' ' .. job_id .. ':' .. execution)
+  redis.call('SADD', keys.leased(), queue)
+  ring(queue)
+end
+
+-- Failed for good, kept for a person with its cause. `final` has: status, cause, stamp, started, ended; obituary: RQ's
+-- exc_string, already compressed, or retried: the Retry that was one too many; unlisted: its worker wants no record
+-- of failures; unspoken: no horse is left to tell of it.
+local function lay_to_rest(job_id, queue, execution, worker, final)
   local kept = redis.call('HMGET', keys.job(job_id), 'failure_ttl', 'hf_again')
   local ttl = kept[1] or DEFAULT_FAILURE_TTL
-  redis.call('HSET', keys.job(job_id), 'status', status, 'ended_at', stamp, 'hf_ended', 'failed',
-    'hf_dead', cause, 'hf_retry_state', 'EXHAUSTED')
+  redis.call('HSET', keys.job(job_id), 'status', final.status, 'ended_at', final.stamp, 'hf_ended', 'failed',
+    'hf_dead', final.cause, 'hf_retry_state', 'EXHAUSTED')
   redis.call('HDEL', keys.job(job_id), 'hf_next_run_ms')
-  add_result(job_id, 'failed', worker, execution, started, ended, 'exc_string', obituary, kept[1] or '')
+  if final.retried then
+    add_result(job_id, 'max_retries_exceeded', worker, execution, final.started, final.ended, 'return_value',
+      final.retried, kept[1] or '')
+  elseif not final.unlisted then
+    add_result(job_id, 'failed', worker, execution, final.started, final.ended, 'exc_string', final.obituary, kept[1] or '')
+  end
+  if final.unspoken then
+    leave_aftermath(job_id, queue, execution, final.status)
+  end
   if kept[2] then
-    return begin_again(job_id, stamp, 0)
+    return begin_again(job_id, final.stamp, 0)
   end
-  keep_until(keys.failed(queue), job_id, ttl)
+  if not final.unlisted then
+    keep_until(keys.failed(queue), job_id, ttl)
+  end
   -- As in RQ, what waits for a stopped job goes on waiting.
-  if status == 'failed' then
-    release_dependents(job_id, true, stamp)
+  if final.status == 'failed' then
+    release_dependents(job_id, true, final.stamp)
   end
-  forget_after(job_id, ttl)
-  return status
+  if not final.unlisted then
+    forget_after(job_id, ttl)
+  end
+  return final.status
 end
 
 -- What a death costs a job: nothing the first time it was spared, else one of its crashes; then the line, further
@@ -136,7 +166,8 @@ local function after_death(move, job_id, queue, execution, fence, worker, cause,
   end
   if crashes > most or most == 0 then
     local why = most == 0 and 'interrupted' or 'crashes'
-    lay_to_rest(job_id, queue, execution, worker, 'failed', why, stamp, started, epoch, obituary)
+    lay_to_rest(job_id, queue, execution, worker, {status = 'failed', cause = why, stamp = stamp, started = started,
+      ended = epoch, obituary = obituary, unspoken = true})
     tell(move, job_id, queue, execution, fence, 'failed', worker)
     return 'buried'
   end

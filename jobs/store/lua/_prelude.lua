@@ -70,14 +70,54 @@ end
 -- What a settle leaves of an execution in the sets: nothing.
 local function drop_entries(job_id, queue, execution)
   local entry = job_id .. ':' .. execution
+  if redis.call('HGET', keys.held(), job_id) == queue .. ':' .. execution then
+    redis.call('HDEL', keys.held(), job_id)
+  end
   redis.call('ZREM', keys.leases(queue), entry)
   redis.call('ZREM', keys.wip(queue), entry)
   redis.call('DEL', keys.execution(job_id, execution))
   redis.call('ZREM', keys.executions(job_id), execution)
 end
 
--- The guard of every move out of `started`: RQ's status, the fence and the lease must all agree, else the word that
--- ends the asker. A stock tool that cancels, stops or deletes a job changes the status only, and so ends the lease too.
+-- RQ writes a status and the place that goes with it in one transaction. An app that saves an object it read a while ago
+-- writes the status alone: so a status counts only where the place agrees.
+local ENDED = {finished = keys.finished, failed = keys.failed, stopped = keys.failed, canceled = keys.canceled}
+
+local function has_ended(job_id, status, origin)
+  return ENDED[status] and redis.call('ZSCORE', ENDED[status](origin), job_id) and true or false
+end
+
+-- What a producer meant who gave the id of a job that runs another place: when it is to run again, by the clock, or
+-- `deferred`; nil if nobody did. A line is left, not to run beside itself: the settle puts it there again.
+local function called_again(job_id, status, origin)
+  if status == 'queued' and redis.call('LREM', keys.queue(origin), 1, job_id) > 0 then
+    return '1'
+  elseif status == 'scheduled' then
+    local due_s = redis.call('ZSCORE', keys.scheduled(origin), job_id)
+    redis.call('ZREM', keys.scheduled(origin), job_id)
+    return due_s and whole(due_s * 1000)
+  elseif status == 'deferred' then
+    return redis.call('ZSCORE', keys.deferred(origin), job_id) and 'deferred'
+  end
+  return nil
+end
+
+-- Until when somebody has the job, also one whose record was deleted and made anew meanwhile: not beside itself.
+local function held_until_ms(job_id)
+  local queue, execution = string.match(redis.call('HGET', keys.held(), job_id) or '', '^(.*):([^:]*)$')
+  return queue and tonumber(redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution))
+end
+
+local function go_on(job_id, status, origin)
+  local again = called_again(job_id, status, origin)
+  redis.call('HSET', keys.job(job_id), 'status', 'started')
+  if again then
+    redis.call('HSET', keys.job(job_id), 'hf_again', again)
+  end
+end
+
+-- The guard of every move out of `started`: the fence and the lease must agree, and nobody may have ended the job, else
+-- the word that ends the asker. A stock tool that cancels, stops or deletes a job so ends its lease too.
 local function refusal(job_id, queue, execution, fence)
   local job = redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'origin')
   if job[2] and tonumber(job[2]) > tonumber(fence) then
@@ -85,18 +125,14 @@ local function refusal(job_id, queue, execution, fence)
   end
   local holds = job[2] == fence and job[3] == execution
     and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution)
-  if holds and (job[1] == 'started' or job[1] == 'queued') then
+  local origin = job[4] or queue
+  if holds and job[1] and not has_ended(job_id, job[1], origin) then
     -- A server without memory refuses a script whose first write may grow; this one may not, and then lets the rest
     -- pass: what ends a lease or keeps it must always fit.
     redis.call('PERSIST', keys.job(job_id))
-  end
-  if holds and job[1] == 'started' then
-    return nil
-  end
-  if holds and job[1] == 'queued' then
-    -- A stock producer enqueued the id again. Not beside itself: the settle puts it in line.
-    redis.call('LREM', keys.queue(job[4] or queue), 1, job_id)
-    redis.call('HSET', keys.job(job_id), 'status', 'started', 'hf_again', '1')
+    if job[1] ~= 'started' then
+      go_on(job_id, job[1], origin)
+    end
     return nil
   end
   drop_entries(job_id, queue, execution)

@@ -1,4 +1,4 @@
--- bury: started -> failed, stopped, queued, scheduled
+-- bury: started -> failed, stopped, queued, scheduled, deferred
 -- End a lease with a failure for good.
 --
 -- KEYS     job         hash    the record
@@ -17,6 +17,9 @@
 -- ARGV     cause       which budget ran out, or what decided
 -- ARGV     error       what went wrong
 -- ARGV     obituary    the same as RQ keeps it, compressed
+-- ARGV     retried     the Retry that a job returned once too often, as RQ writes it, or empty
+-- ARGV     listed      1: on record among the failed, as all are unless a worker wants none
+-- ARGV     unspoken    1: no horse is left to call what the job wants called
 -- OUTCOME  buried         failed for good
 -- OUTCOME  fenced  fence  someone newer holds it: nothing was written
 -- OUTCOME  lost           nobody holds it: nothing was written
@@ -32,6 +35,8 @@ journal(fields, was[1], 'bury', worker_name, execution .. ' ' .. cause)
 redis.call('HSET', keys.job(job_id), unpack(fields))
 end_execution(job_id, queue, execution, worker_name)
 count_for_worker(worker_name, 'failed_job_count', worked_s)
-local to = lay_to_rest(job_id, queue, execution, worker_name, status, cause, stamp, started, ended, obituary)
+local to = lay_to_rest(job_id, queue, execution, worker_name, {status = status, cause = cause, stamp = stamp,
+  started = started, ended = ended, obituary = obituary, retried = retried ~= '' and retried, unlisted = listed ~= '1',
+  unspoken = unspoken == '1'})
 tell('bury', job_id, queue, execution, fence, to, worker_name)
 return keep(instance, op, {'buried'})

@@ -5,6 +5,11 @@
 -- KEYS     queue       list    loses the id
 -- KEYS     job         hash    the record
 -- KEYS     leases      zset    gets the deadline
+-- KEYS     held        hash    gets who has the job
+-- KEYS     finished    zset    loses an earlier end
+-- KEYS     failed      zset    the same
+-- KEYS     canceled    zset    the same
+-- KEYS     deferred    zset    keeps what waits for others
 -- KEYS     leased      set     gets the queue's name, so that a reaper looks there even if RQ forgot the queue
 -- KEYS     wip         zset    what stock tools look at
 -- KEYS     scheduled   zset    keeps what is not due
@@ -15,17 +20,21 @@
 -- KEYS     replay      string  the worker's last operation, whose answer it may never have heard
 -- KEYS     tombstone   string  the last fence of an id whose record was not kept
 -- KEYS     ghosts      list    entries that had no job behind them
+-- KEYS     aftermath   zset    what is left to tell of jobs whose horse could not
 -- ARGV     worker_name who asks
 -- ARGV     instance    this life of that worker
 -- ARGV     op          the number of the operation
 -- ARGV     execution   the id the attempt will have
 -- ARGV     seen_fence  the highest fence this worker was ever given
 -- ARGV     lease_ms    how far past now the deadline lies
+-- ARGV     listens     1: the asker may be the listener of some of the queues
+-- ARGV     listen_ms   how long a listener is one without asking again
 -- ARGV     stamp       now, as RQ writes it
 -- ARGV     epoch       now, in seconds, as RQ writes it in executions
 -- ARGV     queue_names... where to look, in this order
 -- OUTCOME  claimed  queue job_id execution fence deadline_ms generation record  the job is yours until then
--- OUTCOME  empty    nothing is due
+-- OUTCOME  aftermath  queue job_id entry record  not a job: what is left to tell of one that was buried
+-- OUTCOME  empty    queues...  nothing is due; these are the asker's to listen at for plain producers
 -- OUTCOME  again    so much in line could not be taken that this script stopped looking
 -- OUTCOME  closed   why  no claim is let through
 -- OUTCOME  lost     the lease of a replayed claim is gone
@@ -41,6 +50,12 @@ end
 
 local first_answer = replayed(instance, op)
 if first_answer then
+  if first_answer[1] == 'aftermath' and redis.call('ZSCORE', keys.aftermath(first_answer[2]), first_answer[4]) then
+    return with_record(first_answer)
+  end
+  if first_answer[1] == 'aftermath' then
+    return {'lost'}
+  end
   if first_answer[1] ~= 'claimed' then
     return first_answer
   end
@@ -89,14 +104,11 @@ local function is_leased(job_id, job)
   return job.hf_lease and redis.call('ZSCORE', keys.leases(job.hf_lease_queue), job_id .. ':' .. job.hf_lease)
 end
 
-local function is_run_by_stock(job_id, queue)
-  for _, id in ipairs(redis.call('ZRANGE', keys.executions(job_id), 0, -1)) do
-    local patience = redis.call('ZSCORE', keys.wip(queue), job_id .. ':' .. id)
-    if patience and tonumber(patience) > now_s then
-      return true
-    end
-  end
-  return false
+-- A record says that the job stands elsewhere, and it does.
+local function stands_elsewhere(job_id, queue, job)
+  local origin = job.origin or queue
+  return has_ended(job_id, job.status, origin)
+    or job.status == 'deferred' and redis.call('ZSCORE', keys.deferred(origin), job_id)
 end
 
 -- Whether an entry in line may be taken now. What may not is in its own place already, or is put there.
@@ -105,29 +117,26 @@ local function may_be_taken(job_id, queue, job)
     note_ghost(job_id, queue)
     return false
   end
-  local status = job.status or 'created'
-  local is_waiting = status == 'queued' or status == 'created'
-  if (is_waiting or status == 'started') and is_leased(job_id, job) then
-    redis.call('HSET', keys.job(job_id), 'status', 'started', 'hf_again', '1')
+  if stands_elsewhere(job_id, queue, job) then
     return false
   end
-  if is_waiting then
-    if tonumber(job.hf_next_run_ms or 0) > now_ms then
-      redis.call('HSET', keys.job(job_id), 'status', 'scheduled')
-      put_off(job_id, queue, tonumber(job.hf_next_run_ms))
-      return false
-    end
-    return true
+  if is_leased(job_id, job) then
+    redis.call('HSET', keys.job(job_id), 'status', 'started', 'hf_again', '1', 'origin', queue)
+    return false
   end
-  if status == 'scheduled' then
-    local due_s = redis.call('ZSCORE', keys.scheduled(queue), job_id)
-    if due_s and tonumber(due_s) > now_s then
-      return false
-    end
-    redis.call('ZREM', keys.scheduled(queue), job_id)
-    return true
+  local not_before_ms = held_until_ms(job_id)
+  if not not_before_ms and job.status == 'scheduled' then
+    not_before_ms = tonumber(redis.call('ZSCORE', keys.scheduled(queue), job_id) or 0) * 1000
+  elseif not not_before_ms and job.status ~= 'started' and job.hf_born == (job.created_at or '') then
+    -- A retry that a stock tool put in line before its time.
+    not_before_ms = tonumber(job.hf_next_run_ms)
   end
-  return status == 'started' and not is_run_by_stock(job_id, queue)
+  if not_before_ms and not_before_ms > now_ms then
+    redis.call('HSET', keys.job(job_id), 'status', 'scheduled')
+    put_off(job_id, queue, not_before_ms)
+    return false
+  end
+  return job.status ~= 'started' or not is_run_by_stock(job_id, queue)
 end
 
 -- A generation is a job's life from an enqueue to its end. It is a new one if the last one was finished or if the
@@ -170,7 +179,17 @@ local function last_fence(job_id, job)
   return tonumber(fence or 0)
 end
 
+-- Stock producers leave an id listed where it stood before. What is claimed stands nowhere else.
+local function leave_other_places(job_id, job)
+  for _, place in ipairs({keys.finished, keys.failed, keys.canceled, keys.deferred, keys.scheduled}) do
+    redis.call('ZREM', place(job.origin), job_id)
+  end
+end
+
 local function take(job_id, queue, job)
+  if job.origin and (job.ended_at or job.hf_generation or job.status ~= 'queued') then
+    leave_other_places(job_id, job)
+  end
   local fence = whole(math.max(last_fence(job_id, job) + 1, tonumber(seen_fence) + 1, now_us))
   local entry = job_id .. ':' .. execution
   local deadline_ms = now_ms + lease_ms
@@ -184,6 +203,7 @@ local function take(job_id, queue, job)
   redis.call('PERSIST', keys.job(job_id))
   redis.call('ZADD', keys.leases(queue), whole(deadline_ms), entry)
   redis.call('SADD', keys.leased(), queue)
+  redis.call('HSET', keys.held(), job_id, queue .. ':' .. execution)
   local timeout = tonumber(job.timeout) or 180
   redis.call('ZADD', keys.wip(queue), timeout > 0 and whole(now_s + timeout + 3600) or '+inf', entry)
   redis.call('HSET', keys.execution(job_id, execution), 'id', execution, 'created_at', epoch,
@@ -198,6 +218,10 @@ end
 local MOST_PASSED_OVER = 100
 
 local function find()
+  local left_to_tell = find_aftermath(queue_names, worker_name)
+  if left_to_tell then
+    return left_to_tell
+  end
   local gave_up = false
   for _, queue in ipairs(queue_names) do
     for passed_over = 1, MOST_PASSED_OVER do
@@ -225,7 +249,14 @@ for _, queue in ipairs(queue_names) do
     redis.call('DEL', keys.bell(queue))
   end
 end
-if answer[1] == 'claimed' then
+
+if answer[1] == 'empty' then
+  return listen(queue_names, instance, listen_ms)
+end
+if listens == '1' then
+  stop_listening(queue_names, instance)
+end
+if answer[1] == 'claimed' or answer[1] == 'aftermath' then
   return with_record(answer)
 end
 return answer

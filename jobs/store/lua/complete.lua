@@ -1,4 +1,4 @@
--- complete: started -> finished, queued, scheduled
+-- complete: started -> finished, queued, scheduled, deferred
 -- End a lease with success. A job enqueued again meanwhile, or one that repeats, goes on as a new generation.
 --
 -- KEYS     job           hash    the record

@@ -1,4 +1,4 @@
--- crash: started -> queued, scheduled, failed
+-- crash: started -> queued, scheduled, failed, deferred
 -- End the lease of a horse whose death its parent saw.
 --
 -- ARGV     worker_name who asks

@@ -1,4 +1,4 @@
--- give_back: started -> queued, scheduled, failed
+-- give_back: started -> queued, scheduled, failed, deferred
 -- Hand a job back unharmed: at the front once, no attempt burned.
 --
 -- KEYS     job         hash  the record
@@ -34,7 +34,8 @@ journal(fields, was[1], 'give_back', worker_name, execution)
 redis.call('HSET', job, unpack(fields))
 end_execution(job_id, queue, execution, worker_name)
 if may_run_once and begun == '1' then
-  lay_to_rest(job_id, queue, execution, worker_name, 'failed', 'interrupted', stamp, started, epoch, obituary)
+  lay_to_rest(job_id, queue, execution, worker_name, {status = 'failed', cause = 'interrupted', stamp = stamp,
+    started = started, ended = epoch, obituary = obituary, unspoken = true})
   tell('give_back', job_id, queue, execution, fence, 'failed', worker_name)
   return keep(instance, op, {'buried'})
 end

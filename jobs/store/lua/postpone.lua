@@ -1,4 +1,4 @@
--- postpone: started -> queued, scheduled
+-- postpone: started -> queued, scheduled, deferred
 -- End a lease with a failure that has another attempt left.
 --
 -- KEYS     job         hash    the record

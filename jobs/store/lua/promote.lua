@@ -3,6 +3,8 @@
 --
 -- KEYS     scheduled  zset    job -> when it is due, in seconds
 -- KEYS     job        hash    the record
+-- KEYS     queue      list    where it may stand already
+-- KEYS     deferred   zset    the same
 -- KEYS     ghosts     list    entries that had no job behind them
 -- ARGV     every_ms   how often the fleet does this; 0: now, whoever was last
 -- ARGV     most       how many jobs at the most
@@ -14,16 +16,28 @@ if wait then
   return wait
 end
 
+-- Ended by a person, put in line by a stock producer or scheduler, or at work. Else it is only its status that an app
+-- has saved over.
+local function has_gone_on(job_id, queue, status)
+  if has_ended(job_id, status, queue) or is_run_by_stock(job_id, queue) then
+    return true
+  elseif status == 'queued' then
+    return redis.call('LPOS', keys.queue(queue), job_id) and true or false
+  elseif status == 'deferred' then
+    return redis.call('ZSCORE', keys.deferred(queue), job_id) and true or false
+  end
+  return held_until_ms(job_id) and true or false
+end
+
 local function promote(queue, job_id)
   redis.call('ZREM', keys.scheduled(queue), job_id)
-  local job = redis.call('HMGET', keys.job(job_id), 'status', 'data', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'hf_moves', 'hf_failures')
+  local job = redis.call('HMGET', keys.job(job_id), 'status', 'data', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'hf_moves', 'hf_failures', 'origin')
   if not job[2] then
     redis.call('LPUSH', keys.ghosts(), whole(now_ms) .. ' ' .. queue .. ' ' .. job_id)
     redis.call('LTRIM', keys.ghosts(), 0, 99)
     return 0
   end
-  -- Anything else has gone on from here: ended by a person, or put in line by a stock scheduler.
-  if job[1] ~= 'scheduled' then
+  if job[1] ~= 'scheduled' and has_gone_on(job_id, job[7] or queue, job[1]) then
     return 0
   end
   local fields = {'status', 'queued', 'enqueued_at', stamp}

@@ -1,7 +1,8 @@
--- reclaim: started -> queued, scheduled, failed
--- Take leases past their deadline back from the dead, some at a time.
+-- reclaim: started -> queued, scheduled, failed, deferred
+-- Take leases past their deadline back from the dead, some at a time, and what stock workers left that died.
 --
 -- KEYS     leases      zset  execution -> deadline in ms
+-- KEYS     wip         zset  whose entries without a lease are stock workers'
 -- KEYS     job         hash  the record
 -- KEYS     reaper      hash  the fleet's last pass and the server it saw
 -- ARGV     every_ms    how often the fleet does this; 0: now, whoever was last
@@ -33,31 +34,65 @@ if now_ms < grace_until_ms then
   return {'waiting', whole(grace_until_ms - now_ms)}
 end
 
-local function reclaim(queue, entry, deadline_ms)
-  local job_id, execution = string.match(entry, '^(.*):([^:]*)$')
-  local job = redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'worker_name', 'hf_spared')
-  local late_ms = whole(now_ms - deadline_ms)
-  if job[1] ~= 'started' or job[3] ~= execution then
-    drop_entries(job_id, queue, execution)
-    return {'removed', queue, job_id, execution, job[2] or '0', job[4] or '', late_ms}
-  end
-  -- An outage is nobody's crash. Once only: a job that takes its whole machine down each time must not pass for an outage.
-  local spared = deadline_ms <= grace_until_ms and not job[5]
+-- An outage is nobody's crash. Once only: a job that takes its whole machine down each time must not pass for an outage.
+local function charge(job_id, overdue_since_ms, was_spared)
+  local spared = overdue_since_ms <= grace_until_ms and not was_spared
   if spared then
     redis.call('HSET', keys.job(job_id), 'hf_spared', '1')
   end
-  local word = after_death('reclaim', job_id, queue, execution, job[2], job[4] or '', 'lease expired', budget, not spared, stamp, epoch, obituary)
-  return {word == 'buried' and 'buried' or 'reclaimed', queue, job_id, execution, job[2], job[4] or '', late_ms}
+  return not spared
+end
+
+local function row(word, queue, job_id, execution, fence, worker, since_ms)
+  return {word, queue, job_id, execution, fence or '0', worker or '', whole(now_ms - since_ms)}
+end
+
+local function reclaim(queue, entry, deadline_ms)
+  local job_id, execution = string.match(entry, '^(.*):([^:]*)$')
+  local job = redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'worker_name', 'hf_spared', 'origin')
+  if not job[1] or job[3] ~= execution or has_ended(job_id, job[1], job[6] or queue) then
+    drop_entries(job_id, queue, execution)
+    return row('removed', queue, job_id, execution, job[2], job[4], deadline_ms)
+  end
+  if job[1] ~= 'started' then
+    go_on(job_id, job[1], job[6] or queue)
+  end
+  local charged = charge(job_id, deadline_ms, job[5])
+  local word = after_death('reclaim', job_id, queue, execution, job[2], job[4] or '', 'lease expired', budget, charged, stamp, epoch, obituary)
+  return row(word == 'buried' and 'buried' or 'reclaimed', queue, job_id, execution, job[2], job[4], deadline_ms)
+end
+
+-- A stock worker's execution whose heartbeats ended. Ours have entries there too, for stock tools to see, that the
+-- lease alone decides about.
+local function adopt(queue, entry, since_ms)
+  local job_id, execution = string.match(entry, '^(.*):([^:]*)$')
+  local job = redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'worker_name', 'hf_spared')
+  if redis.call('ZSCORE', keys.leases(queue), entry) then
+    return nil
+  end
+  local goes_on = job[3] and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. job[3])
+  if job[1] ~= 'started' or goes_on or is_run_by_stock(job_id, queue) then
+    drop_entries(job_id, queue, execution)
+    return row('removed', queue, job_id, execution, job[2], job[4], since_ms)
+  end
+  local charged = charge(job_id, since_ms, job[5])
+  local word = after_death('reclaim', job_id, queue, execution, job[2] or '0', job[4] or '', 'stock worker died', budget, charged, stamp, epoch, obituary)
+  return row(word == 'buried' and 'buried' or 'reclaimed', queue, job_id, execution, job[2], job[4], since_ms)
+end
+
+local function overdue(set, until_when, left)
+  return left > 0 and redis.call('ZRANGEBYSCORE', set, '-inf', until_when, 'WITHSCORES', 'LIMIT', 0, left) or {}
 end
 
 local rows = {}
 for _, queue in ipairs(known_queues()) do
-  local left = most - #rows
-  if left > 0 then
-    local due = redis.call('ZRANGEBYSCORE', keys.leases(queue), '-inf', whole(now_ms), 'WITHSCORES', 'LIMIT', 0, left)
-    for i = 1, #due, 2 do
-      rows[#rows + 1] = reclaim(queue, due[i], tonumber(due[i + 1]))
-    end
+  local due = overdue(keys.leases(queue), whole(now_ms), most - #rows)
+  for i = 1, #due, 2 do
+    rows[#rows + 1] = reclaim(queue, due[i], tonumber(due[i + 1]))
+  end
+  local stale = overdue(keys.wip(queue), seconds(now_s), most - #rows)
+  for i = 1, #stale, 2 do
+    rows[#rows + 1] = adopt(queue, stale[i], tonumber(stale[i + 1]) * 1000)
   end
 end
 return {'reclaimed', rows}

@@ -1,0 +1,57 @@
+"""Health checks for a supervisor, started every few seconds: python -m holdfast.console.health WORKER."""
+
+from __future__ import annotations
+
+import os
+
+import click
+from redis import Redis
+from redis.exceptions import RedisError
+
+from holdfast.jobs.settings import Settings, SettingsError
+from holdfast.jobs.store.connections import derive
+from holdfast.jobs.store.vitals import silence_of_reapers_ms, silence_of_worker_s
+
+
+@click.command()
+@click.argument("worker", required=False)
+@click.option("--redis-url", envvar=["HOLDFAST_REDIS_URL", "RQ_REDIS_URL"], default="redis://localhost:6379")
+def health(worker: str | None, redis_url: str) -> None:
+    """Exit with 0 if WORKER lives; without a WORKER, if some reaper of the fleet passes.
+
+    Both are asked of Redis, so that a Redis that cannot be asked means 1 as well.
+    """
+    try:
+        settings = Settings.from_environment(os.environ)
+        with derive(Redis.from_url(redis_url), reply_ms=settings.reply_ms) as client:
+            told = _chores(client, settings) if worker is None else _worker(client, settings, worker)
+    except (RedisError, SettingsError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(told)
+
+
+def _worker(client: Redis, settings: Settings, name: str) -> str:
+    silent_s = silence_of_worker_s(client, name)
+    if silent_s is None:
+        raise click.ClickException(f"Redis knows no living worker {name} of Holdfast's.")
+    if silent_s * 1_000 > settings.lease_ms:
+        raise click.ClickException(
+            f"worker {name} has been silent for {silent_s} s, and says that it lives every {settings.renew_ms} ms."
+        )
+    return f"worker {name} lives: {silent_s} s ago"
+
+
+def _chores(client: Redis, settings: Settings) -> str:
+    silent_ms = silence_of_reapers_ms(client)
+    if silent_ms is None:
+        raise click.ClickException("no reaper has ever passed. Start a worker of Holdfast's, or `holdfast keeper`.")
+    # A pass may be long where much is to be done.
+    if silent_ms > max(settings.lease_ms, 5 * settings.reap_ms):
+        raise click.ClickException(
+            f"no reaper has passed for {silent_ms} ms, and one is due every {settings.reap_ms} ms."
+        )
+    return f"the fleet's chores are done: {silent_ms} ms ago"
+
+
+if __name__ == "__main__":
+    health()

@@ -1,0 +1,73 @@
+"""Where the commands find the server, and how they say in one line what went wrong."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+import redis
+from redis.exceptions import RedisError
+
+from holdfast.jobs import HoldfastError
+from holdfast.jobs.clock import SystemClock
+from holdfast.jobs.settings import Settings, SettingsError
+from holdfast.jobs.store.connections import Courier, derive
+from holdfast.jobs.store.scripts import Scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+#: How long a person is kept waiting for a Redis that is away.
+_PATIENCE_MS = 15_000
+
+at_url = click.option(
+    "--redis-url",
+    envvar=["HOLDFAST_REDIS_URL", "RQ_REDIS_URL"],
+    help="A server that is already there, such as redis://localhost:6379.",
+)
+
+
+def connect(redis_url: str | None, settings: Settings) -> redis.Redis:
+    """Give a client of the server at this address, or of the one on this machine."""
+    return derive(redis.Redis.from_url(redis_url or "redis://localhost:6379"), reply_ms=settings.reply_ms)
+
+
+class Desk:
+    """What a command works with: the server, and a way to ask that outlasts a lost reply."""
+
+    def __init__(self, redis_url: str | None) -> None:
+        self.settings = Settings.from_environment(os.environ)
+        self.redis = connect(redis_url, self.settings)
+        self.scripts = Scripts(self.redis, record=self.settings.record_moves)
+        self._clock, self._rng = SystemClock(), random.SystemRandom()
+        self._courier = Courier(self.redis, self._clock, self._rng)
+
+    def wall_s(self) -> float:
+        """Tell the time by this machine, in seconds."""
+        return self._clock.wall_s()
+
+    def new_op(self) -> str:
+        """Name a wish."""
+        return f"{self._rng.getrandbits(64):016x}"
+
+    def send(self, operation: Callable[[], T]) -> T:
+        """Send until answered, for 15 s at the most. The wish must be named: it may be sent twice.
+
+        Raises RedisAwayError.
+        """
+        return self._courier.send(operation, until_ms=self._clock.boot_ms() + _PATIENCE_MS)
+
+
+class plain_errors:  # noqa: N801 - read as a phrase
+    """Say what went wrong in one line, without a traceback."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (RedisError, HoldfastError, SettingsError)):
+            raise click.ClickException(str(error)) from error

@@ -1,0 +1,133 @@
+"""`holdfast status`: the whole fleet at a glance, and what in it needs a person."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from holdfast.console.server import Desk, at_url, plain_errors
+from holdfast.console.words import duration, show_table
+from holdfast.jobs.store.looks import look_at_fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from holdfast.jobs.settings import Settings
+    from holdfast.jobs.store.looks import ChoreLook, Fleet, QueueLook, WorkerLook
+
+_QUEUE = ("queue", "in line", "leased", "at stock", "scheduled", "deferred", "failed", "canceled", "finished")
+_WORKER = ("worker", "state", "job", "heard", "kind", "queues", "host", "pid", "rq")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs: everything, times in ms.")
+@at_url
+def status(*, as_json: bool, redis_url: str | None) -> None:
+    """Show queues, workers, chores and the server, and what needs you."""
+    with plain_errors():
+        desk = Desk(redis_url)
+        settings = desk.settings
+        chores = {"reaper": settings.reap_ms, "promoter": settings.promote_ms, "orphans": settings.orphans_ms}
+        fleet = look_at_fleet(desk.redis, every_ms=chores)
+    needs = list(what_needs_you(fleet, settings))
+    if as_json:
+        click.echo(json.dumps({**asdict(fleet), "needs_you": needs}))
+        return
+    _show_all(fleet)
+    for need in needs:
+        click.echo(f"! {need}")
+
+
+def _show_all(fleet: Fleet) -> None:
+    show_table(_QUEUE, [_queue_row(queue, fleet.now_ms) for queue in fleet.queues])
+    click.echo()
+    show_table(_WORKER, [_worker_row(worker) for worker in fleet.workers])
+    click.echo()
+    for chore in fleet.chores:
+        click.echo(_chore_line(chore, fleet.now_ms))
+    server = fleet.server
+    most = f" of {_megabytes(server.memory_most_bytes)}" if server.memory_most_bytes else ""
+    click.echo(
+        f"server: {server.version}, {_megabytes(server.memory_bytes)}{most}, maxmemory-policy {server.maxmemory_policy}"
+    )
+    click.echo("suspended: yes, nobody claims" if fleet.is_suspended else "suspended: no")
+
+
+def _queue_row(queue: QueueLook, now_ms: int) -> tuple[str, ...]:
+    causes = ", ".join(f"{cause} {count}" for cause, count in queue.causes.items())
+    among = f"; of {queue.causes_read}" if queue.causes_read < queue.failed else ""
+    return (
+        queue.name,
+        str(queue.in_line),
+        _with(queue.leased, _deadline(queue, now_ms)),
+        str(queue.at_stock),
+        _with(queue.scheduled, f"{queue.due} due" if queue.due else ""),
+        str(queue.deferred),
+        _with(queue.failed, causes + among if causes else ""),
+        str(queue.canceled),
+        str(queue.finished),
+    )
+
+
+def _deadline(queue: QueueLook, now_ms: int) -> str:
+    if queue.first_deadline_ms is None:
+        return ""
+    left_ms = queue.first_deadline_ms - now_ms
+    if left_ms < 0:
+        return f"{queue.overdue} overdue, by up to {duration(-left_ms)}"
+    return f"the first for {duration(left_ms)} more"
+
+
+def _with(count: int, remark: str) -> str:
+    return f"{count} ({remark})" if remark else str(count)
+
+
+def _worker_row(worker: WorkerLook) -> tuple[str, ...]:
+    heard = "never" if worker.silent_ms is None else f"{duration(worker.silent_ms)} ago"
+    kind = "holdfast" if worker.is_ours else "stock RQ"
+    job = worker.job_id or "-"
+    queues = ",".join(worker.queues)
+    return (worker.name, worker.state, job, heard, kind, queues, worker.host, str(worker.pid), worker.version)
+
+
+def _chore_line(chore: ChoreLook, now_ms: int) -> str:
+    if chore.due_ms is None:
+        return f"{chore.name}: never passed"
+    last = "" if chore.last_ms is None else f"passed {duration(max(0, now_ms - chore.last_ms))} ago, "
+    wait_ms = chore.due_ms - now_ms
+    return f"{chore.name}: {last}" + (
+        f"due in {duration(wait_ms)}" if wait_ms > 0 else f"due since {duration(-wait_ms)}"
+    )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1_000_000:.0f} MB"
+
+
+def what_needs_you(fleet: Fleet, settings: Settings) -> Iterator[str]:
+    """Say what will not mend by itself, each with what to do. Nothing for a fleet that is well."""
+    if fleet.is_suspended:
+        yield "the fleet is suspended: jobs wait. `rq resume` lets workers claim again."
+    if fleet.server.maxmemory_policy not in {"noeviction", ""}:
+        yield (
+            f"the server's maxmemory-policy is {fleet.server.maxmemory_policy}: when memory runs out it deletes jobs. "
+            f"`CONFIG SET maxmemory-policy noeviction`."
+        )
+    patience_ms = max(settings.lease_ms, 5 * settings.reap_ms)
+    reaper = next(chore for chore in fleet.chores if chore.name == "reaper")
+    if reaper.last_ms is None or fleet.now_ms - reaper.last_ms > patience_ms:
+        seen = "never passed" if reaper.last_ms is None else f"passed {duration(fleet.now_ms - reaper.last_ms)} ago"
+        yield f"the reaper {seen}: nobody repairs. Start a worker of Holdfast's, or `holdfast keeper`."
+    alive = [worker for worker in fleet.workers if not worker.is_ours or (worker.silent_ms or 0) <= settings.lease_ms]
+    served = {queue for worker in alive for queue in worker.queues}
+    for queue in fleet.queues:
+        if queue.in_line and queue.name not in served:
+            jobs = "1 job is" if queue.in_line == 1 else f"{queue.in_line} jobs are"
+            yield f"{jobs} in line in {queue.name}, and no living worker listens there."
+    for worker in fleet.workers:
+        if worker not in alive:
+            silent = duration(worker.silent_ms or 0)
+            yield f"worker {worker.name} on {worker.host} is silent for {silent}: look whether it lives."

@@ -1,0 +1,102 @@
+"""Looks through all job records, a page at a time, for jobs that seem to be in no place.
+
+It only suspects; the script `rescue` looks again, and decides. No script ever scans.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from holdfast.jobs.store import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from redis import Redis
+
+#: How many keys are looked at in one pass.
+PAGE = 1_000
+#: How many ids a pass takes from each of the other places where suspects are.
+_MOST = 100
+#: Each costs the server a look through a whole line.
+_MOST_IN_LINE = 20
+_JOB = keys.job("")
+
+
+@dataclass(frozen=True)
+class _Record:
+    job_id: str
+    status: bytes
+    origin: str
+    enqueued_at: bytes
+
+
+class Census:
+    """One page after the other; how far the fleet has come stands in Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        # redis-py's types know nothing of decode_responses.
+        self._redis: Any = redis
+
+    def suspects(self) -> list[str]:
+        """Look at the next page, and give the ids of jobs that may be in no place, each once."""
+        cursor = int(self._redis.get(keys.sweep()) or 0)
+        cursor, found = self._redis.scan(cursor, match=keys.job("*"), count=PAGE, _type="hash")
+        self._redis.set(keys.sweep(), cursor)
+        seen_before = self._redis.hscan(keys.orphans(), 0, count=_MOST)[1]
+        ids = [key.decode().removeprefix(_JOB) for key in found]
+        suspects = [*seen_before, *self._stranded(), *self._in_question(sorted(ids))]
+        return list(dict.fromkeys(each.decode() if isinstance(each, bytes) else each for each in suspects))
+
+    def _stranded(self) -> list[bytes]:
+        """Give what stock workers have taken and not begun."""
+        names = sorted(key.decode().removeprefix(keys.queue("")) for key in self._redis.smembers(keys.queues()))
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.lrange(keys.intermediate(name), 0, _MOST - 1)
+            return [job_id for ids in pipeline.execute() for job_id in ids]
+
+    def _in_question(self, ids: Sequence[str]) -> Iterator[str]:
+        records = self._read(ids)
+        yield from (each.job_id for each in records if each.status in {b"started", b"deferred"})
+        yield from self._missed([each for each in records if each.status == b"scheduled"])
+        queued = [each for each in records if each.status == b"queued"]
+        heads = self._heads({each.origin for each in queued})
+        passed_over = [each.job_id for each in queued if each.enqueued_at < heads[each.origin]]
+        yield from passed_over[:_MOST_IN_LINE]
+
+    def _read(self, ids: Sequence[str]) -> list[_Record]:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for job_id in ids:
+                pipeline.hmget(keys.job(job_id), "status", "origin", "enqueued_at")
+            return [
+                _Record(job_id, status, origin.decode(), enqueued_at or b"")
+                for job_id, (status, origin, enqueued_at) in zip(ids, pipeline.execute(), strict=True)
+                if status and origin
+            ]
+
+    def _missed(self, scheduled: Sequence[_Record]) -> Iterator[str]:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for each in scheduled:
+                pipeline.zscore(keys.scheduled(each.origin), each.job_id)
+            scores = pipeline.execute()
+        yield from (each.job_id for each, score in zip(scheduled, scores, strict=True) if score is None)
+
+    def _heads(self, queues: set[str]) -> dict[str, bytes]:
+        """Tell since when the next job of each queue waits: one that waits for longer has been passed over, or is lost.
+
+        An empty line has a head younger than all.
+        """
+        names = sorted(queues)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.lindex(keys.queue(name), 0)
+            heads = pipeline.execute()
+            for head in heads:
+                pipeline.hget(keys.job((head or b"").decode()), "enqueued_at")
+            moments = pipeline.execute()
+        return {
+            name: (moment or b"") if head is not None else b"~"
+            for name, head, moment in zip(names, heads, moments, strict=True)
+        }

@@ -1,0 +1,58 @@
+-- Shared by what hands out work: what is left to tell of the dead, and who listens while there is none.
+
+-- Handed out like a job, for as long as its callbacks may take and some more, and only a few times: its own small budget.
+local AFTERMATH_TRIES = 3
+local AFTERMATH_PATIENCE_S = 180
+
+local function find_aftermath(queue_names, worker_name)
+  for _, queue in ipairs(queue_names) do
+    local due = redis.call('ZRANGEBYSCORE', keys.aftermath(queue), '-inf', whole(now_ms), 'LIMIT', 0, 1)[1]
+    if due then
+      local tries, status, job_id, died = string.match(due, '^(%d+) (%a+) (.*):([^:]*)$')
+      local job = redis.call('HMGET', keys.job(job_id), 'data', status .. '_callback_timeout', 'failure_callback_timeout', 'hf_moves')
+      redis.call('ZREM', keys.aftermath(queue), due)
+      if job[1] and tonumber(tries) >= AFTERMATH_TRIES then
+        local fields = {}
+        journal(fields, job[4], 'aftermath', worker_name, died .. ' given up')
+        redis.call('HSET', keys.job(job_id), unpack(fields))
+      elseif job[1] then
+        local entry = whole(tries + 1) .. ' ' .. status .. ' ' .. job_id .. ':' .. died
+        local patience_s = (tonumber(job[2] or job[3]) or 60) + AFTERMATH_PATIENCE_S
+        redis.call('ZADD', keys.aftermath(queue), whole(now_ms + patience_s * 1000), entry)
+        tell('aftermath', job_id, queue, died, '', status, worker_name)
+        return {'aftermath', queue, job_id, entry}
+      end
+    end
+  end
+  return nil
+end
+
+-- Plain producers ring no bell: one idle worker for each queue listens at the queue itself, and is known by a short
+-- key. A hint, never safety: without one, everybody looks by themselves soon enough.
+local function listen(queue_names, instance, listen_ms)
+  local mine = {'empty'}
+  for _, queue in ipairs(queue_names) do
+    -- So that chores look there, even if RQ forgets the queue.
+    redis.call('SADD', keys.leased(), queue)
+    local by = redis.call('GET', keys.listener(queue))
+    if not by or by == instance then
+      redis.call('SET', keys.listener(queue), instance, 'PX', listen_ms)
+      mine[#mine + 1] = queue
+    end
+  end
+  return mine
+end
+
+-- Who gets busy wakes another to listen.
+local function stop_listening(queue_names, instance)
+  local rung = false
+  for _, queue in ipairs(queue_names) do
+    if redis.call('GET', keys.listener(queue)) == instance then
+      redis.call('DEL', keys.listener(queue))
+      if not rung then
+        ring(queue)
+        rung = true
+      end
+    end
+  end
+end

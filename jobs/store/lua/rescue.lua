@@ -1,0 +1,139 @@
+-- rescue: queued, scheduled, deferred, started -> queued, scheduled, deferred, failed
+-- Put jobs back that are in no place: stock RQ's work in two steps, cut between them.
+--
+-- KEYS     orphans       hash    jobs seen in no place -> since when, and in what state
+-- KEYS     job           hash    the record
+-- KEYS     queue         list    the line
+-- KEYS     intermediate  list    where a stock worker's hand-over may have ended
+-- KEYS     first_seen    string  stock RQ's own note of that
+-- KEYS     scheduled     zset    what waits
+-- KEYS     finished      zset    what has ended
+-- KEYS     failed        zset    the same
+-- KEYS     canceled      zset    the same
+-- KEYS     deferred      zset    what waits for others
+-- KEYS     dependencies  set     and for whom
+-- KEYS     leases        zset    what ours have
+-- ARGV     every_ms      how often the fleet does this; 0: now, whoever was last
+-- ARGV     patience_ms   how long a job must have been seen in no place, unchanged
+-- ARGV     budget        how many crashes a job may cause, unless it says otherwise
+-- ARGV     stamp         now, as RQ writes it
+-- ARGV     epoch         now, in seconds
+-- ARGV     obituary      for jobs whose budget is used up
+-- ARGV     suspects...   ids of jobs that may be in no place
+-- OUTCOME  rescued  rows  each row: job_id, queue, and where it was missed: line, intermediate, scheduled, deferred, hands
+-- OUTCOME  not_due  ms    someone did this just now
+local wait = not_my_turn('orphans', every_ms)
+if wait then
+  return wait
+end
+
+local function is_in_list(list, job_id)
+  return redis.call('LPOS', list, job_id) and true or false
+end
+
+local function is_in_hand(job_id, job)
+  return job.lease and redis.call('ZSCORE', keys.leases(job.lease_queue), job_id .. ':' .. job.lease)
+    or is_run_by_stock(job_id, job.queue)
+end
+
+-- All it waited for has ended, and nobody told it. Of parents that are gone nobody knows how they ended: a person may
+-- have deleted them.
+local function waits_for_nothing(job_id, job)
+  local parents = redis.call('SMEMBERS', keys.dependencies(job_id))
+  return #parents > 0 and redis.call('EXISTS', keys.job(parents[1])) == 1 and dependencies_are_met(job_id, '', job.allows_failure)
+end
+
+local MISSED_FROM = {queued = 'line', scheduled = 'scheduled', deferred = 'deferred', started = 'hands'}
+
+-- Where a job of that state is missed, or nil when it stands somewhere: an app may have saved an old status over it.
+local function missed_from(job_id, job)
+  for _, place in ipairs({keys.finished, keys.failed, keys.canceled, keys.scheduled}) do
+    if redis.call('ZSCORE', place(job.queue), job_id) then
+      return nil
+    end
+  end
+  if redis.call('ZSCORE', keys.deferred(job.queue), job_id) then
+    return waits_for_nothing(job_id, job) and 'deferred' or nil
+  elseif not MISSED_FROM[job.status] or is_in_hand(job_id, job) or is_in_list(keys.queue(job.queue), job_id) then
+    return nil
+  end
+  return is_in_list(keys.intermediate(job.queue), job_id) and 'intermediate' or MISSED_FROM[job.status]
+end
+
+local put_back = {}
+
+function put_back.line(job_id, job)
+  put_in_line(job_id, job.queue, true)
+end
+
+function put_back.intermediate(job_id, job)
+  redis.call('LREM', keys.intermediate(job.queue), 1, job_id)
+  redis.call('DEL', keys.first_seen(job.queue, job_id))
+  put_in_line(job_id, job.queue, true)
+end
+
+function put_back.scheduled(job_id, job)
+  put_off(job_id, job.queue, tonumber(job.next_run_ms) or now_ms)
+end
+
+function put_back.deferred(job_id, job)
+  if waits_for_nothing(job_id, job) then
+    redis.call('ZREM', keys.deferred(job.queue), job_id)
+    redis.call('HSET', keys.job(job_id), 'status', 'queued', 'enqueued_at', stamp)
+    put_in_line(job_id, job.queue, false)
+  else
+    redis.call('ZADD', keys.deferred(job.queue), seconds(now_s), job_id)
+  end
+end
+
+function put_back.hands(job_id, job)
+  after_death('rescue', job_id, job.queue, job.lease or '', job.fence or '0', job.worker or '', 'in nobody\'s hands',
+    budget, true, stamp, epoch, obituary)
+end
+
+local NAMES = {'data', 'status', 'origin', 'hf_lease', 'hf_lease_queue', 'hf_fence', 'worker_name', 'hf_next_run_ms',
+  'allow_dependency_failures', 'enqueued_at', 'hf_moves'}
+
+local function read(job_id)
+  local values = redis.call('HMGET', keys.job(job_id), unpack(NAMES))
+  if not values[1] or not values[3] then
+    return nil
+  end
+  return {status = values[2], queue = values[3], lease = values[4], lease_queue = values[5], fence = values[6],
+    worker = values[7], next_run_ms = values[8], allows_failure = values[9] == '1', moves = values[11],
+    -- Two sightings count only of a job to which nothing has happened in between.
+    state = (values[2] or '') .. ' ' .. (values[10] or '') .. ' ' .. (values[11] or '')}
+end
+
+local function look_at(job_id)
+  local job = read(job_id)
+  local place = job and missed_from(job_id, job)
+  if not place then
+    redis.call('HDEL', keys.orphans(), job_id)
+    return nil
+  end
+  local since_ms, state = string.match(redis.call('HGET', keys.orphans(), job_id) or '', '^(%d+) (.*)$')
+  if state ~= job.state then
+    redis.call('HSET', keys.orphans(), job_id, whole(now_ms) .. ' ' .. job.state)
+    return nil
+  end
+  if now_ms - since_ms < tonumber(patience_ms) then
+    return nil
+  end
+  redis.call('HDEL', keys.orphans(), job_id)
+  local fields = {}
+  journal(fields, job.moves, 'rescue', 'orphans', place)
+  redis.call('HSET', keys.job(job_id), unpack(fields))
+  put_back[place](job_id, job)
+  tell('rescue', job_id, job.queue, '', '', redis.call('HGET', keys.job(job_id), 'status'), place)
+  return {job_id, job.queue, place}
+end
+
+local rows = {}
+for _, job_id in ipairs(suspects) do
+  local row = look_at(job_id)
+  if row then
+    rows[#rows + 1] = row
+  end
+end
+return {'rescued', rows}

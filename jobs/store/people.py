@@ -1,0 +1,83 @@
+"""The moves of people: what has ended is put in line again or deleted, and doubts are settled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from redis.exceptions import NoScriptError
+
+from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.records import stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from redis.client import Pipeline
+
+    from holdfast.jobs.store.scripts import Scripts, Word
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a person wants done to a job."""
+
+    job_id: str
+    #: Names this wish; a second sending under the same name changes nothing.
+    op: str
+
+
+class People:
+    """What people do to jobs that failed, were stopped, or were canceled. What still lives is left alone."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    def requeue(
+        self, wishes: Sequence[Wish], *, asked_s: float, even_in_doubt: bool = False
+    ) -> list[out.Requeued | out.Kept]:
+        """Put jobs in line again, in one round trip; atomic for each, not for all.
+
+        `asked_s` is when, in seconds by the person's clock: what RQ's records say of it. A job with an effect in
+        doubt is kept, unless its own code can settle that (`even_in_doubt`).
+        """
+        more: dict[str, Word] = {"stamp": stamp(asked_s), "even_in_doubt": int(even_in_doubt)}
+        return self._send("requeue", wishes, more, _read_requeued)
+
+    def drop(self, wishes: Sequence[Wish]) -> list[out.Dropped | out.Kept]:
+        """Delete jobs for good, in one round trip; atomic for each, not for all."""
+        return self._send("drop", wishes, {}, _read_dropped)
+
+    def _send(
+        self,
+        move: str,
+        wishes: Sequence[Wish],
+        more: dict[str, Word],
+        read: Callable[[str, list[Any]], T],
+    ) -> list[T]:
+        try:
+            answers = self._send_once(move, wishes, more)
+        except NoScriptError:
+            # Those that went through answer the same again.
+            self._scripts.teach(move)
+            answers = self._send_once(move, wishes, more)
+        return [read(wish.job_id, answer) for wish, answer in zip(wishes, answers, strict=True)]
+
+    def _send_once(self, move: str, wishes: Sequence[Wish], more: dict[str, Word]) -> list[list[Any]]:
+        pipeline: Pipeline
+        with self._scripts.redis.pipeline(transaction=False) as pipeline:
+            for wish in wishes:
+                self._scripts.add_to(pipeline, move, op=wish.op, job_id=wish.job_id, **more)
+            return pipeline.execute()
+
+
+def _read_requeued(job_id: str, answer: list[Any]) -> out.Requeued | out.Kept:
+    word, *details = (part.decode() for part in answer)
+    return out.Requeued(job_id, details[0]) if word == "queued" else out.Kept(job_id, word, tuple(details))
+
+
+def _read_dropped(job_id: str, answer: list[Any]) -> out.Dropped | out.Kept:
+    word, *details = (part.decode() for part in answer)
+    return out.Dropped(job_id, tuple(details)) if word == "dropped" else out.Kept(job_id, word, tuple(details))

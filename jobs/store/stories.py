@@ -1,0 +1,279 @@
+"""One job, and the dead: what a person is told of them."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from base64 import b64decode
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from holdfast.jobs.state import Status
+from holdfast.jobs.store import keys
+from holdfast.jobs.store.looks import cause_of
+from holdfast.jobs.store.records import journal, moment_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from redis import Redis
+    from redis.client import Pipeline
+
+#: How far into a line a job is looked for.
+_FAR = 10_000
+#: RQ's numbers for the types of its results.
+_RESULTS = {"1": "successful", "2": "failed", "3": "stopped", "4": "retried", "5": "max retries exceeded"}
+_LISTED = ("status", "hf_dead", "description", "ended_at", "hf_failures", "hf_crashes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dead:
+    """A job among the failed of a queue, in a line of a list."""
+
+    job_id: str
+    queue: str
+    #: What was called, as RQ describes it.
+    what: str
+    cause: str
+    #: By the clock of who ended it, in ms; None where it does not say.
+    ended_ms: int | None
+    failures: int
+    crashes: int
+    #: Effects that may or may not have taken place.
+    doubts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Some of the failed of a queue, from the one that is forgotten first."""
+
+    dead: tuple[Dead, ...]
+    #: All ids that were read: some may have no record any more.
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """A line of a job's journal."""
+
+    at_ms: int
+    move: str
+    who: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """An outcome as RQ keeps it. Moments in ms; begun and ended are the worker's, `at_ms` the server's."""
+
+    at_ms: int
+    kind: str
+    worker: str
+    execution: str
+    begun_ms: int | None
+    ended_ms: int | None
+    #: The traceback, where there is one.
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """The marker of an effect."""
+
+    name: str
+    #: intent: meant, and not said whether done; done.
+    state: str
+    #: Of the execution that meant it.
+    fence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """All that is on record of a job. Moments in ms by the server's clock."""
+
+    job_id: str
+    now_ms: int
+    record: dict[bytes, bytes]
+    moves: tuple[Move, ...]
+    results: tuple[Result, ...]
+    marks: tuple[Mark, ...]
+    #: Until when it is leased, or None.
+    deadline_ms: int | None
+    #: When it is due, or None.
+    due_ms: int | None
+    #: Its place in line, from 0; None where it is not, or is further back than 10,000.
+    place: int | None
+    #: The jobs it waits for, with their statuses; "gone" for one without a record.
+    waits_for: dict[str, str]
+
+    def said(self, field: str) -> str:
+        """Give a field of the record as text; empty if it has none."""
+        return self.record.get(field.encode(), b"").decode(errors="replace")
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it failed, was stopped or was canceled: what a person may put in line again."""
+        return self.said("status") in {Status.FAILED, Status.STOPPED, Status.CANCELED}
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Effects that may or may not have taken place: meant, and nobody is at it."""
+        is_held = self.deadline_ms is not None
+        return () if is_held else tuple(mark.name for mark in self.marks if mark.state == "intent")
+
+
+def queues_with_failures(redis: Redis) -> list[str]:
+    """Name the queues in whose failed registry there is something, in order."""
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.smembers(keys.queues())
+        pipe.smembers(keys.leased())
+        known, leased = pipe.execute()
+    names = sorted({*(key.decode().removeprefix(keys.queue("")) for key in known), *(name.decode() for name in leased)})
+    with redis.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.zcard(keys.failed(name))
+        counts = pipe.execute()
+    return [name for name, count in zip(names, counts, strict=True) if count]
+
+
+def count_failed(redis: Redis, queue: str) -> int:
+    """Count what RQ's failed registry of a queue holds."""
+    count: int = redis.zcard(keys.failed(queue))
+    return count
+
+
+def read_dead(redis: Redis, queue: str, *, start: int = 0, most: int, newest: bool = False) -> Page:
+    """Read some of the failed of a queue, from the one that is forgotten first, or last if `newest`."""
+    ids: list[Any] = redis.zrange(keys.failed(queue), start, start + most - 1, desc=newest)
+    with redis.pipeline(transaction=False) as pipe:
+        for job_id in ids:
+            pipe.hmget(keys.job(job_id.decode()), *_LISTED)
+            pipe.hkeys(keys.job(job_id.decode()))
+        answers = pipe.execute()
+    records, names = answers[::2], answers[1::2]
+    marks = [[name for name in fields if name.startswith(keys.effect_field("").encode())] for fields in names]
+    doubts = _read_doubts(redis, ids, marks)
+    dead = [
+        _dead(job_id.decode(), queue, record, doubt)
+        for job_id, record, doubt in zip(ids, records, doubts, strict=True)
+        if record[0]
+    ]
+    return Page(dead=tuple(dead), ids=tuple(job_id.decode() for job_id in ids))
+
+
+def _read_doubts(redis: Redis, ids: Sequence[bytes], marks: list[list[bytes]]) -> list[tuple[str, ...]]:
+    with redis.pipeline(transaction=False) as pipe:
+        for job_id, fields in zip(ids, marks, strict=True):
+            if fields:
+                pipe.hmget(keys.job(job_id.decode()), *fields)
+        answers = iter(pipe.execute())
+    return [_in_doubt(dict(zip(fields, next(answers), strict=True))) if fields else () for fields in marks]
+
+
+def _in_doubt(fields: Mapping[bytes, bytes | None]) -> tuple[str, ...]:
+    return tuple(mark.name for mark in _marks(fields) if mark.state == "intent")
+
+
+def _dead(job_id: str, queue: str, record: list[bytes | None], doubts: tuple[str, ...]) -> Dead:
+    status, dead, what, ended, failures, crashes = record
+    return Dead(
+        job_id=job_id,
+        queue=queue,
+        what=(what or b"").decode(errors="replace"),
+        cause=cause_of(status, dead),
+        ended_ms=moment_ms((ended or b"").decode()),
+        failures=int(failures or 0),
+        crashes=int(crashes or 0),
+        doubts=doubts,
+    )
+
+
+def _marks(fields: Mapping[bytes, bytes | None]) -> Iterator[Mark]:
+    for field, value in sorted(fields.items()):
+        name = field.decode().removeprefix(keys.effect_field(""))
+        if value and (found := re.match(rb"(\w+) (\d+)", value)):
+            yield Mark(name=name, state=found[1].decode(), fence=found[2].decode())
+
+
+def tell(redis: Redis, job_id: str) -> Story | None:
+    """Read all that is on record of a job; None where there is no record."""
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.time()
+        pipe.hgetall(keys.job(job_id))
+        pipe.xrevrange(keys.results(job_id), count=20)
+        pipe.smembers(keys.dependencies(job_id))
+        (seconds, micros), record, results, parents = pipe.execute()
+    if not record:
+        return None
+    with redis.pipeline(transaction=False) as pipe:
+        _ask_where(pipe, job_id, record)
+        for parent in sorted(parents):
+            pipe.hget(keys.job(parent.decode()), "status")
+        deadline_ms, due_s, place, *statuses = pipe.execute()
+    waits_for = {
+        parent.decode(): (status or b"gone").decode() for parent, status in zip(sorted(parents), statuses, strict=True)
+    }
+    effects = {field: value for field, value in record.items() if field.startswith(keys.effect_field("").encode())}
+    return Story(
+        job_id=job_id,
+        now_ms=seconds * 1000 + micros // 1000,
+        record=record,
+        moves=tuple(_move(line) for line in journal(record)),
+        results=tuple(_result(entry, fields) for entry, fields in reversed(results)),
+        marks=tuple(_marks(effects)),
+        deadline_ms=None if deadline_ms is None else int(deadline_ms),
+        due_ms=None if due_s is None else int(due_s * 1000),
+        place=place,
+        waits_for=waits_for,
+    )
+
+
+def _ask_where(pipe: Pipeline, job_id: str, record: dict[bytes, bytes]) -> None:
+    origin = record.get(b"origin", b"").decode()
+    leased_in = record.get(b"hf_lease_queue", b"").decode() or origin
+    pipe.zscore(keys.leases(leased_in), f"{job_id}:{record.get(b'hf_lease', b'').decode()}")
+    pipe.zscore(keys.scheduled(origin), job_id)
+    pipe.lpos(keys.queue(origin), job_id, maxlen=_FAR)
+
+
+def _move(line: str) -> Move:
+    _, at_ms, move, who, *detail = line.split(" ", 4)
+    return Move(at_ms=int(at_ms), move=move, who=who, detail="".join(detail))
+
+
+def _result(entry: bytes, fields: dict[bytes, bytes]) -> Result:
+    def said(name: str) -> str:
+        return fields.get(name.encode(), b"").decode()
+
+    def seconds(name: str) -> int | None:
+        return round(float(said(name)) * 1000) if said(name) else None
+
+    return Result(
+        at_ms=int(entry.split(b"-")[0]),
+        kind=_RESULTS.get(said("type"), said("type")),
+        worker=said("worker_name"),
+        execution=said("execution_id"),
+        begun_ms=seconds("execution_started_at"),
+        ended_ms=seconds("execution_ended_at"),
+        error=_unpacked(said("exc_string")),
+    )
+
+
+def _unpacked(text: str) -> str:
+    return zlib.decompress(b64decode(text)).decode(errors="replace") if text else ""
+
+
+def decode_call(record: dict[bytes, bytes], serializer: Any) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
+    """Read what a job calls: function, arguments, keyword arguments. None if this serializer cannot read it.
+
+    Unpickling runs what the producer wrote, as a worker would.
+    """
+    data = record.get(b"data", b"")
+    try:
+        with suppress(zlib.error):  # older records are not compressed
+            data = zlib.decompress(data)
+        name, _, args, kwargs = serializer.loads(data)
+    except Exception:  # noqa: BLE001 - a serializer may raise anything
+        return None
+    return name, tuple(args), dict(kwargs)
