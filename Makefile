@@ -13,10 +13,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sweep chaos lint venv clean
+.PHONY: help demo test sweep chaos rq-suite lint venv clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## run a shop on three workers, hurt them, count the charges (a minute)
 	@$(BIN)/holdfast demo $(ARGS)
@@ -29,6 +29,9 @@ sweep: $(READY) ## kill a worker at every request it makes (several minutes)
 
 chaos: $(READY) ## storms in a simulation of the shipped code: ten minutes, or ARGS='--minutes 60'
 	$(BIN)/holdfast chaos run --both --minutes 10 $(ARGS)
+
+rq-suite: $(READY) ## run RQ's own tests with our Worker and Queue in place of RQ's (four minutes)
+	$(BIN)/python -m tests.drop_in.suite
 
 lint: $(READY) ## hold the house rules: floors, headers, types, ruff
 	$(BIN)/pytest tests/house $(ARGS)

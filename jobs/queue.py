@@ -181,6 +181,10 @@ class Queue(RQQueue):
 
     def _enter(self, job: Job, wishes: _Wishes, *, at_front: bool, pipeline: Pipeline | None, unique: bool) -> Job:
         _carry(job, wishes.fields)
+        if unique and not job._id:  # noqa: SLF001 - RQ gives an id to who only asks for it
+            raise ValueError("unique=True requires an explicit job_id")
+        if job.timeout is None:
+            job.timeout = self._default_timeout
         if pipeline is not None or job._dependency_ids or not self.is_async:  # noqa: SLF001 - RQ gives no other way
             return super().enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
         job.origin = self.name

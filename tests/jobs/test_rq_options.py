@@ -70,10 +70,10 @@ def test_a_job_has_the_state_of_where_it_is(queue):
     plain = queue.enqueue("shop.fulfil")
     later = queue.enqueue_in(timedelta(seconds=5), "shop.fulfil")
     past = queue.enqueue_in(timedelta(seconds=-5), "shop.fulfil")
-    for job, status in ((plain, "queued"), (later, "scheduled"), (past, "queued")):
+    for job, status in ((plain, "queued"), (later, "scheduled"), (past, "scheduled")):
         assert job.get_status(refresh=False) == fetch(queue, job).get_status() == status
     assert fetch(queue, plain).enqueued_at
-    assert line(queue) == [plain.id, past.id]
+    assert line(queue) == [plain.id]
 
 
 def test_at_front_is_next(queue):
@@ -210,3 +210,16 @@ def test_a_stock_worker_runs_our_jobs(redis):
     jobs += queue.enqueue_many([Queue.prepare_data(max, (3, 4))])
     rq.SimpleWorker(["default"], connection=redis).work(burst=True, logging_level="ERROR")
     assert [job.return_value(refresh=True) for job in jobs] == [2, (3, 1), 4]
+
+
+def test_a_job_object_without_a_timeout_gets_the_queues(queue):
+    """As RQ gives it."""
+    queue._default_timeout = 17
+    job = rq.job.Job.create("shop.fulfil", connection=queue.connection)
+    assert queue.enqueue_job(job).timeout == fetch(queue, job).timeout == 17
+
+
+def test_a_job_object_without_an_id_cannot_be_unique(queue):
+    """As RQ has it: an id drawn by chance is always unique."""
+    with pytest.raises(ValueError, match="explicit job_id"):
+        queue.enqueue_job(rq.job.Job.create("shop.fulfil", connection=queue.connection), unique=True)

@@ -120,6 +120,10 @@ class Pool:
     def promote(self, *, every_ms=0):
         return self._upkeep.promote(every_ms=every_ms)
 
+    def rescue(self):
+        """Look once through all records, and at what was suspected before."""
+        return self._upkeep.rescue(every_ms=0, suspects=self._upkeep.suspects())
+
     def time_passes(self, ms):
         self.clock.advance(ms)
 
@@ -217,8 +221,13 @@ class Pool:
 class RealPool(Pool):
     """The same around a real server, whose clock cannot be moved: the moments it keeps are."""
 
+    def _age_orphans(self, ms):
+        for job_id, seen in self.redis.hgetall(keys.orphans()).items():
+            since_ms, _, state = seen.decode().partition(" ")
+            self.redis.hset(keys.orphans(), job_id, f"{int(since_ms) - ms} {state}")
+
     def time_passes(self, ms):
-        for family, unit_ms in (("leases", 1), ("scheduled", 1_000), ("wip", 1_000)):
+        for family, unit_ms in (("leases", 1), ("aftermath", 1), ("scheduled", 1_000), ("wip", 1_000)):
             for key in self.redis.keys(keys.FAMILIES[family]("*")):
                 for entry, moment in self.redis.zrange(key, 0, -1, withscores=True):
                     self.redis.zadd(key, {entry: moment - ms / unit_ms})
@@ -229,6 +238,7 @@ class RealPool(Pool):
                     self.redis.hincrby(key, name, -ms)
         for key in self.redis.scan_iter(keys.turn("*")):
             self.redis.decrby(key, ms)
+        self._age_orphans(ms)
         for key in self.redis.scan_iter():
             if (left_ms := self.redis.pttl(key)) >= 0:
                 self.redis.pexpire(key, left_ms - ms)

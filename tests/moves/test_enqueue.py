@@ -57,9 +57,24 @@ def defer(pool):
             {"status": "scheduled", "place": "scheduled default", "due_ms": 2_000},
             id="a job with a delay waits for it by the server's clock",
         ),
-        pytest.param({"delay_ms": 0}, Queued("job-1"), NEW, id="no delay is no wait"),
-        pytest.param({"delay_ms": -5_000}, Queued("job-1"), NEW, id="a delay that has passed is no wait"),
-        pytest.param({"due_ms": 1}, Queued("job-1"), NEW, id="a moment that has passed is no wait"),
+        pytest.param(
+            {"delay_ms": 0},
+            Scheduled("job-1"),
+            {"status": "scheduled", "place": "scheduled default"},
+            id="no delay, too, waits for the promoter, as in RQ",
+        ),
+        pytest.param(
+            {"delay_ms": -5_000},
+            Scheduled("job-1"),
+            {"status": "scheduled", "place": "scheduled default"},
+            id="a delay that has passed does, too",
+        ),
+        pytest.param(
+            {"due_ms": 1},
+            Scheduled("job-1"),
+            {"status": "scheduled", "place": "scheduled default"},
+            id="a moment that has passed does, too",
+        ),
         pytest.param(
             {"due_ms": 4_000_000_000_000},
             Scheduled("job-1"),
@@ -212,8 +227,11 @@ def test_a_scheduled_enqueue_sent_twice_is_one(pool):
 
 
 def test_an_enqueue_that_was_due_already_is_answered_the_same_when_sent_again(pool):
-    """INV-10: it went in line, whatever delay it came with."""
-    assert [put(pool, delay_ms=-5_000) for _ in range(2)] == [Queued("job-1"), Queued("job-1")]
+    """INV-10: it is scheduled, whatever has become of it since."""
+    first = put(pool, delay_ms=-5_000)
+    pool.promote()
+    assert [first, put(pool, delay_ms=-5_000)] == [Scheduled("job-1"), Scheduled("job-1")]
+    assert pool.line() == ["job-1"]
 
 
 @pytest.mark.parametrize("settle", [{"result_ttl": 500}, {"result_ttl": 0}], ids=["kept", "not kept"])

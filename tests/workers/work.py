@@ -15,6 +15,8 @@ from pathlib import Path
 from rq import Queue, Retry, get_current_job
 from rq.job import Job
 
+from holdfast.workers import Worker
+
 
 class LoudJob(Job):
     """A job class of an app's own."""
@@ -234,6 +236,11 @@ def spoil_failure(job, connection, kind, error, trace):
     raise RuntimeError("that callback broke too")
 
 
+def die_telling(job, connection, kind, error, trace):
+    note(job.args[0], "telling")
+    die("kill")
+
+
 def hang(job, connection, result):
     note(job.args[0], "hanging")
     time.sleep(60)
@@ -289,3 +296,14 @@ def handle_error(job, kind, error, trace):
     """Be told of a failure, as an exception handler of the command line."""
     note(job.args[0], f"handled {kind.__name__}")
     return False
+
+
+class MournfulWorker(Worker):
+    """Says of each horse that was killed what RQ tells it."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, work_horse_killed_handler=self.mourn, **options)
+
+    @staticmethod
+    def mourn(job, pid, status, usage):
+        note(job.args[0], f"mourned {pid} {status} {usage.ru_maxrss > 0}")

@@ -1,10 +1,10 @@
 -- enqueue: none -> queued, scheduled
--- Write a job's record and put it in line, or in the scheduled set when it is not due yet.
+-- Write a job's record and put it in line, or in the scheduled set when it was given a moment.
 --
 -- KEYS     queues         set     gets the queue's key
 -- KEYS     queue          list    gets the id
 -- KEYS     job            hash    the record
--- KEYS     scheduled      zset    gets the id when it is not due
+-- KEYS     scheduled      zset    gets the id when it was given a moment
 -- KEYS     finished       zset    loses an earlier generation of the id
 -- KEYS     failed         zset    the same
 -- KEYS     deferred       zset    the same
@@ -50,13 +50,14 @@ if key ~= '' then
 end
 
 redis.call('SADD', keys.queues(), keys.queue(queue_name))
-local due = tonumber(due_ms) or (delay_ms ~= '' and now_ms + delay_ms) or 0
-local status = due > now_ms and 'scheduled' or 'queued'
+local due = tonumber(due_ms) or (delay_ms ~= '' and now_ms + delay_ms)
+-- Also one that is due already, as in RQ: the promoter puts it in line.
+local status = due and 'scheduled' or 'queued'
 
 -- It is being worked on: not beside itself. Its settle puts it in line as a generation of its own. What the record
 -- says of the work going on stays.
 if was[1] == 'started' and was[4] and redis.call('ZSCORE', keys.leases(was[5]), job_id .. ':' .. was[4]) then
-  local record = {'hf_op', op .. ' ' .. status, 'hf_again', whole(math.max(due, 1))}
+  local record = {'hf_op', op .. ' ' .. status, 'hf_again', whole(math.max(due or 0, 1))}
   for i = 1, #fields, 2 do
     if fields[i + 1] ~= '' then
       append(record, fields[i], fields[i + 1])

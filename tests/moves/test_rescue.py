@@ -1,0 +1,192 @@
+"""queued, scheduled, deferred, started -> where it belongs: what stock RQ lost between two commands is put back."""
+
+import pytest
+from rq.job import Dependency
+
+from holdfast.jobs.store import keys
+from holdfast.jobs.store.outcomes import NotDue, Rescued
+from holdfast.jobs.store.upkeep import Upkeep
+
+PATIENCE_MS = 60_000
+
+
+def lose_from_line(pool):
+    """Let a stock worker on two queues pop the id, and die."""
+    pool.stock_queue().enqueue("shop.fulfil", job_id="job-1")
+    pool.redis.lpop(keys.queue("default"))
+
+
+def lose_in_hand_over(pool):
+    """Let a stock worker on one queue move the id to RQ's intermediate list, and die."""
+    pool.stock_queue().enqueue("shop.fulfil", job_id="job-1")
+    pool.redis.lmove(keys.queue("default"), keys.intermediate("default"), "LEFT", "LEFT")
+    pool.redis.set(keys.FAMILIES["first_seen"]("default", "job-1"), 1)
+
+
+def lose_from_scheduled(pool):
+    """Somebody removed the entry with a keyboard."""
+    pool.enqueue()
+    worker = pool.worker()
+    worker.postpone(worker.hold(), delay_ms=1_000)
+    pool.redis.delete(keys.scheduled("default"))
+
+
+def lose_from_deferred(pool):
+    """Its parent has finished under a stock worker that was killed before it told the child."""
+    parent = pool.stock_queue().enqueue("shop.fulfil", job_id="parent")
+    pool.stock_queue().enqueue("shop.fulfil", job_id="job-1", depends_on=parent)
+    pool.redis.delete(keys.queue("default"))
+    pool.redis.hset(keys.job("parent"), "status", "finished")
+    pool.redis.zadd(keys.finished("default"), {"parent": "+inf"})
+
+
+def lose_from_hands(pool):
+    """Its lease and its execution are gone, and its record says that it is worked on."""
+    pool.enqueue()
+    lease = pool.worker().hold()
+    pool.redis.delete(keys.leases("default"), keys.wip("default"), keys.execution("job-1", lease.execution))
+
+
+LOST = {
+    "line": lose_from_line,
+    "intermediate": lose_in_hand_over,
+    "scheduled": lose_from_scheduled,
+    "deferred": lose_from_deferred,
+    "hands": lose_from_hands,
+}
+
+
+@pytest.mark.parametrize("place", LOST)
+def test_a_job_that_is_in_no_place_is_put_back_at_the_second_look(pool, place):
+    """INV-01: a minute later, and with a line in its journal."""
+    LOST[place](pool)
+    assert pool.rescue() == ()
+    pool.time_passes(PATIENCE_MS - 1_000)
+    assert pool.rescue() == ()
+    pool.time_passes(2_000)
+    assert pool.rescue() == (Rescued("job-1", "default", place),)
+    assert f"rescue orphans {place}" in pool.journal()
+    pool.time_passes(2_000)
+    pool.promote()
+    assert pool.places("job-1") == ["queue default"]
+    assert pool.worker().hold().job_id == "job-1"
+    assert not pool.redis.exists(keys.orphans(), keys.intermediate("default"), *pool.redis.keys("*first_seen*"))
+
+
+def test_a_job_that_was_lost_from_hands_is_charged_a_crash(pool):
+    """INV-09: its body may have run."""
+    lose_from_hands(pool)
+    pool.rescue()
+    pool.time_passes(PATIENCE_MS)
+    pool.rescue()
+    assert pool.record()["hf_crashes"] == "1"
+
+
+def test_two_sightings_count_only_of_a_job_to_which_nothing_has_happened_in_between(pool):
+    """A job that is popped, run, retried and popped again was never lost."""
+    lose_from_line(pool)
+    pool.rescue()
+    pool.time_passes(PATIENCE_MS)
+    pool.redis.hset(keys.job("job-1"), "enqueued_at", "2026-11-21T12:00:00.000000Z")
+    assert pool.rescue() == ()
+    pool.time_passes(PATIENCE_MS)
+    assert pool.rescue() == (Rescued("job-1", "default", "line"),)
+
+
+def test_one_that_came_back_by_itself_is_forgotten(pool):
+    """A person put it in line."""
+    lose_from_line(pool)
+    pool.rescue()
+    pool.redis.rpush(keys.queue("default"), "job-1")
+    pool.time_passes(PATIENCE_MS)
+    assert pool.rescue() == ()
+    assert not pool.redis.exists(keys.orphans())
+    assert pool.line() == ["job-1"]
+
+
+def in_line(pool):
+    pool.enqueue()
+
+
+def leased(pool):
+    pool.enqueue()
+    pool.worker().hold()
+
+
+def due_tomorrow(pool):
+    pool.enqueue()
+    worker = pool.worker()
+    worker.postpone(worker.hold(), delay_ms=86_400_000)
+
+
+def waiting_for_another(pool):
+    parent = pool.enqueue("parent")
+    pool.enqueue(depends_on=parent)
+
+
+def waiting_for_one_that_was_deleted(pool):
+    parent = pool.enqueue("parent")
+    pool.enqueue(depends_on=parent)
+    parent.delete()
+
+
+def waiting_for_one_that_failed(pool):
+    parent = pool.enqueue("parent")
+    pool.enqueue(depends_on=Dependency(parent))
+    worker = pool.worker()
+    worker.bury(worker.hold())
+
+
+def half_made(pool):
+    pool.redis.hset(keys.job("job-1"), mapping={"data": b"x", "origin": "default"})
+
+
+@pytest.mark.parametrize(
+    "bring_about",
+    [
+        in_line,
+        leased,
+        due_tomorrow,
+        waiting_for_another,
+        waiting_for_one_that_was_deleted,
+        waiting_for_one_that_failed,
+        half_made,
+    ],
+)
+def test_what_is_in_its_place_is_left_there(pool, bring_about):
+    """However often one looks."""
+    bring_about(pool)
+    pool.rescue()
+    with pool.nothing_changes():
+        pool.rescue()
+
+
+def test_jobs_older_than_the_head_of_the_line_are_looked_for_in_it(pool):
+    """Put in front of them was a younger one: they are suspects, and found where they belong."""
+    for number in range(3):
+        pool.enqueue(f"job-{number}")
+        pool.time_passes(10)
+    pool.enqueue("hasty", at_front=True)
+    pool.rescue()
+    assert not pool.redis.exists(keys.orphans())
+
+
+def test_the_fleet_takes_turns(pool):
+    """A thousand workers ask, one looks."""
+    upkeep = Upkeep(pool.scripts, pool.clock, pool.settings)
+    assert upkeep.rescue(every_ms=2_000) == ()
+    assert isinstance(upkeep.rescue(every_ms=2_000), NotDue)
+
+
+def test_a_page_follows_on_the_last(redis, real_pool, monkeypatch):
+    """Whoever looks next goes on where the fleet has come; in the end every record was looked at."""
+    monkeypatch.setattr("holdfast.jobs.store.census.PAGE", 10)
+    for number in range(200):
+        real_pool.stock_queue().enqueue("shop.fulfil", job_id=f"job-{number}")
+    redis.delete(keys.queue("default"))
+    seen = set()
+    for _ in range(200):
+        seen |= set(Upkeep(real_pool.scripts, real_pool.clock, real_pool.settings).suspects())
+        if int(redis.get(keys.sweep())) == 0:
+            break
+    assert len(seen) == 200
