@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
 
 Word: TypeAlias = str | int | float | bytes
+
+# Below RQ's own, so that `rq worker --verbose` shows it.
+logger = logging.getLogger("rq.worker.moves")
 
 #: What stands before every move, each knowing those before it.
 SHARED = ("_prelude.lua", "_endings.lua", "_chores.lua", "_idle.lua", "_people.lua")
@@ -112,6 +116,17 @@ def load(*, record: bool = False) -> dict[str, Script]:
     return scripts
 
 
+#: What a line about a move says of it, besides its answer.
+_TOLD = ("queue_name", "queue", "job_id", "execution", "fence", "name", "cause")
+
+
+def tell(move: str, named: dict[str, Any], answer: list[Any]) -> str:
+    """Say in a line what was asked and answered; no payload, and nothing that grows with it."""
+    asked = " ".join(f"{name}={named[name]}" for name in _TOLD if name in named)
+    short = [part.decode(errors="replace")[:60] for part in answer if isinstance(part, bytes)]
+    return f"{move} {asked} -> {' '.join(short)}"
+
+
 class Scripts:
     """The moves on one connection, called by name with named arguments."""
 
@@ -130,6 +145,8 @@ class Scripts:
             answer = self.redis.evalsha(script.sha, 0, *values)
         except NoScriptError:
             answer = self.redis.eval(script.text, 0, *values)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s", tell(move, named, answer))
         return answer  # type: ignore[no-any-return]
 
     def add_to(self, pipeline: Pipeline, move: str, **named: Word | Sequence[Word]) -> None:
