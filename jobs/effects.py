@@ -127,6 +127,7 @@ class Effect:
         misfit: Exception | None = None
         try:
             data = self._running.serializer.dumps(value)
+            self._ask(lambda: moves.check_size(f"the value of effect {self.name!r}", data))
         except Exception as error:  # noqa: BLE001 - a serializer may raise anything
             # The world has changed: that must be on record even if its value cannot be.
             misfit, data = error, self._running.serializer.dumps(None)

@@ -15,10 +15,13 @@ __all__ = [
     "HoldfastError",
     "InDoubt",
     "LeaseEnded",
+    "NameTaken",
     "NotDone",
     "NotInAJob",
     "RedisAwayError",
     "SettingsError",
+    "TooBig",
+    "Unreachable",
     "UnsupportedServer",
 ]
 
@@ -49,8 +52,26 @@ class UnsupportedServer(HoldfastError):
     """A Redis on which our promises cannot be kept."""
 
 
+class Unreachable(HoldfastError):
+    """A Redis that did not answer when work was to begin, or would not let us in."""
+
+
+class NameTaken(HoldfastError, ValueError):
+    """A worker's name that a living worker has: they would hear each other's commands."""
+
+
 class DeadLetter(HoldfastError):
     """A failure that no further attempt can mend: the job is buried at once."""
+
+
+class TooBig(DeadLetter, ValueError):
+    """A value longer than Redis takes: it would hang up in the middle of it, as in an outage."""
+
+    def __init__(self, what: str, size: int, limit: int) -> None:
+        super().__init__(
+            f"{what} has {size} bytes, and this Redis takes {limit} in one value (proto-max-bulk-len). Nothing was "
+            f"sent. Put it in a file or an object store, and its address in the job."
+        )
 
 
 class InDoubt(DeadLetter):

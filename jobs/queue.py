@@ -19,6 +19,7 @@ from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.connections import Courier, derive
 from holdfast.jobs.store.records import fields_of
 from holdfast.jobs.store.scripts import Scripts
+from holdfast.jobs.store.sizes import check_fields
 from holdfast.jobs.store.upkeep import Entrance, Placement
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class Queue(RQQueue):
 
     Like RQ's own option names, `key` and `crashes` do not reach your function; pass `kwargs={"key": ...}` for that.
     Raises RedisAwayError when Redis does not answer for 15 s: whether the job is in line is then unknown, and a
-    `key=` or `job_id=` with `unique=True` makes it safe to ask again.
+    `key=` or `job_id=` with `unique=True` makes it safe to ask again. Raises TooBig, a ValueError, for a call that is
+    longer than Redis takes (512 MB unless it is told otherwise): nothing was written.
     """
 
     def __init__(
@@ -112,7 +114,7 @@ class Queue(RQQueue):
         self._rng = rng or random.SystemRandom()
         settings = settings or Settings.from_environment(os.environ)
         self._horizon_ms = settings.key_horizon_ms
-        own = _own_client(self.connection)
+        self._own = own = _own_client(self.connection)
         self._courier = Courier(own, self._clock, self._rng)
         self._entrance = Entrance(Scripts(own, record=settings.record_moves))
 
@@ -156,7 +158,7 @@ class Queue(RQQueue):
             options = data._asdict()
             at_front = options.pop("at_front")
             job = self.create_job(**options, group_id=group_id, status=JobStatus.QUEUED)
-            placed.append((job, self._placement(job, at_front=at_front), fields_of(job)))
+            placed.append((job, self._placement(job, at_front=at_front), self._fields(job)))
         for start in range(0, len(placed), _BATCH):
             batch = [(placement, fields) for _, placement, fields in placed[start : start + _BATCH]]
             self._send(lambda batch=batch: self._entrance.enqueue_many(batch))  # type: ignore[misc]
@@ -186,11 +188,13 @@ class Queue(RQQueue):
         if job.timeout is None:
             job.timeout = self._default_timeout
         if pipeline is not None or job._dependency_ids or not self.is_async:  # noqa: SLF001 - RQ gives no other way
+            if self.is_async:
+                self._fields(job)
             return super().enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
         job.origin = self.name
         placement = self._placement(job, at_front=at_front, key=wishes.key, unique=unique)
         job.enqueued_at = datetime.fromtimestamp(placement.asked_s, tz=UTC)
-        fields = fields_of(job)
+        fields = self._fields(job)
         placed = self._send(lambda: self._entrance.enqueue(placement, fields))
         return self._answer(job, placed, unique=unique)
 
@@ -212,8 +216,14 @@ class Queue(RQQueue):
             return self.schedule_job(job, when, pipeline=pipeline, unique=unique)
         job.enqueue_at_front = at_front or None
         placement = self._placement(job, key=wishes.key, unique=unique, due_ms=due_ms, delay_ms=delay_ms)
-        fields = fields_of(job)
+        fields = self._fields(job)
         return self._answer(job, self._send(lambda: self._entrance.enqueue(placement, fields)), unique=unique)
+
+    def _fields(self, job: Job) -> list[Word]:
+        """Write a job for its record, unless Redis would hang up on it."""
+        fields: list[Word] = fields_of(job)
+        self._send(lambda: check_fields(self._own, job.id, fields))
+        return fields
 
     def _placement(self, job: Job, **where: Any) -> Placement:
         return Placement(

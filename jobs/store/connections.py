@@ -28,7 +28,7 @@ from redis.exceptions import (
 )
 from redis.sentinel import SentinelConnectionPool
 
-from holdfast.jobs.errors import RedisAwayError, UnsupportedServer
+from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.rq_surface import get_connection_kwargs
 
 if TYPE_CHECKING:
@@ -83,23 +83,6 @@ def derive(redis: Redis, *, reply_ms: int) -> Redis:
     else:
         own = ConnectionPool(connection_class=pool.connection_class, **arguments)
     return Redis(connection_pool=own)
-
-
-def check_server(redis: Redis) -> None:
-    """Refuse a server on which our promises cannot be kept.
-
-    Raises UnsupportedServer for Redis Cluster and for a Redis older than 6.2.
-    """
-    info = redis.info("server")
-    version = str(info.get("redis_version", "0"))
-    # Valkey calls it another name.
-    if "cluster" in {info.get("redis_mode"), info.get("server_mode")}:
-        raise UnsupportedServer(
-            "this Redis runs in cluster mode. The keys of one job live in different slots, so neither RQ nor Holdfast "
-            "can work on it. Use a primary with replicas; to grow, spread queues over several."
-        )
-    if tuple(int(part) for part in version.split(".")[:2]) < (6, 2):
-        raise UnsupportedServer(f"this Redis is {version}; Holdfast needs 6.2 or newer.")
 
 
 def is_passing(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 import pytest
 from rq.job import Dependency
 
+from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import NotDue, Rescued
 from holdfast.jobs.store.upkeep import Upkeep
@@ -71,6 +72,18 @@ def test_a_job_that_is_in_no_place_is_put_back_at_the_second_look(pool, place):
     assert pool.places("job-1") == ["queue default"]
     assert pool.worker().hold().job_id == "job-1"
     assert not pool.redis.exists(keys.orphans(), keys.intermediate("default"), *pool.redis.keys("*first_seen*"))
+
+
+def test_an_earlier_end_that_a_stock_producer_left_on_the_list_is_not_the_jobs_place(pool):
+    """Canceled, enqueued again by stock RQ, and lost from the line: it stands among the canceled still."""
+    pool.enqueue()
+    worker = pool.worker()
+    worker.postpone(worker.hold(), delay_ms=1_000)
+    Job.fetch("job-1", connection=pool.redis).cancel()
+    lose_from_line(pool)
+    pool.rescue()
+    pool.time_passes(PATIENCE_MS)
+    assert pool.rescue() == (Rescued("job-1", "default", "line"),)
 
 
 def test_a_job_that_was_lost_from_hands_is_charged_a_crash(pool):

@@ -47,12 +47,14 @@ local MISSED_FROM = {queued = 'line', scheduled = 'scheduled', deferred = 'defer
 
 -- Where a job of that state is missed, or nil when it stands somewhere: an app may have saved an old status over it.
 local function missed_from(job_id, job)
-  for _, place in ipairs({keys.finished, keys.failed, keys.canceled, keys.scheduled}) do
-    if redis.call('ZSCORE', place(job.queue), job_id) then
+  for _, ended in ipairs({keys.finished, keys.failed, keys.canceled}) do
+    if not job.is_made_anew and redis.call('ZSCORE', ended(job.queue), job_id) then
       return nil
     end
   end
-  if redis.call('ZSCORE', keys.deferred(job.queue), job_id) then
+  if redis.call('ZSCORE', keys.scheduled(job.queue), job_id) then
+    return nil
+  elseif redis.call('ZSCORE', keys.deferred(job.queue), job_id) then
     return waits_for_nothing(job_id, job) and 'deferred' or nil
   elseif not MISSED_FROM[job.status] or is_in_hand(job_id, job) or is_in_list(keys.queue(job.queue), job_id) then
     return nil
@@ -92,7 +94,7 @@ function put_back.hands(job_id, job)
 end
 
 local NAMES = {'data', 'status', 'origin', 'hf_lease', 'hf_lease_queue', 'hf_fence', 'worker_name', 'hf_next_run_ms',
-  'allow_dependency_failures', 'enqueued_at', 'hf_moves'}
+  'allow_dependency_failures', 'enqueued_at', 'hf_moves', 'hf_born', 'created_at'}
 
 local function read(job_id)
   local values = redis.call('HMGET', keys.job(job_id), unpack(NAMES))
@@ -101,6 +103,8 @@ local function read(job_id)
   end
   return {status = values[2], queue = values[3], lease = values[4], lease_queue = values[5], fence = values[6],
     worker = values[7], next_run_ms = values[8], allows_failure = values[9] == '1', moves = values[11],
+    -- Stock producers leave an id listed where its last generation ended.
+    is_made_anew = values[12] and values[12] ~= values[13],
     -- Two sightings count only of a job to which nothing has happened in between.
     state = (values[2] or '') .. ' ' .. (values[10] or '') .. ' ' .. (values[11] or '')}
 end

@@ -1,0 +1,141 @@
+"""What is asked of a server before the first job, and the one line that says why there will be none."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    InvalidResponse,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import (
+    TimeoutError as RedisTimeoutError,
+)
+from redis.sentinel import SentinelConnectionPool
+
+from holdfast.jobs.errors import Unreachable, UnsupportedServer
+from holdfast.jobs.store.connections import is_passing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from redis import Redis
+
+    from holdfast.jobs.store.connections import Courier
+
+#: How often a server that does not answer is asked: one lost connection is not an outage.
+_TRIES = 3
+
+
+def check_server(redis: Redis) -> str | None:
+    """Refuse a server on which our promises cannot be kept; give words of caution about one that is let in.
+
+    Raises UnsupportedServer for Redis Cluster, for a Redis older than 6.2, and for one that evicts keys in use.
+    """
+    info = redis.info()  # all that everyone may read: CONFIG is forbidden to many
+    version = str(info.get("redis_version", "0"))
+    # Valkey calls it another name.
+    if "cluster" in {info.get("redis_mode"), info.get("server_mode")}:
+        raise UnsupportedServer(
+            "this Redis runs in cluster mode. The keys of one job live in different slots, so neither RQ nor Holdfast "
+            "can work on it. Use a primary with replicas; to grow, spread queues over several."
+        )
+    if tuple(int(part) for part in version.split(".")[:2]) < (6, 2):
+        raise UnsupportedServer(f"this Redis is {version}; Holdfast needs 6.2 or newer.")
+    return _look_at_eviction(info)
+
+
+def _look_at_eviction(info: dict[str, Any]) -> str | None:
+    policy, most = str(info.get("maxmemory_policy", "noeviction")), int(info.get("maxmemory", 0))
+    if not most:
+        return None
+    if policy.startswith("allkeys-"):
+        raise UnsupportedServer(
+            f"this Redis has maxmemory {most} and maxmemory-policy {policy}: once it is full it deletes whatever it "
+            f"likes, queues, jobs and leases too, and their jobs are lost. Set maxmemory-policy to noeviction."
+        )
+    if policy.startswith("volatile-"):
+        return (
+            f"this Redis has maxmemory {most} and maxmemory-policy {policy}: once it is full, results of finished jobs "
+            f"and keys given with key= go before their time. Jobs that wait or run stay, but for those with a ttl=. "
+            f"maxmemory-policy noeviction keeps all."
+        )
+    return None
+
+
+def reach(redis: Redis, courier: Courier, *, gives_up: Callable[[], bool]) -> str | None:
+    """Do check_server() on a server that may say "not now": that is waited out, silence is not.
+
+    Raises Unreachable, UnsupportedServer, and RedisAwayError once `gives_up()` holds.
+    """
+
+    def look() -> str | None:
+        with explained(redis):
+            for _ in range(_TRIES - 1):
+                try:
+                    return check_server(redis)
+                except RedisError as error:
+                    if _answers(error) or not is_passing(error):
+                        raise
+            return check_server(redis)
+
+    return courier.send(look, gives_up=gives_up)
+
+
+@contextmanager
+def explained(redis: Redis) -> Iterator[None]:
+    """Say of which server an error is and what to do, unless it is a server's "not now"."""
+    try:
+        yield
+    except RedisError as error:
+        if _answers(error):
+            raise
+        raise Unreachable(f"no Redis to work with at {address_of(redis)}: {_seen(error)}. {_advice(error)}") from error
+
+
+def _answers(error: RedisError) -> bool:
+    """Tell whether a server has answered that it cannot serve now."""
+    is_answer = isinstance(error, (BusyLoadingError, ResponseError)) or "max number of clients" in str(error)
+    return is_answer and is_passing(error)
+
+
+def address_of(redis: Redis) -> str:
+    """Spell where a client connects to, without the password."""
+    pool = redis.connection_pool
+    if isinstance(pool, SentinelConnectionPool):
+        return f"what the sentinels call {pool.service_name!r}"
+    given = pool.connection_kwargs
+    if "path" in given:
+        return f"unix://{given['path']}"
+    scheme = "rediss" if "SSL" in pool.connection_class.__name__ else "redis"
+    return f"{scheme}://{given.get('host', 'localhost')}:{given.get('port', 6379)}/{given.get('db') or 0}"
+
+
+def _seen(error: RedisError) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def _advice(error: RedisError) -> str:
+    behind = error.__cause__ or error.__context__
+    said = str(error)
+    match error:
+        case AuthenticationError():
+            return "Look at the user and password of the address, and at the server's requirepass or ACL."
+        case NoPermissionError():
+            return "Its user needs scripts, INFO and pub/sub, and the keys rq:* and holdfast:*: see ACL SETUSER."
+        case InvalidResponse():
+            return "What answers there is no Redis, or speaks TLS: look at the port, and at redis:// or rediss://."
+        case _ if isinstance(behind, ssl.SSLError) or "SSL" in said:
+            return "Look at the certificates; a server without TLS has an address with redis://, not rediss://."
+        case RedisTimeoutError():
+            return "Nothing was heard in time: look at the address and at firewalls; a port with TLS wants rediss://."
+        case _ if "closed" in said or "reset" in said:
+            return "It hung up: if that port speaks TLS, the address begins with rediss://; else see its log."
+        case _:
+            return "Start it, or give another address (-u, --redis-url, RQ_REDIS_URL)."
