@@ -10,7 +10,7 @@ import redis
 
 from holdfast.chaos.demo_fleet import QUEUES
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.connections import check_server
+from holdfast.jobs.store.door import check_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -139,7 +139,7 @@ _BELOW: tuple[FailureMode, ...] = (
         "FM-026",
         "Redis evicts keys that are in use",
         "INV-01 INV-02 INV-07",
-        not_here="nothing guards against it yet, so a run would only show that jobs are lost; tests delete the keys",
+        not_here="a worker would not start on such a server; tests delete the keys",
     ),
     mode(
         "FM-027",

@@ -35,7 +35,7 @@ IN_USE: tuple[FailureMode, ...] = (
         "FM-037",
         "A job is too big",
         "INV-12 LIV-03",
-        not_here="there is no limit yet that could be tested; tests bring arguments and results of 2 to 40 MB",
+        not_here="tests bring arguments and results of 2 to 100 MB, and a server that takes 1 MB",
     ),
     mode(
         "FM-038",

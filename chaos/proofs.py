@@ -20,6 +20,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_deaths.py::test_a_killed_horse_is_noticed_at_once_and_its_job_is_run_again",
         "tests/workers/test_deaths.py::test_a_job_that_takes_its_horse_down_is_tried_again",
         "tests/moves/test_crash.py::test_a_crash_is_not_a_failure",
+        "tests/workers/test_aftermath.py::test_a_job_whose_horse_died_once_too_often_gets_its_callback_and_handlers",
     ),
     "FM-004": (
         "tests/workers/test_deaths.py::test_a_horse_does_not_outlive_its_parent",
@@ -113,6 +114,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-023": (
         "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
         "tests/workers/test_redis_refuses.py::test_a_server_held_by_someones_script_costs_no_job",
+        "tests/workers/test_bad_input.py::test_a_worker_that_is_asked_to_stop_while_redis_loads_stops",
         "tests/workers/test_redis_away.py::test_an_idle_worker_outlives_its_server_without_a_busy_loop",
     ),
     "FM-024": (
@@ -121,11 +123,15 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_redis_refuses.py::test_a_job_that_ends_while_writes_are_refused_is_settled_when_they_are_not",
     ),
     "FM-025": (
+        "tests/workers/test_bad_input.py::test_a_worker_that_starts_while_redis_says_not_now_waits_and_begins",
+        "tests/workers/test_bad_input.py::test_a_worker_that_cannot_register_yet_heeds_a_signal",
         "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
         "tests/workers/test_redis_refuses.py::test_a_job_that_ends_while_writes_are_refused_is_settled_when_they_are_not",
         "tests/chaos/test_processes_servers.py::test_workers_wait_until_there_is_room_and_lose_nothing",
     ),
     "FM-026": (
+        "tests/workers/test_bad_input.py::test_a_server_that_evicts_keys_in_use_is_refused",
+        "tests/workers/test_bad_input.py::test_a_server_that_evicts_what_has_an_expiry_is_warned_of_once",
         "tests/moves/test_eviction.py::test_a_holder_whose_record_was_evicted_is_told_lost_and_brings_no_half_of_it_back",
         "tests/moves/test_eviction.py::test_a_lease_whose_record_was_evicted_is_removed_and_not_run_again",
         "tests/moves/test_eviction.py::test_with_the_set_of_leases_evicted_no_holder_may_change_its_job",
@@ -189,8 +195,10 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_giants.py::test_a_giant_argument_is_carried_and_the_jobs_around_it_flow",
         "tests/workers/test_giants.py::test_a_giant_result_is_kept_whole",
         "tests/workers/test_giants.py::test_an_argument_that_redis_does_not_take_is_an_error_of_its_enqueue",
-        "tests/workers/test_giants.py::test_a_result_that_redis_does_not_take_ends_its_job_and_not_the_ones_behind_it",
+        "tests/workers/test_giants.py::test_a_result_that_redis_does_not_take_is_a_failure_that_says_so",
+        "tests/workers/test_giants.py::test_a_server_that_forbids_config_has_the_limit_that_all_have",
         "tests/workers/test_giants.py::test_a_record_that_travels_for_longer_than_its_lease_is_run_all_the_same",
+        "tests/workers/test_bad_input.py::test_an_argument_of_a_hundred_megabytes_is_run_like_any_other",
     ),
     "FM-038": (
         "tests/workers/test_schedule.py::test_a_scheduled_job_runs_when_it_is_due_once_and_not_before",
@@ -261,6 +269,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_complete.py::test_who_waited_goes_in_line_with_the_parents_end",
         "tests/moves/test_crash.py::test_who_allowed_failure_goes_on_when_the_parent_is_buried",
         "tests/workers/test_failures.py::test_a_dependent_is_run_after_what_it_waits_for_and_not_after_its_failure",
+        "tests/moves/test_rescue.py::test_a_job_that_is_in_no_place_is_put_back_at_the_second_look",
     ),
     "FM-052": ("tests/workers/test_sleepers.py::test_a_horse_beyond_the_reach_of_its_guard_is_refused_by_the_fence",),
     "FM-053": (
@@ -269,6 +278,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_stock_tools.py::test_an_id_enqueued_again_while_it_runs_is_run_after_not_beside_itself",
         "tests/moves/test_claim.py::test_a_job_that_a_stock_worker_runs_is_left_to_it",
         "tests/moves/test_renew.py::test_a_stock_enqueue_of_a_held_id_does_not_end_its_lease",
+        "tests/moves/test_adopt.py::test_a_dead_stock_workers_job_comes_back",
+        "tests/moves/test_rescue.py::test_a_job_that_is_in_no_place_is_put_back_at_the_second_look",
     ),
     "FM-054": (
         "tests/jobs/test_connections.py::test_a_cluster_is_refused_with_the_reason",

@@ -7,12 +7,13 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
 from rich.console import Console
 
-_FOR_PROCESSES = {"stock", "lossy", "workers", "jobs"}
+_FOR_PROCESSES = {"stock", "lossy", "mixed", "workers", "jobs"}
 _FOR_SIMULATION = {"runs", "hard", "both", "only", "server"}
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -97,6 +98,11 @@ def list_faults() -> None:
 @click.option("--processes", is_flag=True, help="Real workers, real faults, real time: one run of that seed.")
 @click.option("--stock", is_flag=True, help="With --processes: stock RQ in our place, for comparison.")
 @click.option("--lossy", is_flag=True, help="With --processes: now and then the server forgets its last seconds.")
+@click.option(
+    "--mixed",
+    type=click.Choice(["ours", "stock"]),
+    help="With --processes: half of the workers are stock, and halfway these take the places of the others.",
+)
 @click.option("--workers", type=click.IntRange(2), help="With --processes: how many workers, 4 unless told.")
 @click.option("--jobs", type=click.IntRange(1), help="With --processes: how many jobs, 2,000 unless told.")
 @click.option("--folder", type=_FOLDER, help="Where the run is written down; each that is invalid, if simulated.")
@@ -113,6 +119,7 @@ def run(
     processes: bool,
     stock: bool,
     lossy: bool,
+    mixed: str | None,
     workers: int | None,
     jobs: int | None,
     folder: Path | None,
@@ -124,7 +131,10 @@ def run(
     if processes:
         size = {"jobs": jobs, "minutes": minutes, "workers": workers}
         given = {name: value for name, value in size.items() if value is not None}
-        sys.exit(_run_processes(seed, given, where if folder else where / f"seed-{seed}", stock=stock, lossy=lossy))
+        if mixed and (stock or lossy):
+            raise click.UsageError("--mixed has faults of its own, and both kinds: leave out --stock and --lossy.")
+        how = {"stock": stock, "lossy": lossy} | ({"goal": mixed} if mixed else {})
+        sys.exit(_run_processes(seed, given | how, where if folder else where / f"seed-{seed}"))
     from holdfast.console.storms import storm  # noqa: PLC0415 - needs the extra
 
     kinds = (False, True) if both else (hard,)
@@ -140,12 +150,12 @@ def _refuse_mixtures(context: click.Context, *, processes: bool) -> None:
         raise click.UsageError(f"--{name} is for runs on real workers: add --processes, or leave it out.")
 
 
-def _run_processes(seed: int, size: dict[str, int | float], folder: Path, *, stock: bool, lossy: bool) -> int:
+def _run_processes(seed: int, how: dict[str, Any], folder: Path) -> int:
     from holdfast.chaos.processes.run import run_processes  # noqa: PLC0415 - needs the extra
     from holdfast.chaos.server import NoServer, NotStarted  # noqa: PLC0415 - as the above
 
     try:
-        verdict = run_processes(seed, **size, stock=stock, lossy=lossy, folder=folder, console=Console())  # type: ignore[arg-type] # each number under its own name
+        verdict = run_processes(seed, **how, folder=folder, console=Console())
     except FileExistsError as taken:
         raise click.ClickException(f"{folder} is there already: --folder must name one that is not.") from taken
     except (NoServer, NotStarted) as missing:
@@ -201,7 +211,7 @@ def controls(defects: tuple[str, ...], seeds: int, jobs: int) -> None:
 @click.option("--part", help="Only the K-th of N parts, as K/N.")
 @click.option("--only", help="One case, as the report names it.")
 @click.option("--stock", is_flag=True, help="Stock RQ's worker in place of ours.")
-@click.option("--jobs", type=click.IntRange(1), default=4, show_default=True, help="Cases at a time.")
+@click.option("--jobs", type=click.IntRange(1), default=16, show_default=True, help="Cases at a time; most wait.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the table to this file.")
 def sweep(part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None) -> None:
     """Kill a real worker at every request it makes, each way, and see that its job ends well."""

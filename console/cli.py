@@ -16,9 +16,11 @@ from holdfast.console.server import at_url, connect, plain_errors
 from holdfast.console.status import status
 from holdfast.console.timeline import timeline
 from holdfast.jobs.clock import SystemClock
+from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.events import Events
 from holdfast.jobs.settings import Settings
-from holdfast.jobs.store.connections import check_server
+from holdfast.jobs.store.connections import Courier
+from holdfast.jobs.store.door import reach
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.recovery.keeper import Keeper, all_chores
 from holdfast.workers.say import Say
@@ -61,13 +63,18 @@ def keeper(redis_url: str | None) -> None:
     with plain_errors():
         settings = Settings.from_environment(os.environ)
         client = connect(redis_url, settings)
-        check_server(client)
         clock, rng = SystemClock(), random.SystemRandom()
-        tell = Events(Say(log, "keeper", log_description=False))
-        chores = all_chores(Scripts(client, record=settings.record_moves), clock, settings, tell)
         stops: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _: stops.append(number))
-        log.info("keeper: %s", settings.describe())
         trouble = lambda error: log.warning("keeper: Redis is away (%s); waiting", error)  # noqa: E731
+        try:
+            caution = reach(client, Courier(client, clock, rng, on_away=trouble), gives_up=lambda: bool(stops))
+        except RedisAwayError:
+            return
+        if caution:
+            log.warning("keeper: %s", caution)
+        tell = Events(Say(log, "keeper", log_description=False))
+        chores = all_chores(Scripts(client, record=settings.record_moves), clock, settings, tell)
+        log.info("keeper: %s", settings.describe())
         Keeper(chores, clock, rng, on_trouble=trouble).run(stops=lambda: bool(stops))

@@ -16,6 +16,7 @@ __all__ = [
     "InDoubt",
     "LeaseEnded",
     "NameTaken",
+    "NoSuchCall",
     "NotDone",
     "NotInAJob",
     "RedisAwayError",
@@ -58,6 +59,10 @@ class Unreachable(HoldfastError):
 
 class NameTaken(HoldfastError, ValueError):
     """A worker's name that a living worker has: they would hear each other's commands."""
+
+
+class NoSuchCall(HoldfastError, ValueError):
+    """A job whose data cannot be read here, or whose function cannot be imported: code and jobs do not fit."""
 
 
 class DeadLetter(HoldfastError):

@@ -10,7 +10,13 @@ from rq.defaults import (
     DEFAULT_RESULT_TTL,
     UNSERIALIZABLE_RETURN_VALUE_PAYLOAD,  # what stands for a return value that cannot be pickled
 )
-from rq.exceptions import AbandonedJobError, DuplicateJobError, InvalidJobOperation, NoSuchJobError
+from rq.exceptions import (
+    AbandonedJobError,
+    DeserializationError,
+    DuplicateJobError,
+    InvalidJobOperation,
+    NoSuchJobError,
+)
 from rq.job import (
     Job,
     JobStatus,
@@ -32,6 +38,7 @@ __all__ = [
     "DEFAULT_RESULT_TTL",
     "UNSERIALIZABLE_RETURN_VALUE_PAYLOAD",
     "AbandonedJobError",
+    "DeserializationError",
     "DuplicateJobError",
     "InvalidJobOperation",
     "Job",

@@ -87,10 +87,10 @@ class _Line:
         return found
 
     def hang_up(self) -> None:
+        """End what was asked. The connection is kept for the next time: a pool makes no more than a hundred, ever."""
         if self.connection is not None:
             with suppress(RedisError, OSError):
                 self.connection.disconnect()
-        self.connection = None
         self.is_asking = False
 
 
@@ -108,6 +108,7 @@ class SocketEars:
         self._orders = _Line(redis)
         self._listening_until: int | None = None
         self._subscribe_at = 0
+        self._trust_bell_at = 0
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._woken_before = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
@@ -121,12 +122,15 @@ class SocketEars:
 
     def _peek(self, queues: Sequence[str]) -> None:
         for queue in self._peeks.keys() - set(queues):
-            self._peeks.pop(queue).hang_up()
+            self._peeks[queue].hang_up()
         for queue in queues:
             line = self._peeks.setdefault(queue, _Line(self._redis))
             if not line.is_asking:
-                # The head of the line to the head of the line: tells of a job, and moves none.
-                line.ask("BLMOVE", keys.queue(queue), keys.queue(queue), "LEFT", "LEFT", self._poll_ms / 1000)
+                self._ask_for_plain(queue, line)
+
+    def _ask_for_plain(self, queue: str, line: _Line) -> None:
+        # The head of the line to the head of the line: tells of a job, and moves none.
+        line.ask("BLMOVE", keys.queue(queue), keys.queue(queue), "LEFT", "LEFT", self._poll_ms / 1000)
 
     def hear(self, until_ms: int, horse: Horse | None) -> Heard:
         self._subscribe()
@@ -150,9 +154,10 @@ class SocketEars:
     def _select(self, until_ms: int, horse: Horse | None) -> set[int]:
         poll = select.poll()
         wait_ms = max(0, until_ms - self._clock.boot_ms())
-        files = {self._wake_read, self._orders.fileno(), self._bell.fileno()}
+        files = {self._wake_read, self._orders.fileno()}
         if self._listening_until is not None:
-            files |= {line.fileno() for line in self._peeks.values()}
+            # Only then is an answer read: one that came before, as from a server that has gone, would end every wait.
+            files |= {line.fileno() for line in (self._bell, *self._peeks.values())}
         if horse is not None:
             files.add(horse.fileno())
             if horse.fileno() < 0:
@@ -164,15 +169,12 @@ class SocketEars:
     def _bell_is_over(self, ready: set[int]) -> bool:
         if self._listening_until is None:
             return False
-        # All of them: each that has come must be read before its line can be asked again.
-        pushed = [line.answers() for line in self._peeks.values() if line.fileno() in ready]
-        if any(answer is not None for answers in pushed for answer in answers):
+        if self._hears_a_plain_job(ready):
             # Or a bell that rings for others would be heard by one that is at work.
             self._bell.hang_up()
             self._listening_until = None
             return True
-        if self._bell.fileno() in ready:
-            self._bell.answers()
+        if self._bell.fileno() in ready and (self._bell.answers() or self._may_look_after_a_break()):
             self._listening_until = None
             return True
         if self._clock.boot_ms() >= self._listening_until:
@@ -182,8 +184,28 @@ class SocketEars:
             return True
         return False
 
+    def _may_look_after_a_break(self) -> bool:
+        # A server that refuses this line and no other would else be asked as fast as it can refuse.
+        now = self._clock.boot_ms()
+        if now < self._trust_bell_at and self._listening_until is not None:
+            self._listening_until = min(self._listening_until, self._trust_bell_at)
+            return False
+        self._trust_bell_at = now + _RECONNECT_MS
+        return True
+
+    def _hears_a_plain_job(self, ready: set[int]) -> bool:
+        heard = False
+        for queue, line in self._peeks.items():
+            if line.fileno() in ready:
+                answers = line.answers()
+                heard = heard or any(answer is not None for answer in answers)
+                if answers == [None]:
+                    # It was asked at another moment than the bell, and the bell's wait goes on.
+                    self._ask_for_plain(queue, line)
+        return heard
+
     def _subscribe(self) -> None:
-        if self._orders.connection is None and self._clock.boot_ms() >= self._subscribe_at:
+        if self._orders.fileno() < 0 and self._clock.boot_ms() >= self._subscribe_at:
             self._subscribe_at = self._clock.boot_ms() + _RECONNECT_MS
             self._orders.ask("SUBSCRIBE", self._channel)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +12,6 @@ from holdfast.jobs import events
 from holdfast.jobs.errors import LeaseEnded, RedisAwayError
 from holdfast.jobs.retry import Budget, Bury, Postpone
 from holdfast.jobs.rq_surface import (
-    DEFAULT_RESULT_TTL,
-    AbandonedJobError,
     Job,
     JobStatus,
     JobTimeoutException,
@@ -28,6 +24,7 @@ from holdfast.jobs.running import Running, running
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.moves import Moves, Spell
 from holdfast.jobs.store.records import return_value
+from holdfast.workers.calls import execute, write_result
 from holdfast.workers.fenced_job import fenced
 from holdfast.workers.runtime import LEASE_ENDED
 
@@ -35,33 +32,13 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-    from redis import Redis
-
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.lease import Lease
     from holdfast.jobs.store.connections import Courier
     from holdfast.workers.shared_memory import Board
+    from holdfast.workers.trade import Trade
 
 logger = logging.getLogger("rq.worker")
-
-#: For how long a horse that holds no lease tries to say that it is done.
-_LAST_WORD_MS = 10_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trade:
-    """What a horse brings to every job: whose connection, which classes, which handlers."""
-
-    #: The user's own connection, for the job's own code.
-    connection: Redis
-    job_class: type[Job]
-    serializer: Any
-    death_penalty: type[Any]
-    default_result_ttl: int = DEFAULT_RESULT_TTL
-    #: Whether a failure is on record among the failed: not so with RQ's --disable-default-exception-handler.
-    lists_failures: bool = True
-    #: RQ's exception handlers and log of the exception: (job, kind, error, trace).
-    on_exception: Callable[..., None] = lambda *_: None
 
 
 class Horse:
@@ -104,39 +81,12 @@ class Horse:
             return LEASE_ENDED
         return 0
 
-    def speak_for(self, left: out.Aftermath) -> int:
-        """Call what a job wants called whose own horse could not; give the exit code of this process."""
-        job = self._trade.job_class(left.job_id, connection=self._trade.connection, serializer=self._trade.serializer)
-        job.restore(left.record)
-        try:
-            if left.status == "stopped":
-                job.execute_stopped_callback(self._trade.death_penalty)
-            else:
-                self._tell_of_death(job, left.record)
-        except Exception:
-            logger.exception("What job %s wants called raised; it is not called again", left.job_id)
-        with suppress(RedisAwayError):  # then it is told once more
-            self._courier.send(lambda: self._moves.end_aftermath(left), until_ms=self._clock.boot_ms() + _LAST_WORD_MS)
-            self._tell.tell(events.Spoken(left))
-        return 0
-
-    def _tell_of_death(self, job: Job, record: dict[bytes, bytes]) -> None:
-        """Tell, as RQ does of a job that was abandoned: on_failure, exception handlers, webhooks."""
-        cause = record.get(b"hf_last_crash") or record.get(b"hf_error") or b""
-        error = AbandonedJobError(cause.decode(errors="replace"))
-        try:
-            job.execute_failure_callback(self._trade.death_penalty, AbandonedJobError, error, None)
-        finally:
-            self._trade.on_exception(job, AbandonedJobError, error, None)
-            job.send_webhooks(JobStatus.FAILED, exc_string=str(error))
-
     def is_out_of_time(self) -> bool:
         """Tell whether the stop-by moment has come."""
         return self._clock.boot_ms() >= self._board.stop_by_ms
 
     def _new_job(self, execution: Running) -> Job:
-        job_class = fenced(self._trade.job_class, execution)
-        return job_class(execution.lease.job_id, connection=self._trade.connection, serializer=self._trade.serializer)
+        return self._trade.new_job(execution.lease.job_id, fenced(self._trade.job_class, execution))
 
     def _attempt(self, execution: Running, record: dict[bytes, bytes], started_s: float) -> None:
         job = self._new_job(execution)
@@ -146,6 +96,7 @@ class Horse:
             value = self._call(job)
             spell = Spell(started_s, self._clock.wall_s())
             if not isinstance(value, RQRetry):
+                data = write_result(execution, value)
                 job._result = value  # noqa: SLF001 - where RQ's callbacks look for it
                 job._status = JobStatus.FINISHED  # noqa: SLF001
                 self._call_back(execution, job.success_callback, job.success_callback_timeout, job, value)
@@ -157,16 +108,16 @@ class Horse:
             if isinstance(value, RQRetry):
                 self._try_again(execution.lease, job, value, spell)
             else:
-                self._succeed(execution.lease, job, value, spell)
+                self._succeed(execution.lease, job, data, spell)
 
     def _call(self, job: Job) -> Any:
         timeout = job.timeout or Queue.DEFAULT_TIMEOUT
         job_stack.push(job)
         try:
             if timeout <= 0:
-                return job._execute()  # noqa: SLF001 - what RQ's perform() calls, without its unfenced PERSIST
+                return execute(job)
             with self._trade.death_penalty(timeout, JobTimeoutException, job_id=job.id):
-                return job._execute()  # noqa: SLF001
+                return execute(job)
         finally:
             job_stack.pop()
 
@@ -180,10 +131,9 @@ class Horse:
         with self._trade.death_penalty(timeout, JobTimeoutException, job_id=job.id):
             callback(job, self._trade.connection, *given)
 
-    def _succeed(self, lease: Lease, job: Job, value: Any, spell: Spell) -> None:
+    def _succeed(self, lease: Lease, job: Job, data: str, spell: Spell) -> None:
         op = self._board.next_op()
         repeat_ms, repeats_left = _next_repeat(job)
-        data = return_value(self._trade.serializer, value)
         result_ttl = job.get_result_ttl(self._trade.default_result_ttl)
         self._settle(
             lease,
@@ -238,7 +188,7 @@ class Horse:
             assert raised is not None
             info = (kind, raised, trace)
         text = "".join(traceback.format_exception(*info))
-        self._trade.on_exception(job, *info)
+        self._trade.hand_over(job, *info)
         match Budget.of(record).decide(error, self._rng):
             case Bury(cause):
                 self._bury(execution.lease, cause, text, spell)

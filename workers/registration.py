@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from holdfast.jobs.errors import NameTaken
 from holdfast.jobs.rq_surface import WorkerStatus, list_worker
 from holdfast.jobs.store.connections import is_passing
 from holdfast.workers.runtime import birth_of, is_alive
@@ -24,9 +25,26 @@ class Registration:
         self._every_ms = settings.renew_ms
         self._next_ms = 0
         self._state: WorkerStatus | None = None
+        self._was_tried = False
         self._is_in = False
 
-    def make_way(self) -> None:
+    def enter(self, register_birth: Callable[[], None]) -> None:
+        """Enter RQ's registry, also under the name of one that is known to be dead. May be done again after any error.
+
+        Raises NameTaken, and whatever redis-py raises.
+        """
+        self._make_way()
+        self._was_tried = True
+        try:
+            register_birth()
+        except ValueError as taken:
+            raise NameTaken(
+                f"{taken}. Two of one name would hear each other's commands: give this one another --name, or stop "
+                f"that one. One that is dead is known as such after a lease."
+            ) from taken
+        self._sign()
+
+    def _make_way(self) -> None:
         """Remove an entry under our name whose worker is known to be dead: a kill -9 leaves one behind.
 
         RQ itself refuses the name for seven minutes after that; a living worker's name stays refused.
@@ -37,6 +55,9 @@ class Registration:
             return
         here = entry.get(b"hostname", b"").decode() == worker.hostname
         pid = int(entry.get(b"pid") or 0)
+        if self._was_tried and here and pid == worker.pid:
+            worker.connection.delete(worker.key)  # our own, from a try whose answer was lost
+            return
         born = entry.get(b"hf_born", b"").decode()
         if here and pid and pid != worker.pid and is_alive(pid, born):
             return
@@ -45,7 +66,7 @@ class Registration:
             worker.log.info("Worker %s: the one that had this name is dead; taking it over", worker.name)
             worker.connection.delete(worker.key)
 
-    def sign(self) -> None:
+    def _sign(self) -> None:
         """Add to RQ's entry what tells this life of the worker from another under the same name."""
         self._is_in = True
         self._worker.connection.hset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
@@ -12,38 +13,56 @@ from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
 from rq.worker import DequeueStrategy
 
 from holdfast.jobs.clock import SystemClock
+from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.events import Event, Events, HorseDied, RedisLeft, RedisReturned
-from holdfast.jobs.settings import Settings
-from holdfast.jobs.store.connections import Courier, check_server, derive
+from holdfast.jobs.settings import Settings, SettingsError
+from holdfast.jobs.store.connections import Courier, derive
+from holdfast.jobs.store.door import explained, reach
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.recovery.keeper import Keeper, all_chores
+from holdfast.workers.at_start import one_line
+from holdfast.workers.calls import flush_reports
 from holdfast.workers.ears import SocketEars
 from holdfast.workers.engine import Engine, Limits
-from holdfast.workers.horse import Horse, Trade
+from holdfast.workers.horse import Horse
 from holdfast.workers.order import Order
 from holdfast.workers.registration import Registration
 from holdfast.workers.runtime import SystemRuntime, guard
 from holdfast.workers.say import Say
 from holdfast.workers.shared_memory import Board
+from holdfast.workers.speaker import Speaker
+from holdfast.workers.trade import Trade
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from redis import Redis
 
     from holdfast.jobs.lease import Lease
     from holdfast.jobs.store import outcomes as out
 
 
+logger = logging.getLogger("rq.worker")
+
+
+class _NotBegun(Exception):
+    """Asked to stop while it waited for a server that said "not now"."""
+
+
 class Worker(rq.Worker):
     """RQ's worker with leases, fencing and a reaper. Takes RQ's arguments; settings come from `HOLDFAST_*`.
 
-    Raises SettingsError for settings that contradict each other, and UnsupportedServer for a Redis older than 6.2 or
-    in cluster mode.
+    Raises SettingsError for settings that contradict each other, UnsupportedServer for a Redis on which our promises
+    cannot be kept, Unreachable where there is none, and NameTaken. Under RQ's command line each of these is a line in
+    the log and exit code 1.
     """
 
     def __init__(self, *args: Any, settings: Settings | None = None, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.settings = settings or Settings.from_environment(os.environ)
+        with one_line(logger):
+            self.settings = settings or Settings.from_environment(os.environ)
+            with explained(lambda: self.connection):
+                super().__init__(*args, **options)
         #: The user's own connection stays for the job's own code; ours never re-sends by itself.
         self.users_connection: Redis = self.connection
         self.connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
@@ -51,6 +70,7 @@ class Worker(rq.Worker):
         self._clock = SystemClock()
         self._board = Board()
         self._engine: Engine | None = None
+        self._is_stopping = False
         self._caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
         say = Say(self.log, self.name, log_description=self.log_job_description)
         self._events = Events(say, self._hand_over_the_dead)
@@ -68,7 +88,6 @@ class Worker(rq.Worker):
         dequeue_strategy: DequeueStrategy = DequeueStrategy.DEFAULT,
     ) -> bool:
         """Run jobs until asked to stop or a limit is reached. Tells whether any was run."""
-        check_server(self.connection)
         strategy = getattr(dequeue_strategy, "value", dequeue_strategy) or "default"
         order = Order(self.queue_names(), strategy, self._rng)
         ears = SocketEars(
@@ -79,17 +98,39 @@ class Worker(rq.Worker):
             poll_ms=self.settings.poll_ms,
         )
         self._engine = self._make_engine(order, ears)
-        # From here on a signal is a request to stop, also while we register.
+        # From here on a signal is a request to stop, also while we wait for a server and register.
         self._install_signal_handlers()
         try:
-            self.bootstrap(logging_level, date_format, log_format)
+            with one_line(self.log):
+                self._begin(lambda: self.bootstrap(logging_level, date_format, log_format))
             self.log.info("Worker %s: holdfast %s", self.name, self.settings.describe())
             done = self._engine.run(Limits(burst=burst, max_jobs=max_jobs, max_idle_s=max_idle_time))
+        except _NotBegun:
+            self.log.warning("Worker %s: asked to stop before Redis let it begin", self.name)
+            return False
         finally:
             ears.close()
             self.teardown()
         self.log.info("Worker %s: stopped after %d jobs", self.name, done)
         return done > 0
+
+    def _begin(self, bootstrap: Callable[[], None]) -> None:
+        """Register at a server that can be worked with; one that says "not now" is waited for."""
+        lives_s, renew_ms = self.worker_ttl + 60, self.settings.renew_ms
+        if lives_s * 1000 <= renew_ms:
+            raise SettingsError(
+                f"renew_ms ({renew_ms}) must be below --worker-ttl ({self.worker_ttl} s) + 60 s, or RQ's tools take "
+                f"this worker for dead between two renewals"
+            )
+        courier = self._make_courier(self.connection)
+        gives_up = lambda: self._is_stopping  # noqa: E731
+        try:
+            if caution := reach(self.connection, courier, gives_up=gives_up):
+                self.log.warning("Worker %s: %s", self.name, caution)
+            with explained(lambda: self.connection):
+                courier.send(bootstrap, gives_up=gives_up)
+        except RedisAwayError as away:
+            raise _NotBegun from away
 
     def _make_engine(self, order: Order, ears: SocketEars) -> Engine:
         scripts = Scripts(self.connection, record=self.settings.record_moves)
@@ -123,19 +164,25 @@ class Worker(rq.Worker):
 
     def _run_in_horse(self, lease: Lease, record: dict[bytes, bytes]) -> int:
         """Run one job in the child."""
-        horse = self._make_horse(lease.queue, lease.job_id)
+        trade, moves, courier = self._become_horse(lease.queue, lease.job_id)
+        horse = Horse(trade, moves, courier, self._clock, self._board, self._events, self._rng)
         guard(
             lambda: self._board.execution != 0 and horse.is_out_of_time(),
             lambda: self._board.stop_by_ms - self._clock.boot_ms() if self._board.execution else 1_000,
         )
-        return horse.run(lease, record)
+        code = horse.run(lease, record)
+        flush_reports()
+        return code
 
     def _speak_in_horse(self, left: out.Aftermath) -> int:
         """Tell, in the child, what is left to tell of a buried job. It holds no lease; the parent watches its time."""
-        return self._make_horse(left.queue, left.job_id).speak_for(left)
+        trade, moves, courier = self._become_horse(left.queue, left.job_id)
+        code = Speaker(trade, moves, courier, self._clock, self._events).speak_for(left)
+        flush_reports()
+        return code
 
-    def _make_horse(self, queue: str, job_id: str) -> Horse:
-        """Make what runs in the child. Nothing of the parent's sockets is used here."""
+    def _become_horse(self, queue: str, job_id: str) -> tuple[Trade, Moves, Courier]:
+        """Make what the child works with. Nothing of the parent's sockets is used here."""
         self._is_horse = True
         random.seed()
         os.environ["RQ_WORKER_ID"] = self.name
@@ -143,23 +190,16 @@ class Worker(rq.Worker):
         self.procline(f"Processing {job_id} from {queue}")  # type: ignore[no-untyped-call]  # RQ's is untyped
         connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
         scripts = Scripts(connection, record=self.settings.record_moves)
-        return Horse(
-            Trade(
-                connection=self.users_connection,
-                job_class=self.job_class,
-                serializer=self.serializer,
-                death_penalty=self.death_penalty_class,
-                default_result_ttl=self.default_result_ttl,
-                lists_failures=not self.disable_default_exception_handler,
-                on_exception=self.handle_exception,
-            ),
-            Moves(scripts, self._clock, self.settings, self._caller),
-            self._make_courier(connection),
-            self._clock,
-            self._board,
-            self._events,
-            self._rng,
+        trade = Trade(
+            connection=self.users_connection,
+            job_class=self.job_class,
+            serializer=self.serializer,
+            death_penalty=self.death_penalty_class,
+            default_result_ttl=self.default_result_ttl,
+            lists_failures=not self.disable_default_exception_handler,
+            on_exception=self.handle_exception,
         )
+        return trade, Moves(scripts, self._clock, self.settings, self._caller), self._make_courier(connection)
 
     # -- what RQ's worker does, done our way
 
@@ -176,13 +216,12 @@ class Worker(rq.Worker):
 
     def register_birth(self) -> None:
         """Enter the worker in RQ's registry, also under the name of one that is known to be dead."""
-        self._registration.make_way()
-        super().register_birth()  # type: ignore[no-untyped-call]  # RQ's is untyped
-        self._registration.sign()
+        self._registration.enter(super().register_birth)
 
     def request_stop(self, signum: int, frame: object) -> None:  # noqa: ARG002 - a signal handler's signature
         """Stop warmly: finish within the grace, else give back. A second signal gives back now."""
         # Only a note: a handler that used a connection could tear a reply in two.
+        self._is_stopping = True
         if self._engine is not None:
             self._engine.ask_to_stop()
 

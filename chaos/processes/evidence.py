@@ -8,6 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
+from rq.job import Job
+from rq.results import Result
 
 from holdfast.chaos.demo_story import move_of
 from holdfast.chaos.history import History, Line, Place
@@ -38,6 +40,8 @@ class Evidence:
     def __init__(self, redis: Redis, outside: Outside) -> None:
         self.history = History()
         self.started_us = now_us()
+        #: The same moment by the wall clock, which moves are stamped by.
+        self.started_ms = time.time_ns() // 1_000_000
         self._redis = redis
         self._outside = outside
         self._logs: dict[str, Log] = {}
@@ -91,6 +95,11 @@ class Evidence:
             answers = pipe.execute()
         over = {b"finished", b"failed", b"stopped", b"canceled"}
         return {job: status is not None for job, status in zip(asked, answers, strict=True) if status not in over}
+
+    def last_words(self, jobs: Iterable[str]) -> dict[str, list[str]]:
+        """Give what RQ's own results say of each failure of these jobs, the last first."""
+        results = {job: Result.all(Job(job, connection=self._redis)) for job in jobs}
+        return {job: [each.exc_string or "" for each in found] for job, found in results.items()}
 
     def close(self, families: Iterable[Family], known: set[str]) -> History:
         """Take in the rest, once nothing moves any more, and give the whole history."""

@@ -9,41 +9,71 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.chaos.programs import DIE_WITH_STARTER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _SIGNAL_S = 2.0
 
 
+class Head(Protocol):
+    """The first process of a family, as its starter knows it: what subprocess.Popen can do and we need."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id, and that of its session."""
+        ...
+
+    def poll(self) -> int | None:
+        """Tell how it ended, or None while it lives; negative for a signal."""
+        ...
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal, if it lives."""
+        ...
+
+    def wait(self) -> Any:
+        """Return when it has ended."""
+        ...
+
+
+def start_anew(command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> Head:
+    """Start a program in a session of its own. On Linux it is killed when the *thread* that called this ends."""
+    if sys.platform == "linux":
+        command = [sys.executable, "-I", "-S", "-c", DIE_WITH_STARTER, str(os.getpid()), *command]
+    with log.open("ab") as told:
+        return subprocess.Popen(
+            list(command),
+            # `python -m` imports from where it stands: not from where somebody has a jobs.py of their own.
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
 class Family:
-    """A process in a session of its own, by which what it forks is known.
+    """A process in a session of its own, by which what it forks is known, started as `start` does."""
 
-    On Linux it is killed when the *thread* that started it ends, however that ends.
-    """
-
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        start: Callable[[Sequence[str], Mapping[str, str], Path, Path], Head] = start_anew,
+    ) -> None:
         self.name = name
         #: Whether it was told to end, or killed: an end that nobody asked for is worth a line.
         self.is_doomed = False
         self.log = folder / f"{name}.log"
         self._is_gone = False
-        if sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", "-c", DIE_WITH_STARTER, str(os.getpid()), *command]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                list(command),
-                # `python -m` imports from where it stands: not from where somebody has a jobs.py of their own.
-                cwd=folder,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._process = start(command, environment, folder, self.log)
 
     @property
     def pid(self) -> int:

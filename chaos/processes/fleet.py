@@ -6,11 +6,13 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from holdfast.chaos.link import Act, Pass, Request
 from holdfast.chaos.processes.family import Family
+from holdfast.chaos.processes.migration import STOCK_MARK, seats
 from holdfast.chaos.processes.tasks import FOLDER
 from holdfast.chaos.processes.workload import QUEUES
 from holdfast.jobs.settings import Settings
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from holdfast.chaos.processes.migration import Goal
     from holdfast.chaos.proxy import FaultProxy
 
 #: Short, so that a run of minutes sees many leases end.
@@ -33,6 +36,8 @@ SETTINGS = Settings(
     overtime_ms=1_000,
     record_moves=True,
 )
+#: Stock workers leave jobs in no place: ours are not to wait a minute for each.
+MIXED = replace(SETTINGS, orphaned_ms=5_000, orphans_ms=500)
 #: The shortest that stock RQ documents for noticing the dead; its own 60 s on top cannot be set.
 STOCK_OPTIONS = (
     "--with-scheduler",
@@ -85,6 +90,10 @@ class Place:
     vacant_until: float = 0.0
     #: What the next one here is told beside what all are.
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: Who stands here after a migration, if it is somebody else.
+    successor: Callable[[str], Sequence[str]] | None = None
+    #: What ends the name of whoever stands here.
+    mark: str = ""
 
     @property
     def living(self) -> Family | None:
@@ -122,7 +131,7 @@ class Fleet:
 
     def _fill(self, place: Place) -> None:
         place.lives += 1
-        name = f"{place.name}-{place.lives}"
+        name = f"{place.name}-{place.lives}{place.mark}"
         environment = {**self._environment, **place.environment}
         place.family = Family(name, place.command(name), environment, self.folder)
         self.families.append(place.family)
@@ -146,22 +155,39 @@ class Fleet:
             family.kill()
 
 
-def make_places(workers: int, url: str, wires: Mapping[str, Wire], *, is_stock: bool) -> list[Place]:
-    """Give a place for each worker, and one for the keeper of ours. A worker with a wire is behind its proxy."""
-    kind = ("-w", "rq.Worker", *STOCK_OPTIONS) if is_stock else ("-w", "holdfast.workers.Worker")
+def make_places(
+    workers: int, url: str, wires: Mapping[str, Wire], *, is_stock: bool = False, goal: Goal | None = None
+) -> list[Place]:
+    """Give a place for each worker, and one for the keeper of ours. A worker with a wire is behind its proxy.
 
-    def command(name: str, url: str) -> list[str]:
-        return [sys.executable, "-m", "rq.cli", "worker", "-u", url, *kind, "--name", name, *QUEUES]
-
+    `goal`: half of them are stock, the first with a scheduler, the last on one queue; their successors are of the kind
+    that is named.
+    """
+    stock_seats, _ = seats(workers) if goal else ((), ())
     places = []
     for number in range(1, workers + 1):
         name = f"w{number}"
         wire = wires.get(name)
         address = wire.proxy.url if wire else url
-        places.append(Place(name, lambda life, address=address: command(life, address), wire))  # type: ignore[misc]
+        ours = partial(_command, address, ("-w", "holdfast.workers.Worker"), QUEUES)
+        stock = partial(_command, address, ("-w", "rq.Worker", *STOCK_OPTIONS), QUEUES)
+        if not goal:
+            places.append(Place(name, stock if is_stock else ours, wire))
+        elif name in stock_seats:
+            # From one queue, a stock worker takes by way of its intermediate list.
+            queues = QUEUES[1:] if name == stock_seats[-1] else QUEUES
+            options = STOCK_OPTIONS if name == stock_seats[0] else STOCK_OPTIONS[1:]
+            stock = partial(_command, address, ("-w", "rq.Worker", *options), queues)
+            places.append(Place(name, stock, wire, successor=ours if goal == "ours" else None, mark=STOCK_MARK))
+        else:
+            places.append(Place(name, ours, wire, successor=stock if goal == "stock" else None))
     if not is_stock:
         places.append(Place("keeper", lambda _: [sys.executable, "-c", _KEEPER, "keeper", "--redis-url", url]))
     return places
+
+
+def _command(url: str, kind: Sequence[str], queues: Sequence[str], name: str) -> list[str]:
+    return [sys.executable, "-m", "rq.cli", "worker", "-u", url, *kind, "--name", name, *queues]
 
 
 def environment(folder: Path, settings: Settings = SETTINGS) -> dict[str, str]:

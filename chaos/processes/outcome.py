@@ -97,15 +97,22 @@ def decide(history: History, plan: Plan, witness: Witness, *, is_stock: bool) ->
     undecided: dict[str, str] = {}
     if is_stock:
         undecided = dict.fromkeys(CHECKS.keys() - _FROM_OUTSIDE, "stock RQ has no leases, fences or moves to judge")
-    elif forgotten is None and witness.moves_made not in {None, len(history.moves)}:
-        why = f"{witness.moves_made} moves were made and {len(history.moves)} heard: the stream was cut short"
-        undecided = dict.fromkeys(_BY_MOVES, why)
+    elif forgotten is None:
+        undecided = unheard(history, witness)
     if not losses.accepted:
         undecided = dict.fromkeys(CHECKS, "no job was accepted")
     counts = _counts(history, losses, is_stock=is_stock) | {"workers ended unasked": witness.unasked_ends}
     if forgotten is not None:
         counts |= forgotten.counts()
     return Verdict(rule(history, plan.terms(witness.calm_from_us), undecided), counts)
+
+
+def unheard(history: History, witness: Witness) -> dict[str, str]:
+    """Give the checks that cannot be decided because not all moves were heard of, and why."""
+    if witness.moves_made in {None, len(history.moves)}:
+        return {}
+    why = f"{witness.moves_made} moves were made and {len(history.moves)} heard: the stream was cut short"
+    return dict.fromkeys(_BY_MOVES, why)
 
 
 def _counts(history: History, losses: Losses, *, is_stock: bool) -> dict[str, int]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 
 from holdfast.chaos.processes.fleet import SETTINGS
+from holdfast.chaos.processes.migration import Goal, draw_kills
 from holdfast.chaos.processes.nemesis import Cast, Strike, draw_strikes
 from holdfast.chaos.processes.workload import Order, draw_orders
 from holdfast.chaos.terms import Terms
@@ -32,11 +33,23 @@ class Plan:
     storm_ms: int
     orders: tuple[Order, ...]
     strikes: tuple[Strike, ...]
+    #: Which kind of worker is left of a fleet of both; None where there is one kind only.
+    goal: Goal | None = None
 
     @classmethod
-    def draw(cls, seed: int, *, jobs: int, minutes: float, workers: int, lossy: bool = False) -> Plan:
-        """Draw it. Half of the workers, and the producer, are behind a proxy. `lossy`: the server forgets."""
+    def draw(
+        cls, seed: int, *, jobs: int, minutes: float, workers: int, lossy: bool = False, goal: Goal | None = None
+    ) -> Plan:
+        """Draw it. Half of the workers, and the producer, are behind a proxy.
+
+        `lossy`: the server forgets. `goal`: half of the workers are stock, and halfway one kind replaces the other.
+        """
         storm_ms = int(minutes * 60_000)
+        if goal:
+            kills = draw_kills(seed, storm_ms, workers, goal, SETTINGS.grace_ms + _SETTLES_MS)
+            drawn = enumerate(draw_orders(seed, jobs, storm_ms))
+            mixed = tuple(replace(order, is_plain=number % 2 == 0) for number, order in drawn)
+            return cls(seed, workers, storm_ms, mixed, tuple(kills), goal)
         cast = Cast(tuple(f"w{number}" for number in range(1, workers + 1)), wired(workers), SETTINGS.lease_ms)
         orders, strikes = draw_orders(seed, jobs, storm_ms), draw_strikes(seed, storm_ms, cast, lossy=lossy)
         return cls(seed, workers, storm_ms, tuple(orders), tuple(strikes))
@@ -55,7 +68,7 @@ class Plan:
 
     def to_json(self) -> str:
         """Write it as plan.json has it: one line for each job and each fault."""
-        about = {"seed": self.seed, "workers": self.workers, "storm_ms": self.storm_ms}
+        about = {"seed": self.seed, "workers": self.workers, "storm_ms": self.storm_ms, "goal": self.goal}
         lines = [json.dumps(about)[:-1] + ', "strikes": [']
         lines.append(",\n".join(json.dumps(strike.to_json()) for strike in self.strikes))
         lines.append('], "orders": [')

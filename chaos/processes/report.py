@@ -12,15 +12,19 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from holdfast.chaos.processes.fleet import SETTINGS, STOCK_OPTIONS
+from holdfast.chaos.processes.fleet import MIXED, SETTINGS, STOCK_OPTIONS
+from holdfast.chaos.processes.migration import seats
 from holdfast.chaos.processes.outcome import faults_by_mode
 from holdfast.chaos.processes.plan import JOBS, MINUTES, WORKERS
 from holdfast.chaos.server import find_program
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from holdfast.chaos.history import History
+    from holdfast.chaos.processes.accounts import Cost
     from holdfast.chaos.processes.family import Family
     from holdfast.chaos.processes.nemesis import Strike
     from holdfast.chaos.processes.plan import Plan
@@ -40,6 +44,7 @@ def headline(plan: Plan, *, is_stock: bool = False, is_lossy: bool = False) -> s
     given |= {"--workers": (plan.workers, WORKERS)}
     for option, (value, usual) in given.items():
         command += f" {option} {value:g}" * (value != usual)
+    command += f" --mixed {plan.goal}" if plan.goal else ""
     command += " --stock" * is_stock + " --lossy" * is_lossy
     versions = [server, f"rq {version('rq')}", f"redis-py {version('redis')}"]
     return " · ".join([f"seed {plan.seed}", f"commit {_commit()}", *versions, command])
@@ -66,7 +71,11 @@ def say(console: Console, text: str, style: str = "") -> None:
 
 def introduce(console: Console, plan: Plan, folder: Path, *, is_stock: bool) -> None:
     """Say who plays, and under which settings."""
-    if is_stock:
+    if plan.goal:
+        stock, ours = seats(plan.workers)
+        say(console, f"{', '.join(stock)}: rq.Worker with {' '.join(STOCK_OPTIONS[1:])}, the first with a scheduler")
+        say(console, f"{', '.join(ours)}: holdfast.workers.Worker with {MIXED.describe()}; in the end all {plan.goal}")
+    elif is_stock:
         say(console, f"stock rq.Worker with {' '.join(STOCK_OPTIONS)}; Retry(max=3) for every job that may run twice")
     else:
         say(console, f"holdfast.workers.Worker with {SETTINGS.describe()}")
@@ -83,6 +92,13 @@ def tell_strike(console: Console, us: int, strike: Strike, did: str, why: str = 
     move = getattr(fault, "move", "")
     what = f"{fault.mode}  {fault.name}{move and f' {move}'}: {fault.sentence}{span}{missed}"
     say(console, f"{us // 1_000:>7}  {fault.target:<8}  {what}", style=_STRUCK_NOBODY.get(did, ""))
+
+
+def tell_costs(console: Console, costs: Sequence[Cost]) -> None:
+    """Print what was stock RQ's doing, and what became of each job."""
+    say(console, f"on stock RQ's account: {len(costs)} jobs")
+    for cost in costs:
+        say(console, f"  {cost}", style="yellow")
 
 
 def tell_end(console: Console, us: int, place: str, ended: Family) -> None:

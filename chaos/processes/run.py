@@ -12,8 +12,9 @@ import redis
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from holdfast.chaos.processes import report
+from holdfast.chaos.processes.accounts import decide_between
 from holdfast.chaos.processes.evidence import Evidence, write
-from holdfast.chaos.processes.fleet import SETTINGS, Fleet, Wire, environment, make_places
+from holdfast.chaos.processes.fleet import MIXED, SETTINGS, Fleet, Wire, environment, make_places
 from holdfast.chaos.processes.nemesis import Nemesis, Pool, Strike
 from holdfast.chaos.processes.outcome import Witness, decide
 from holdfast.chaos.processes.outside import Outside
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from holdfast.chaos.processes.accounts import Cost
     from holdfast.chaos.processes.family import Family
     from holdfast.chaos.processes.fleet import Place
+    from holdfast.chaos.processes.migration import Goal
     from holdfast.chaos.processes.workload import Order
     from holdfast.chaos.verdict import Verdict
 
@@ -52,6 +55,7 @@ def run_processes(
     workers: int = WORKERS,
     stock: bool = False,
     lossy: bool = False,
+    goal: Goal | None = None,
     folder: Path,
     console: Console,
 ) -> Verdict:
@@ -59,11 +63,12 @@ def run_processes(
 
     `folder` is made, and must not be there; it keeps plan.json, history.jsonl, verdict.json, timeline.html and every
     log. `stock`: the same jobs and faults for RQ's own worker. `lossy`: now and then the server forgets up to three
-    seconds of what it has acknowledged; what was lost so is listed, and all else is judged as ever. Takes `minutes`,
-    and then until the last job is over, or none has been for a minute; with stock workers, for three. Raises NoServer,
-    NotStarted, FileExistsError.
+    seconds of what it has acknowledged; what was lost so is listed, and all else is judged as ever. `goal`: half of the
+    workers are stock, all are only killed, and halfway this kind takes the places of the other; what stock RQ alone
+    cost is listed. Takes `minutes`, and then until the last job is over, or none has been for a minute; with stock
+    workers, for three. Raises NoServer, NotStarted, FileExistsError.
     """
-    plan = Plan.draw(seed, jobs=jobs, minutes=minutes, workers=workers, lossy=lossy)
+    plan = Plan.draw(seed, jobs=jobs, minutes=minutes, workers=workers, lossy=lossy, goal=goal)
     return run_plan(plan, stock=stock, folder=folder, console=console)
 
 
@@ -82,6 +87,8 @@ def run_plan(plan: Plan, *, stock: bool = False, folder: Path, console: Console)
     write(history, folder / "history.jsonl")
     (folder / "verdict.json").write_text(json.dumps({"run": head} | verdict.to_json(), indent=1), encoding="utf-8")
     (folder / "timeline.html").write_text(timeline(history, head, verdict), encoding="utf-8")
+    if plan.goal:
+        report.tell_costs(console, scene.costs)
     report.conclude(console, verdict, history, head, folder)
     return verdict
 
@@ -96,13 +103,15 @@ def _scene(plan: Plan, folder: Path, console: Console, *, is_stock: bool) -> Ite
         seat = stack.enter_context(Seat(folder, on_small_disk="fill-disk" in kinds))
         admin = stack.enter_context(seat.server.client(socket_timeout=_REPLY_S, socket_connect_timeout=_REPLY_S))
         wires = {name: Wire(stack.enter_context(FaultProxy(("127.0.0.1", seat.port)))) for name in wired(plan.workers)}
-        places = make_places(plan.workers, seat.server.url, wires, is_stock=is_stock)
-        fleet = Fleet(places, folder, environment(folder))
+        places = make_places(plan.workers, seat.server.url, wires, is_stock=is_stock, goal=plan.goal)
+        fleet = Fleet(places, folder, environment(folder, MIXED if plan.goal else SETTINGS))
         stack.callback(fleet.kill)
         # As RQ's first page has it: for stock, a client that sends again by itself; ours is derived from it.
         app = stack.enter_context(redis.Redis(host="127.0.0.1", port=wires[PRODUCER].proxy.port))
         evidence = Evidence(admin, outside)
-        pool = Pool(seat, admin, fleet, wires, is_stock_move if is_stock else partial(is_move, _shas()))
+        # Only stock workers are behind a proxy in a fleet of both kinds.
+        told_by = is_stock_move if is_stock or plan.goal else partial(is_move, _shas())
+        pool = Pool(seat, admin, fleet, wires, told_by)
         yield Scene(plan, fleet, evidence, pool, app, console, is_stock=is_stock)
 
 
@@ -126,35 +135,46 @@ class Scene:
         self._pool = pool
         self._console = console
         self._is_stock = is_stock
-        self._producer = Producer(
-            plan.orders, open_queues(app, SETTINGS, is_stock=is_stock), self._on_enqueue, is_stock=is_stock
-        )
+        kinds = (True, False) if plan.goal else (is_stock,)
+        self._producers = [
+            Producer(
+                [order for order in plan.orders if not plan.goal or order.is_plain is plain],
+                open_queues(app, SETTINGS, is_stock=plain),
+                self._on_enqueue,
+                is_stock=plain,
+            )
+            for plain in kinds
+        ]
         self._nemesis = Nemesis(pool, plan.strikes, self._on_strike)
         self._tally = _Tally(evidence, may_forget=any(strike.fault.is_lossy for strike in plan.strikes))
         self._calm_from_us = 0
         self._unasked_ends = 0
+        #: What was stock RQ's doing, in a run with both kinds of workers.
+        self.costs: list[Cost] = []
 
     def play(self) -> None:
         """Let the storm pass, then wait until every job is over or patience is."""
         with _progress(self._console) as progress:
             task = progress.add_task("storm", total=len(self._plan.orders))
-            self._producer.start()
+            for producer in self._producers:
+                producer.start()
             try:
                 for phase in self._phases():
                     self._step()
                     progress.update(task, description=phase, completed=self._tally.over)
             finally:
                 self._nemesis.heal_all()
-                self._producer.stop()
+                for producer in self._producers:
+                    producer.stop()
 
     def _phases(self) -> Iterator[str]:
         while not (self._nemesis.is_over and self.evidence.now_us() >= self._plan.storm_ms * 1_000):
             yield f"storm, {len(self._plan.strikes)} faults"
         self._calm_from_us, calm_from = self.evidence.now_us(), time.monotonic()
-        patience_s = STOCK_PATIENCE_S if self._is_stock else PATIENCE_S
+        patience_s = STOCK_PATIENCE_S if self._is_stock or self._plan.goal else PATIENCE_S
         while time.monotonic() < max(calm_from, self._tally.grew_at) + patience_s:
             yield "calm"
-            if not self._producer.is_alive() and self._tally.is_complete:
+            if not any(producer.is_alive() for producer in self._producers) and self._tally.is_complete:
                 return
 
     def _step(self) -> None:
@@ -175,6 +195,10 @@ class Scene:
         witness = Witness(
             self._calm_from_us, evidence.moves_made, tuple(evidence.on_record()), unasked_ends=self._unasked_ends
         )
+        if self._plan.goal:
+            words = evidence.last_words(job for job, place in history.final.items() if place.status == "failed")
+            verdict, self.costs = decide_between(history, self._plan, witness, words, evidence.started_ms)
+            return verdict
         return decide(history, self._plan, witness, is_stock=self._is_stock)
 
     def _on_enqueue(self, order: Order, did: str, detail: str) -> None:

@@ -34,6 +34,8 @@ class Order:
     in_s: float | None = None
     crashes: int | None = None
     timeout_s: int = 60
+    #: Enqueued by stock RQ, in a run that has both producers.
+    is_plain: bool = False
 
     @property
     def must_fail(self) -> bool:

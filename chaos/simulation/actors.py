@@ -21,12 +21,15 @@ from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.recovery.keeper import Keeper, all_chores
 from holdfast.workers.engine import Engine, Limits
-from holdfast.workers.horse import Horse, Trade
+from holdfast.workers.horse import Horse
 from holdfast.workers.order import Order
 from holdfast.workers.runtime import LEASE_ENDED
 from holdfast.workers.shared_memory import Board
+from holdfast.workers.speaker import Speaker
+from holdfast.workers.trade import Trade
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Sequence
 
     import redis
@@ -159,7 +162,10 @@ class SimWorker:
             return _run_in_horse(stage, caller, board, lease, record)
 
         def speak_for(left: out.Aftermath) -> int:
-            return _make_horse(stage, caller, board)[0].speak_for(left)
+            assert stage.world.running is not None
+            child = stage.world.running.name
+            trade, moves, courier = _become_horse(stage, caller, stage.world.chance(child + "/horse"))
+            return Speaker(trade, moves, courier, stage.clock, stage.tell(child)).speak_for(left)
 
         self.engine = Engine(
             moves=Moves(scripts, stage.clock, stage.settings, caller),
@@ -186,7 +192,11 @@ class SimWorker:
 def _run_in_horse(stage: Stage, caller: Caller, board: Board, lease: Lease, record: dict[bytes, bytes]) -> int:
     """Do in a simulated child what the adapter does in a forked one."""
     world = stage.world
-    horse, process = _make_horse(stage, caller, board)
+    process = world.running
+    assert process is not None
+    rng = world.chance(process.name + "/horse")
+    trade, moves, courier = _become_horse(stage, caller, rng)
+    horse = Horse(trade, moves, courier, stage.clock, board, stage.tell(process.name), rng)
 
     def watch() -> int:
         while not (board.execution and horse.is_out_of_time()):
@@ -203,26 +213,11 @@ def _run_in_horse(stage: Stage, caller: Caller, board: Board, lease: Lease, reco
     return code
 
 
-def _make_horse(stage: Stage, caller: Caller, board: Board) -> tuple[Horse, Process]:
-    process = stage.world.running
-    assert process is not None
+def _become_horse(stage: Stage, caller: Caller, rng: random.Random) -> tuple[Trade, Moves, Courier]:
     client = stage.connect()
-    rng = stage.world.chance(process.name + "/horse")
-    horse = Horse(
-        Trade(
-            connection=client,
-            job_class=Job,
-            serializer=resolve_serializer(None),
-            death_penalty=_NoPenalty,
-        ),
-        Moves(stage.scripts(client, caller.name), stage.clock, stage.settings, caller),
-        Courier(client, stage.clock, rng),
-        stage.clock,
-        board,
-        stage.tell(process.name),
-        rng,
-    )
-    return horse, process
+    trade = Trade(connection=client, job_class=Job, serializer=resolve_serializer(None), death_penalty=_NoPenalty)
+    moves = Moves(stage.scripts(client, caller.name), stage.clock, stage.settings, caller)
+    return trade, moves, Courier(client, stage.clock, rng)
 
 
 class _NoPenalty(nullcontext[None]):

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from holdfast.chaos.proxy import Act, After, Before, DelayReply, DropRequest, EatReply, Pass, Request, SignalThenPass
-from holdfast.chaos.sweep.boundaries import TAKING, Sightings, name_of
+from holdfast.chaos.sweep.boundaries import FOR_CALLBACK, TAKING, Sightings, name_of
 from holdfast.chaos.sweep.cases import DEADLY, Boundary, Case, Fault, Side
 from holdfast.chaos.sweep.tasks import arrival, gate
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from holdfast.chaos.processes.family import Family
+    from holdfast.chaos.sweep.works import Work
 
 #: Longer than a worker waits for a reply under the settings of the sweep, shorter than its lease.
 LATE_MS = 700
@@ -29,18 +30,17 @@ class Director:
     #: Who is watched. It asks for no job before it has been started, and so before this has been set.
     worker: Family
 
-    def __init__(self, clockwork: frozenset[str], gates: int, folder: Path, case: Case | None) -> None:
-        self._clockwork = clockwork
-        self._gates = gates
+    def __init__(self, clockwork: frozenset[str], work: Work, folder: Path, case: Case | None) -> None:
+        self._work = work
         self._folder = str(folder)
         self._case = case
-        self._sightings = Sightings(clockwork)
+        self._sightings = Sightings(clockwork, work.clockwork)
         self._stage = 0
         self._awaited: set[str] = set()
         self._in_multi: set[int] = set()
         #: How often the worker has asked for a job.
         self.looks = 0
-        #: The boundaries passed between its first taking of a job and its next.
+        #: The boundaries passed from its first taking of a job until it has been watched for long enough.
         self.boundaries: list[Boundary] = []
         #: Whether the fault has happened.
         self.has_struck = False
@@ -50,6 +50,9 @@ class Director:
     def __call__(self, request: Request) -> Act:
         """Say what becomes of a request. Called in the proxy's thread."""
         name = name_of(request.words)
+        if name == FOR_CALLBACK and not self.worker.horses():
+            # The parent's own. Not by peer_pid: with many cases at a time, that takes longer than a reply may.
+            name = "renew"
         self.looks += name in TAKING
         if not self.looks:
             return Pass()
@@ -57,9 +60,9 @@ class Director:
             return Pass()
         if arrival(self._folder, self._stage + 1).exists():
             self._stage += 1
-            self._awaited = set(self._clockwork)
+            self._awaited = set(self._work.clockwork)
         boundary = self._sightings.see(name, self._stage)
-        if boundary is not None and self._case is None and self.looks == 1:
+        if boundary is not None and self._case is None and self.looks <= self._work.takings:
             self.boundaries.append(Boundary(boundary, has_horse=bool(self.worker.horses())))
         if boundary is not None and self._case is not None and boundary == self._case.boundary:
             # Not counted as seen: after a fault that the worker survives, it must come once more.
@@ -69,7 +72,7 @@ class Director:
 
     def open_gates(self) -> None:
         """Let the job run through, whoever runs it."""
-        for stage in range(1, self._gates + 1):
+        for stage in range(1, self._work.gates + 1):
             gate(self._folder, stage).touch()
 
     def _is_inside_a_transaction(self, request: Request) -> bool:

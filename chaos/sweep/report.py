@@ -21,9 +21,20 @@ if TYPE_CHECKING:
     from holdfast.chaos.sweep.judge import Verdict
     from holdfast.chaos.sweep.run import Report, Result
 
-#: The allowed ends of a job with an effect other than finished, as a small cell spells them.
-_SIGNS = {"in doubt, charged": "?1", "in doubt, not charged": "?0"}
-LEGEND = "finished after 1, 2 ... runs, or stopped in doubt after 1 charge (?1) or none (?0); before · after"
+#: The allowed ends of a job other than finished, as a small cell spells them.
+_SIGNS = {
+    "in doubt, charged": "?1",
+    "in doubt, not charged": "?0",
+    "failed (failures)": "f",
+    "buried, told 1x": "b1",
+    "buried, told 2x": "b2",
+    "told 1x": "t1",
+    "told 2x": "t2",
+}
+LEGEND = (
+    "finished after 1, 2 ... runs; failed as it should (f); stopped in doubt after 1 charge (?1) or none (?0); "
+    "buried and told of once (b1, t1) or twice (b2, t2); before · after"
+)
 #: Between these two lines of a page stands what a sweep of this kind has found.
 _BEGIN, _END = "<!-- {} sweep: begin -->", "<!-- {} sweep: end -->"
 

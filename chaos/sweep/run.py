@@ -6,11 +6,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from holdfast.chaos.sweep import tasks
 from holdfast.chaos.sweep.cases import Boundary, Case, Setting, Slice, cases_at
-from holdfast.chaos.sweep.stage import Played, Stage
+from holdfast.chaos.sweep.nursery import Nursery
+from holdfast.chaos.sweep.stage import Played, Stage, environment_of
 from holdfast.chaos.sweep.works import OURS, Cast
 
 if TYPE_CHECKING:
@@ -48,6 +52,8 @@ class Report:
     seconds: float
     #: Which server program, and its version.
     server: str
+    #: How many of the cases that were meant stand in other parts.
+    left_out: int = 0
 
     @property
     def bad(self) -> list[Result]:
@@ -71,9 +77,11 @@ def run_sweep(
     only = only or Slice()
     begun = time.monotonic()
     with ExitStack() as exits:
+        folder = Path(exits.enter_context(TemporaryDirectory(prefix="holdfast-nursery-")))
+        nursery = exits.enter_context(Nursery(_modules_of(cast), environment_of(cast), folder))
         stages: SimpleQueue[Stage] = SimpleQueue()
         for _ in range(jobs):
-            stage = exits.enter_context(Stage(cast))
+            stage = exits.enter_context(Stage(cast, nursery))
             stages.put(stage)
         pool = exits.enter_context(ThreadPoolExecutor(jobs))
         exits.callback(pool.shutdown, cancel_futures=True)
@@ -94,6 +102,7 @@ def run_sweep(
         {setting: tuple(each.name for each in passed) for setting, passed in boundaries.items()},
         time.monotonic() - begun,
         stage.server,
+        left_out=len(Slice(only.only).of(everything)) - len(cases),
     )
 
 
@@ -134,6 +143,12 @@ class _Players:
             return stage.play(setting, case)
         finally:
             self._stages.put(stage)
+
+
+def _modules_of(cast: Cast) -> set[str]:
+    """Name what a worker would import before it begins."""
+    workers = {worker.rpartition(".")[0] for worker in (cast.worker, cast.healthy_worker)}
+    return workers | {tasks.__name__}
 
 
 def _names(cases: Sequence[Case]) -> str:

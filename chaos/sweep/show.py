@@ -42,6 +42,8 @@ def show(*, part: str | None, only: str | None, stock: bool, jobs: int, report: 
         for result in found.bad:
             console.print(result.logs, markup=False, highlight=False)
     console.print(summary_of(found), soft_wrap=True)
+    if found.left_out:
+        console.print(f"Left out: {found.left_out} cases of other parts than {part}.")
     if report is not None:
         page = report.read_text("utf-8") if report.exists() else ""
         report.write_text(write(found, "stock" if stock else "holdfast", page), "utf-8")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import rq
+
 from holdfast.chaos.sweep import tasks
 from holdfast.chaos.sweep.cases import Fault, Side
 from holdfast.chaos.sweep.judge import Verdict
@@ -35,7 +37,7 @@ def judge_stock(case: Case | None, _: str, played: Played) -> Verdict:
 
 
 STOCK = Cast(
-    works={"charge": Work(function=tasks.charge_as_it_comes, retries=3)},
+    works={"charge": Work(place=lambda at: at.order(tasks.charge_as_it_comes, at.ledger, retry=rq.Retry(3)))},
     # What dies before one request dies after the one before it. A stock client waits for a late reply for ever.
     faults={
         Fault.KILL_HORSE: (Side.BEFORE,),

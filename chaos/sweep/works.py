@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from holdfast.chaos.sweep import tasks
+from rq import Callback, Repeat
+
+from holdfast.chaos.sweep import orders, tasks
 from holdfast.chaos.sweep.cases import SIDES, Case, Fault, Setting, Side
 from holdfast.chaos.sweep.judge import judge
+from holdfast.chaos.sweep.tasks import CHILD, FORGIVING, JOB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from holdfast.chaos.sweep.judge import Verdict
+    from holdfast.chaos.sweep.orders import Counter
     from holdfast.chaos.sweep.stage import Played
 
 #: Short, so that a death costs a second and a half; long enough for a machine that is busy with other cases.
@@ -30,14 +34,17 @@ _SETTINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What the job is."""
+    """What is to be done, and how far the worker is watched at it."""
 
-    function: Callable[..., Any]
-    #: How many gates it has to pass.
+    place: Callable[[Counter], object]
+    #: Which jobs there are.
+    jobs: tuple[str, ...] = (JOB,)
+    #: How many gates have to be passed.
     gates: int = 0
-    has_ledger: bool = True
-    #: How many retries it is enqueued with.
-    retries: int = 0
+    #: What of the clockwork is seen at each gate before it opens. The rest of it is no boundary here.
+    clockwork: frozenset[str] = frozenset()
+    #: How many times the worker takes something until it has been watched for long enough.
+    takings: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +59,7 @@ class Cast:
     healthy_worker: str
     healthy_options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    #: What the worker repeats by the clock. The job is held at each gate until all of it was seen.
+    #: What the worker repeats by the clock.
     clockwork: frozenset[str] = frozenset()
     #: How many seconds a case may last before it counts as stuck.
     patience_s: float = 30
@@ -66,18 +73,65 @@ class Cast:
 
 
 _BEAT = ("hset-worker-last_heartbeat", "expire-worker", "time", "hset-worker-hf_instance")
+_CLOCKWORK = frozenset({"renew", "reclaim", "promote", *_BEAT})
+_RENEW = frozenset({"renew"})
+
+_WORKS = {
+    "plain": Work(place=lambda at: at.order(tasks.plain), gates=1, clockwork=_CLOCKWORK),
+    "effect": Work(place=lambda at: at.order(tasks.charge_or_stop, at.ledger), gates=2, clockwork=_CLOCKWORK),
+    "probe": Work(place=lambda at: at.order(tasks.charge_or_ask, at.ledger), gates=2, clockwork=_CLOCKWORK),
+    "child": Work(place=orders.child, jobs=(JOB, CHILD), gates=1, clockwork=_RENEW),
+    "failing-parent": Work(place=orders.children_of_a_failure, jobs=(JOB, CHILD, FORGIVING), gates=1, clockwork=_RENEW),
+    # Again at once, and then a second later.
+    "repeat": Work(
+        place=lambda at: at.order(tasks.plain, repeat=Repeat(times=2, interval=[1, 0])),
+        gates=1,
+        clockwork=_RENEW,
+        takings=2,
+    ),
+    "unkept": Work(place=lambda at: at.order(tasks.plain, result_ttl=0), gates=1, clockwork=_RENEW),
+    "on-success": Work(
+        place=lambda at: at.order(
+            tasks.at_once, on_success=Callback(tasks.succeeded), on_failure=Callback(tasks.failed)
+        ),
+        gates=1,
+        clockwork=_RENEW,
+    ),
+    "on-failure": Work(
+        place=lambda at: at.order(
+            tasks.fail_at_once, on_success=Callback(tasks.succeeded), on_failure=Callback(tasks.failed_and_wait)
+        ),
+        gates=1,
+        clockwork=_RENEW,
+    ),
+    "raising-callbacks": Work(
+        place=lambda at: at.order(
+            tasks.at_once,
+            on_success=Callback(tasks.succeeded_and_raise),
+            on_failure=Callback(tasks.failed_and_raise),
+        ),
+        gates=2,
+        clockwork=_RENEW,
+    ),
+    "last-crash": Work(
+        place=lambda at: orders.with_deaths(at, tasks.plain, 0, tasks.failed), gates=1, clockwork=_RENEW
+    ),
+    "second-crash": Work(
+        place=lambda at: orders.with_deaths(at, tasks.die_once, 1, tasks.failed),
+        gates=2,
+        clockwork=_RENEW,
+        takings=2,
+    ),
+    "aftermath": Work(place=orders.buried, gates=1, clockwork=frozenset({"reclaim"})),
+}
 
 
 OURS = Cast(
-    works={
-        "plain": Work(function=tasks.plain, gates=1, has_ledger=False),
-        "effect": Work(function=tasks.charge_or_stop, gates=2),
-        "probe": Work(function=tasks.charge_or_ask, gates=2),
-    },
+    works=_WORKS,
     faults=SIDES,
     judge=judge,
     worker="holdfast.workers.Worker",
     healthy_worker="holdfast.workers.Worker",
     environment=_SETTINGS,
-    clockwork=frozenset({"renew", "reclaim", "promote", *_BEAT}),
+    clockwork=_CLOCKWORK,
 )

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: A worker listens at each of its queues on a connection of its own; redis-py would stop at 100.
+_MOST_CONNECTIONS = 10_000
 _FIRST_WAIT_S = 0.02
 _LONGEST_WAIT_S = 2.0
 
@@ -64,7 +66,8 @@ def derive(redis: Redis, *, reply_ms: int) -> Redis:
     """
     pool = redis.connection_pool
     arguments = get_connection_kwargs(redis)
-    arguments.pop("connection_pool", None)  # a Sentinel pool hands itself to its connections
+    # A Sentinel pool hands this to its connections, and RQ's worker-pool makes a plain pool of such.
+    asker = arguments.pop("connection_pool", None)
     arguments.update(
         retry=None,
         retry_on_timeout=False,
@@ -78,10 +81,11 @@ def derive(redis: Redis, *, reply_ms: int) -> Redis:
     if "driver_info" in inspect.signature(AbstractConnection.__init__).parameters:
         arguments["driver_info"] = None  # a round trip at each connect that no one reads
     own: ConnectionPool
-    if isinstance(pool, SentinelConnectionPool):
-        own = type(pool)(pool.service_name, pool.sentinel_manager, is_master=pool.is_master, **arguments)
+    if asker is not None and hasattr(asker, "sentinel_manager"):
+        kind = type(pool) if isinstance(pool, SentinelConnectionPool) else SentinelConnectionPool
+        own = kind(asker.service_name, asker.sentinel_manager, is_master=asker.is_master, **arguments)
     else:
-        own = ConnectionPool(connection_class=pool.connection_class, **arguments)
+        own = ConnectionPool(connection_class=pool.connection_class, max_connections=_MOST_CONNECTIONS, **arguments)
     return Redis(connection_pool=own)
 
 

@@ -20,6 +20,7 @@ from redis.exceptions import (
 from redis.sentinel import SentinelConnectionPool
 
 from holdfast.jobs.errors import Unreachable, UnsupportedServer
+from holdfast.jobs.store import keys
 from holdfast.jobs.store.connections import is_passing
 
 if TYPE_CHECKING:
@@ -76,27 +77,34 @@ def reach(redis: Redis, courier: Courier, *, gives_up: Callable[[], bool]) -> st
     """
 
     def look() -> str | None:
-        with explained(redis):
+        with explained(lambda: redis):
             for _ in range(_TRIES - 1):
                 try:
-                    return check_server(redis)
+                    return _ask(redis)
                 except RedisError as error:
                     if _answers(error) or not is_passing(error):
                         raise
-            return check_server(redis)
+            return _ask(redis)
 
     return courier.send(look, gives_up=gives_up)
 
 
+def _ask(redis: Redis) -> str | None:
+    caution = check_server(redis)
+    redis.exists(keys.suspended.spelling)  # INFO is answered also by a server that still loads its data
+    return caution
+
+
 @contextmanager
-def explained(redis: Redis) -> Iterator[None]:
+def explained(which: Callable[[], Redis]) -> Iterator[None]:
     """Say of which server an error is and what to do, unless it is a server's "not now"."""
     try:
         yield
     except RedisError as error:
         if _answers(error):
             raise
-        raise Unreachable(f"no Redis to work with at {address_of(redis)}: {_seen(error)}. {_advice(error)}") from error
+        where = address_of(which())
+        raise Unreachable(f"no Redis to work with at {where}: {_seen(error)}. {_advice(error)}") from error
 
 
 def _answers(error: RedisError) -> bool:
@@ -122,20 +130,21 @@ def _seen(error: RedisError) -> str:
 
 
 def _advice(error: RedisError) -> str:
-    behind = error.__cause__ or error.__context__
     said = str(error)
+    is_tls = isinstance(error.__cause__ or error.__context__, ssl.SSLError) or "SSL" in said
     match error:
         case AuthenticationError():
-            return "Look at the user and password of the address, and at the server's requirepass or ACL."
+            what = "Look at the user and password of the address, and at the server's requirepass or ACL."
         case NoPermissionError():
-            return "Its user needs scripts, INFO and pub/sub, and the keys rq:* and holdfast:*: see ACL SETUSER."
+            what = "Its user lacks a right that a worker needs: docs/how-to/connections.md lists them."
         case InvalidResponse():
-            return "What answers there is no Redis, or speaks TLS: look at the port, and at redis:// or rediss://."
-        case _ if isinstance(behind, ssl.SSLError) or "SSL" in said:
-            return "Look at the certificates; a server without TLS has an address with redis://, not rediss://."
+            what = "What answers there is no Redis, or speaks TLS: look at the port, and at redis:// or rediss://."
+        case _ if is_tls:
+            what = "Look at the certificates; a server without TLS has an address with redis://, not rediss://."
         case RedisTimeoutError():
-            return "Nothing was heard in time: look at the address and at firewalls; a port with TLS wants rediss://."
+            what = "Nothing was heard in time: look at the address, at firewalls, and at redis:// or rediss://."
         case _ if "closed" in said or "reset" in said:
-            return "It hung up: if that port speaks TLS, the address begins with rediss://; else see its log."
+            what = "It hung up: if that port speaks TLS, the address begins with rediss://; else see its log."
         case _:
-            return "Start it, or give another address (-u, --redis-url, RQ_REDIS_URL)."
+            what = "Start it, or give another address (-u, --redis-url, RQ_REDIS_URL)."
+    return what

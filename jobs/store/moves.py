@@ -13,6 +13,7 @@ from holdfast.jobs.lease import Lease
 from holdfast.jobs.store import keys
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.records import obituary, pairs, short_error, stamp
+from holdfast.jobs.store.sizes import check_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +75,10 @@ class Moves:
         self.caller = caller
         self._clock = clock
         self._settings = settings
+
+    def check_size(self, what: str, value: str | bytes) -> None:
+        """Refuse what Redis would hang up on. Raises TooBig."""
+        check_size(self.scripts.redis, what, value)
 
     def _stamp(self) -> str:
         return stamp(self._clock.wall_s())

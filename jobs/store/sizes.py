@@ -37,7 +37,7 @@ def check_size(redis: Redis, what: str, value: object) -> None:
 def check_fields(redis: Redis, job_id: str, fields: Sequence[Word]) -> None:
     """Refuse a job with a field that this server would not take. Raises TooBig, and whatever redis-py raises."""
     for name, value in zip(fields[::2], fields[1::2], strict=True):
-        check_size(redis, f"the {name if name != 'data' else 'call'} of job {job_id}", value)
+        check_size(redis, f"the {'call' if name == 'data' else str(name)} of job {job_id}", value)
 
 
 def _limit_of(redis: Redis) -> int:
@@ -45,4 +45,4 @@ def _limit_of(redis: Redis) -> int:
         told = redis.config_get("proto-max-bulk-len")
     except ResponseError:  # forbidden, or renamed by who runs it
         return _DEFAULT
-    return int(told.get("proto-max-bulk-len", _DEFAULT))
+    return int(told.get("proto-max-bulk-len") or _DEFAULT)

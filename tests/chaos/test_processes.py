@@ -172,3 +172,29 @@ def test_without_the_fence_the_same_storm_is_not_survived(a_house_without_a_guar
     verdict = json.loads((folder / "verdict.json").read_text())
     assert verdict["rulings"]["INV-04"]["verdict"] == "invalid"
     assert verdict["rulings"]["INV-01"]["verdict"] == "valid"
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_ours_take_over_from_stock_workers_under_fire(tmp_path):
+    """FM-053: both kinds are killed, ours take all places, and what stock ones left behind comes to its end.
+
+    Takes a minute after the storm: so long stock RQ takes a dead worker of its own for alive.
+    """
+    out = io.StringIO()
+    folder = tmp_path / "run"
+    verdict = run_processes(
+        11,
+        jobs=120,
+        minutes=0.4,
+        workers=4,
+        goal="ours",
+        folder=folder,
+        console=Console(file=out, width=150, color_system=None),
+    )
+    assert verdict.word == "valid", out.getvalue()
+    assert (verdict.counts["lost"], verdict.counts["stuck"]) == (0, 0)
+    assert verdict.counts["begun by stock"] > 0
+    assert verdict.counts["begun by ours"] > 0
+    assert verdict.counts["taken up from wip"] > 0, out.getvalue()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.chaos.history import Move, Place
 from holdfast.chaos.server import NoServer
 from holdfast.chaos.sweep import sweep
 from holdfast.chaos.sweep.boundaries import Sightings, name_of
@@ -15,13 +14,13 @@ from holdfast.chaos.sweep.cases import SIDES, Boundary, Case, Fault, Setting, Si
 from holdfast.chaos.sweep.judge import Verdict, judge
 from holdfast.chaos.sweep.report import reproductions, write
 from holdfast.chaos.sweep.run import NoBaseline, Report, Result, run_sweep
-from holdfast.chaos.sweep.stage import Played
 from holdfast.chaos.sweep.works import OURS
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.scripts import load
+from tests.chaos.played import played, told
 
 #: Some dozen cases each: another slice every day, or the one that SWEEP_SLICE names, such as 3.
-SLICES = 80
+SLICES = 160
 PLAIN, EFFECT = Setting(1, "plain"), Setting(1, "effect")
 DEATH = Case("renew#1", Side.BEFORE, Fault.KILL_TREE, PLAIN)
 
@@ -53,7 +52,7 @@ def broken(name):
 def test_a_job_ends_well_wherever_its_worker_is_hurt():
     """A slice of all cases, another each day; `make sweep` runs them all."""
     number = int(os.environ.get("SWEEP_SLICE") or time.time() // 86_400 % SLICES + 1)
-    found = run(Slice(part=(number, SLICES)), jobs=4)
+    found = run(Slice(part=(number, SLICES)), jobs=8)
     assert len(found.results) > 6
     assert not found.bad, "\n".join([f"slice {number} of {SLICES}", *reproductions(found, ""), found.bad[0].logs])
 
@@ -144,42 +143,20 @@ def test_requests_have_names():
     assert name_of((b"BLMOVE", keys.queue("q").encode())) == "blmove-queue"
     assert name_of((b"SUBSCRIBE", b"a-channel")) == "subscribe"
     assert name_of((b"TIME",)) == "time"
+    renew = load(record=True)["renew"].sha.encode()
+    assert name_of((b"EVALSHA", renew, b"0", b"0.412")) == "renew"
+    assert name_of((b"EVALSHA", renew, b"0", b"0.000")) == "renew-for-callback"
 
 
 def test_what_comes_by_the_clock_is_one_boundary_in_each_stage():
-    """However often it comes: on a slow machine that is more often."""
-    seen = Sightings(frozenset({"renew"}))
+    """However often it comes: on a slow machine that is more often. What is not awaited is none."""
+    seen = Sightings(frozenset({"renew", "promote"}), frozenset({"renew"}))
+    assert seen.see("promote", 1) is None
     came = [("claim", 0), ("renew", 0), ("renew", 1), ("renew", 1), ("hset", 1), ("renew", 2), ("hset", 2)]
     assert [seen.see(*each) for each in came] == ["claim#1", None, "renew#1", None, "hset#1", "renew#2", "hset#2"]
 
 
 # -- what is well
-
-
-def told(*moves):
-    """Write a history, as `claim 1` or `complete 1` by the execution of that fence."""
-    found, status = [], {"claim": "started", "renew": "started", "complete": "finished", "bury": "failed"}
-    for ms, move in enumerate(moves):
-        word, fence = move.split()
-        found.append(Move(ms, word, "j", "q", f"e{fence}", int(fence), status.get(word, "queued"), "w"))
-    return tuple(found)
-
-
-def played(**what):
-    """Give a case that went well, but for what is said."""
-    place = {"status": "finished", "places": ("finished",), "executions": 1} | what.pop("place", {})
-    well = {
-        "moves": told("claim 1", "renew 1", "complete 1"),
-        "charges": 0,
-        "boundaries": (),
-        "has_struck": True,
-        "has_missed": False,
-        "is_stuck": False,
-        "exit_code": -9,
-        "seconds": 1.0,
-        "logs": "",
-    }
-    return Played(place=Place(**place), **(well | what))
 
 
 def test_a_job_that_ran_once_or_again_went_well():
@@ -197,6 +174,10 @@ def test_a_job_that_ran_once_or_again_went_well():
         ({"place": {"places": ()}}, "it is finished and stands in no structure"),
         ({"moves": told("claim 1", "claim 2", "complete 2")}, "claim of a job that was started"),
         ({"moves": told("claim 1", "complete 1", "complete 1")}, "finished with 2 completes"),
+        ({"told": ("body the-job", "two-at-once the-job", "body the-job")}, "two bodies ran at once"),
+        ({"told": ("body the-job", "body the-job")}, "2 bodies ran under 1 claims"),
+        ({"leftovers": ("holdfast:held",)}, "left behind: holdfast:held"),
+        ({"place": None}, "the job's record is gone"),
         ({"moves": told("claim 2", "crash 2", "claim 1", "complete 1")}, "fence 1 came after 2"),
         ({"moves": told("claim 1", "complete 3")}, "complete by execution e3 while e1 held the job"),
         ({"place": {"executions": 2}}, "1 claims, and the record counts 2 executions"),

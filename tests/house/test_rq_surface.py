@@ -21,15 +21,18 @@ from holdfast.workers.fenced_job import fenced
 #: Who may import rq, and why.
 SPEAKERS = {
     "jobs/rq_surface.py": "it is the one place",
+    "workers/at_start.py": "it asks RQ's command line, which nobody else needs, for its connection",
     "workers/worker.py": "it is the adapter: rq's command line calls it as an rq.Worker",
 }
 
 #: Each name they import: the parameters by which we call it (any further one needs a default), or what it is.
 SHAPES = {
+    "CliConfig": ("url", "config", "connection_class"),
     "DEFAULT_LOGGING_DATE_FORMAT": str,
     "DEFAULT_LOGGING_FORMAT": str,
     "DEFAULT_RESULT_TTL": int,
     "DequeueStrategy": Enum,
+    "DeserializationError": Exception,
     "DuplicateJobError": Exception,
     "AbandonedJobError": Exception,
     "InvalidJobOperation": Exception,

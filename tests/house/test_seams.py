@@ -43,6 +43,10 @@ PERMITTED = {
         "it waits on real sockets: a simulation has ears of its own",
         {"os", "select", "signal"},
     ),
+    "workers/at_start.py": (
+        "it runs before there is a worker, within RQ's command line",
+        {"os", "random", "signal"},
+    ),
     "workers/worker.py": (
         "started by RQ's command line, it puts the real clock, dice and processes together",
         {"os", "random", "signal"},

@@ -13,7 +13,8 @@ from redis.retry import Retry
 
 from holdfast.chaos.server import PrivateServer
 from holdfast.jobs.errors import RedisAwayError, UnsupportedServer
-from holdfast.jobs.store.connections import Courier, check_server, derive, is_passing
+from holdfast.jobs.store.connections import Courier, derive, is_passing
+from holdfast.jobs.store.door import check_server
 
 AWAY = errors.ConnectionError("Connection refused")
 
@@ -94,6 +95,14 @@ def test_our_connections_follow_the_users_sentinels():
     assert own.connection_pool is not theirs.connection_pool
     assert (own.connection_pool.service_name, own.connection_pool.is_master) == ("orders", True)
     assert own.connection_pool.connection_kwargs["db"] == 2
+
+
+def test_our_connections_follow_the_sentinels_that_rqs_pool_has_hidden():
+    """`rq worker-pool` puts a Sentinel's connection class and arguments into a plain pool."""
+    sentinels = Sentinel([("sentinel.example", 26_379)]).master_for("orders").connection_pool
+    plain = ConnectionPool(connection_class=sentinels.connection_class, **sentinels.connection_kwargs)
+    own = derive(Redis(connection_pool=plain), reply_ms=500)
+    assert (own.connection_pool.service_name, own.connection_pool.is_master) == ("orders", True)
 
 
 def test_our_client_reads_bytes_although_the_users_reads_text(either):
@@ -240,7 +249,7 @@ def test_an_error_that_says_no_is_raised_at_once(courier, clock):
 
 
 def server_that_says(**info):
-    return SimpleNamespace(info=lambda section: info)
+    return SimpleNamespace(info=lambda: info)
 
 
 @pytest.mark.parametrize("version", ["6.2.0", "7.0.15", "8.0.1", "10.0"])

@@ -171,8 +171,8 @@ def start_worker(server, tmp_path):
 
     def start(*queues, name=None, options=(), command="worker", url=None, worker_class=OURS, **settings):
         name = name or f"worker-{len(started) + 1}"
-        line = [sys.executable, "-m", "rq.cli", command, "-u", url or server.url]
-        line += ["-w", worker_class, *options]
+        where = [] if "-c" in options else ["-u", url or server.url]
+        line = [sys.executable, "-m", "rq.cli", command, *where, "-w", worker_class, *options]
         line += ["--name", name] if command == "worker" else []
         own = {key: value for key, value in os.environ.items() if not key.startswith(("HOLDFAST_", "RQ_"))}
         own |= {f"HOLDFAST_{key.upper()}": str(value) for key, value in (FAST | settings).items()}

@@ -5,13 +5,15 @@ import socket
 import socketserver
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 import rq
-from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 
-from holdfast.jobs import Queue, RedisAwayError
-from holdfast.jobs.store import keys
+from holdfast.jobs import Queue
+from holdfast.jobs.errors import TooBig
+from holdfast.jobs.store.sizes import check_size
 
 pytestmark = pytest.mark.processes
 
@@ -47,27 +49,50 @@ def strict_redis(redis):
     return redis
 
 
-def test_an_argument_that_redis_does_not_take_is_an_error_of_its_enqueue(strict_redis, monkeypatch):
-    """FM-037, INV-10: whoever enqueues it hears so, at once or after its 15 s, and nothing of it is in line."""
-    monkeypatch.setattr("holdfast.jobs.queue._PATIENCE_MS", 1_000)
-    with pytest.raises((RedisError, RedisAwayError)):
-        Queue(connection=strict_redis).enqueue("builtins.len", os.urandom(2 * MB))
-    assert strict_redis.keys(keys.job("*")) + strict_redis.keys(keys.queue("*")) == []
-    Queue(connection=strict_redis).enqueue("builtins.len", b"small")
-    assert strict_redis.llen(keys.queue("default")) == 1
+@pytest.mark.parametrize("how", ["enqueue", "after another", "in a while", "many"])
+def test_an_argument_that_redis_does_not_take_is_an_error_of_its_enqueue(strict_redis, how):
+    """FM-037, INV-10: whoever enqueues it hears at once how big it is and may be, and nothing of it is written."""
+    queue, giant = Queue(connection=strict_redis), os.urandom(2 * MB)
+    first = queue.enqueue("builtins.len", b"small")
+    before = sorted(strict_redis.keys("*"))
+    ways = {
+        "enqueue": lambda: queue.enqueue("builtins.len", giant),
+        "after another": lambda: queue.enqueue("builtins.len", giant, depends_on=first),
+        "in a while": lambda: queue.enqueue_in(timedelta(hours=1), "builtins.len", giant),
+        "many": lambda: queue.enqueue_many([Queue.prepare_data("builtins.len", (data,)) for data in (b"", giant)]),
+    }
+    with pytest.raises(TooBig, match=r"the call of job .* has 2000\d{3} bytes, and this Redis takes 1048576") as told:
+        ways[how]()
+    assert isinstance(told.value, ValueError)
+    assert sorted(strict_redis.keys("*")) == before
 
 
-def test_a_result_that_redis_does_not_take_ends_its_job_and_not_the_ones_behind_it(
-    start_worker, strict_redis, wait_until, ledger
-):
-    """FM-037, LIV-01: as a failure at its timeout, or as crashes if Redis was heard before it hung up."""
-    start_worker(crashes=1)
+def test_a_result_that_redis_does_not_take_is_a_failure_that_says_so(start_worker, strict_redis, wait_until, ledger):
+    """FM-037, LIV-01: Redis would hang up on it, which looks like an outage; it is run once, also with retries."""
+    start_worker()
     queue = rq.Queue(connection=strict_redis)
-    job = queue.enqueue("builtins.bytes", 2 * MB, job_timeout=1)
+    job = queue.enqueue("builtins.bytes", 2 * MB, job_timeout=-1, retry=rq.Retry(max=3))
     behind = queue.enqueue("work.say", 1)
-    wait_until(lambda: ledger.status(behind) == "finished")
-    wait_until(lambda: ledger.status(job) == "failed")
-    assert ledger.field(job, "hf_dead") in {"failures", "crashes"}
+    wait_until(lambda: ledger.status(behind) == "finished", within=30)
+    assert ledger.status(job) == "failed"
+    assert f"TooBig: the result of job {job.id} has 2666" in ledger.field(job, "hf_error")
+    assert "this Redis takes 1048576 in one value" in ledger.field(job, "hf_error")
+    assert (ledger.number(job, "hf_executions"), ledger.number(job, "hf_crashes")) == (1, 0)
+
+
+def test_a_server_that_forbids_config_has_the_limit_that_all_have(redis, monkeypatch):
+    """FM-037: 512 MB, unless somebody says otherwise; a value below 1 MB is sent without a question."""
+    asked = []
+
+    def forbidden(name):
+        asked.append(name)
+        raise ResponseError("unknown command 'CONFIG'")
+
+    monkeypatch.setattr(redis, "config_get", forbidden)
+    check_size(redis, "it", bytes(1024 * 1024))
+    assert asked == []
+    check_size(redis, "it", bytes(2 * MB))
+    assert asked == ["proto-max-bulk-len"]
 
 
 class Relay(socketserver.BaseRequestHandler):

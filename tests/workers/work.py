@@ -307,3 +307,8 @@ class MournfulWorker(Worker):
     @staticmethod
     def mourn(job, pid, status, usage):
         note(job.args[0], f"mourned {pid} {status} {usage.ru_maxrss > 0}")
+
+
+def say_when(path):
+    """Say, first of all, what time it is by the clock that all processes of a machine share."""
+    note(path, f"at {time.monotonic()}")

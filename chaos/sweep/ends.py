@@ -1,0 +1,194 @@
+"""How the jobs of each kind of work may end, and what must have been called by then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from holdfast.chaos.sweep.tasks import CHILD, FORGIVING, JOB
+from holdfast.jobs.state import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from holdfast.chaos.history import Place
+    from holdfast.chaos.sweep.stage import Played
+
+#: How often, at the most, a death is told of: the aftermath's own small budget.
+_TELLINGS = 3
+_REPEATS = 2
+
+
+class End(NamedTuple):
+    """The outcome in a word or two, and what is wrong with it."""
+
+    outcome: str
+    wrongs: tuple[str, ...] = ()
+
+
+def plain(played: Played) -> End:
+    """End finished."""
+    return End(_outcome(played), tuple(_not_finished(played)))
+
+
+def effect(played: Played) -> End:
+    """Allow an effect once, or at most once and a job that stopped and says so."""
+    if played.place is not None and played.place.dead == "in_doubt":
+        wrongs = (f"in doubt, and charged {played.charges} times",) if played.charges > 1 else ()
+        return End(f"in doubt, {'charged' if played.charges else 'not charged'}", wrongs)
+    return probe(played)
+
+
+def probe(played: Played) -> End:
+    """End finished, and charged once."""
+    wrongs = [*_not_finished(played)]
+    if played.charges != 1:
+        wrongs.append(f"{_word(played.place)}, and charged {played.charges} times")
+    return End(_outcome(played), tuple(wrongs))
+
+
+def child(played: Played) -> End:
+    """Run the one that waited once, after the other."""
+    return End(_outcome(played), (*_not_finished(played), *_wrongs_of_child(played, CHILD, after="complete")))
+
+
+def failing_parent(played: Played) -> End:
+    """Run only the one that does not mind."""
+    wrongs = [*_not_failed(played, "failures"), *_wrongs_of_child(played, FORGIVING, after="bury")]
+    waiting = played.places[CHILD]
+    if _word(waiting) != Status.DEFERRED or played.calls("body", CHILD):
+        wrongs.append(f"{CHILD} of a job that failed is {_word(waiting)}, and ran {played.calls('body', CHILD)} times")
+    return End(_outcome(played), tuple(wrongs))
+
+
+def repeat(played: Played) -> End:
+    """Finish each repeat once."""
+    return End(_runs(played), tuple(_not_finished(played, 1 + _REPEATS)))
+
+
+def unkept(played: Played) -> End:
+    """Finish, and leave no record."""
+    kept = () if played.place is None else (f"its record is kept: {_word(played.place)}",)
+    completes = played.count("complete")
+    return End(_runs(played), (*kept, *([] if completes == 1 else [f"it ended with {completes} completes"])))
+
+
+def on_success(played: Played) -> End:
+    """Hear of the success, once for each attempt at the most."""
+    calls = _wrongs_of_calls(played, {"success"}, played.count("claim"))
+    return End(_outcome(played), (*_not_finished(played), *calls))
+
+
+def on_failure(played: Played) -> End:
+    """Hear of the failure, once for each attempt at the most."""
+    calls = _wrongs_of_calls(played, {"failure"}, played.count("claim"))
+    return End(_outcome(played), (*_not_failed(played, "failures"), *calls))
+
+
+def raising_callbacks(played: Played) -> End:
+    """Fail of the callback of a success, and hear of that, too."""
+    calls = _wrongs_of_calls(played, {"success", "failure"}, played.count("claim"))
+    return End(_outcome(played), (*_not_failed(played, "failures"), *calls))
+
+
+def last_crash(played: Played) -> End:
+    """Finish unheard of, or die of the only crash there was, and have that told."""
+    return _told_of_death(played, "interrupted", 0)
+
+
+def second_crash(played: Played) -> End:
+    """Do the same with the second crash, where one is allowed."""
+    return _told_of_death(played, "crashes", 1)
+
+
+def aftermath(played: Played) -> End:
+    """Have a death told that nobody was left to tell of, and leave the job as it is."""
+    calls = played.calls("failure")
+    wrongs = (*_not_failed(played, "interrupted"), *_wrongs_of_calls(played, {"failure"}, _TELLINGS))
+    return End(f"told {calls}x", wrongs)
+
+
+def _told_of_death(played: Played, cause: str, allowed: int) -> End:
+    if _word(played.place) == Status.FINISHED:
+        return End(_outcome(played), (*_not_finished(played), *_wrongs_of_calls(played, set(), 0)))
+    wrongs = [*_not_failed(played, cause), *_wrongs_of_calls(played, {"failure"}, _TELLINGS)]
+    if played.place is not None and played.place.crashes != allowed + 1:
+        wrongs.append(f"buried after {played.place.crashes} crashes, and {allowed} were allowed")
+    return End(f"buried, told {played.calls('failure')}x", tuple(wrongs))
+
+
+def _word(place: Place | None) -> str:
+    return "gone" if place is None else place.status
+
+
+def _runs(played: Played) -> str:
+    claims = played.count("claim")
+    return "1 run" if claims == 1 else f"{claims} runs"
+
+
+def _outcome(played: Played) -> str:
+    place = played.place
+    if place is None:
+        return "lost"
+    if place.status == Status.FINISHED:
+        return _runs(played)
+    return f"{place.status} ({place.dead or 'no cause'})"
+
+
+def _not_finished(played: Played, completes: int = 1, job: str = JOB) -> Iterator[str]:
+    place = played.places[job]
+    if place is None:
+        yield "the job's record is gone" if job == JOB else f"{job}: its record is gone"
+    elif place.status != Status.FINISHED:
+        yield f"it ended {place.status}, not finished" if job == JOB else f"{job} ended {place.status}, not finished"
+    elif played.count("complete", job) != completes:
+        yield f"finished with {played.count('complete', job)} completes, not {completes}"
+
+
+def _not_failed(played: Played, cause: str) -> Iterator[str]:
+    place = played.place
+    if place is None:
+        yield "the job's record is gone"
+    elif (place.status, place.dead) != (Status.FAILED, cause):
+        yield f"it ended {place.status} ({place.dead or 'no cause'}), not failed ({cause})"
+    elif played.count("complete"):
+        yield f"failed with {played.count('complete')} completes"
+
+
+def _wrongs_of_child(played: Played, job: str, *, after: str) -> Iterator[str]:
+    """See that it was released, claimed and run once, after the end of the other."""
+    yield from _not_finished(played, job=job)
+    told = [move.move if move.job == job else f"{move.move} of {move.job}" for move in played.moves]
+    for word in ("released", "claim"):
+        if told.count(word) != 1:
+            yield f"{job} was {word.removesuffix('ed')}ed {told.count(word)} times"
+    if played.calls("body", job) != 1:
+        yield f"{job} ran {played.calls('body', job)} times"
+    if "claim" in told and f"{after} of {JOB}" not in told[: told.index("claim")]:
+        yield f"{job} did not wait for the {after} of {JOB}"
+
+
+def _wrongs_of_calls(played: Played, wanted: set[str], most: int) -> Iterator[str]:
+    """See that what must be called was called, and nothing else was."""
+    for word in ("success", "failure"):
+        calls = played.calls(word)
+        if word in wanted and not 1 <= calls <= most:
+            yield f"on_{word} was called {calls} times, not 1 to {most}"
+        elif word not in wanted and calls:
+            yield f"on_{word} was called {calls} times of a job that {_outcome(played)}"
+
+
+ENDS: Mapping[str, Callable[[Played], End]] = {
+    "plain": plain,
+    "effect": effect,
+    "probe": probe,
+    "child": child,
+    "failing-parent": failing_parent,
+    "repeat": repeat,
+    "unkept": unkept,
+    "on-success": on_success,
+    "on-failure": on_failure,
+    "raising-callbacks": raising_callbacks,
+    "last-crash": last_crash,
+    "second-crash": second_crash,
+    "aftermath": aftermath,
+}

@@ -1,0 +1,84 @@
+"""What a person is told at once where a worker cannot begin, and the look at the server before RQ's own.
+
+RQ's command line asks Redis before it makes a worker: a server that loads, a cluster, a port that is no Redis end it
+with a traceback there. It imports the worker's class first, so that is the moment for a look of ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from holdfast.jobs.clock import SystemClock
+from holdfast.jobs.errors import HoldfastError, Unreachable
+from holdfast.jobs.settings import Settings, SettingsError
+from holdfast.jobs.store.connections import Courier, derive
+from holdfast.jobs.store.door import reach
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from redis import Redis
+
+logger = logging.getLogger("rq.worker")
+
+
+@contextmanager
+def one_line(log: logging.Logger) -> Iterator[None]:
+    """Under a command line, say why a worker cannot begin, and exit with 1; elsewhere let the error through.
+
+    RQ's command line would print a traceback, in which the one line that matters is the last.
+    """
+    try:
+        yield
+    except (HoldfastError, SettingsError) as error:
+        if click.get_current_context(silent=True) is None:
+            raise
+        log.error("%s", error)  # noqa: TRY400 - a person's mistake has no traceback
+        raise SystemExit(1) from error
+
+
+def knock() -> None:
+    """Look at the server of the `rq worker` or `rq worker-pool` that is starting in this process, if one is.
+
+    Waits for one that says "not now"; ends the process with one line if it cannot be worked with.
+    """
+    context = click.get_current_context(silent=True)
+    if context is None or context.info_name not in {"worker", "worker-pool"}:
+        return
+    if str(context.params.get("worker_class", "rq.Worker")).startswith("rq."):
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as process 1 of a container it would not be heard
+    try:
+        with one_line(logger):
+            settings = Settings.from_environment(os.environ)
+            client = derive(_client_of(context.params), reply_ms=settings.reply_ms)
+            courier = Courier(
+                client,
+                SystemClock(),
+                random.SystemRandom(),
+                on_away=lambda error: logger.error("Redis is away (%s); waiting", error),
+                on_back=lambda: logger.warning("Redis is back"),
+            )
+            reach(client, courier, gives_up=lambda: False)
+            client.close()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _client_of(params: Mapping[str, Any]) -> Redis:
+    from rq.cli.helpers import CliConfig  # noqa: PLC0415 - only where RQ's command line runs already
+
+    try:
+        given = {name: params[name] for name in ("url", "config", "connection_class")}
+        client: Redis = CliConfig(**given).connection
+    except ValueError as error:
+        raise Unreachable(f"no Redis to work with: {error} Look at -u and RQ_REDIS_URL.") from error
+    return client

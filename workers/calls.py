@@ -1,0 +1,63 @@
+"""What comes in with a job and goes out with it: its call and its result, or why there is none."""
+
+from __future__ import annotations
+
+import sys
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from holdfast.jobs.errors import NoSuchCall
+from holdfast.jobs.rq_surface import DeserializationError, Job
+from holdfast.jobs.store.records import return_value
+
+if TYPE_CHECKING:
+    from holdfast.jobs.running import Running
+
+#: For how long an error tracker may take to send, in seconds.
+_FLUSH_S = 2.0
+
+
+def execute(job: Job) -> Any:
+    """Run the job's function: by its perform() where an app or a tracer has one of its own, else without RQ's write.
+
+    Raises NoSuchCall where there is none for this worker, and whatever the function raises.
+    """
+    try:
+        job.func  # noqa: B018 - it reads the record's data, and imports
+    except DeserializationError as error:
+        raise NoSuchCall(
+            f"the data of job {job.id} ({len(job.data)} bytes, first {job.data[:16]!r}) cannot be read with "
+            f"{_spell(job.serializer)}: {error.__cause__ or error}. Give the workers the serializer (-S) and the code "
+            f"of whoever enqueued it, and requeue it."
+        ) from error
+    except (AttributeError, ImportError, ValueError) as error:
+        raise NoSuchCall(
+            f"job {job.id} calls {job.func_name}, and this worker cannot import it: {error}. Deploy the code that has "
+            f"it, or mend the name, and requeue it."
+        ) from error
+    if _is_rqs_own(type(job).perform):
+        return job._execute()  # noqa: SLF001 - what RQ's perform() calls, without its unfenced PERSIST
+    return job.perform()
+
+
+def _is_rqs_own(perform: Any) -> bool:
+    return (
+        type(perform) is FunctionType and perform.__module__ == Job.__module__ and not hasattr(perform, "__wrapped__")
+    )
+
+
+def flush_reports() -> None:
+    """Send what an error tracker has gathered: a horse ends without exit hooks, and Sentry's for RQ hangs on others."""
+    if sentry := sys.modules.get("sentry_sdk"):
+        sentry.flush(_FLUSH_S)
+
+
+def write_result(execution: Running, value: object) -> str:
+    """Write a result as it is sent. Raises TooBig for one that Redis would hang up on, and LeaseEnded."""
+    data = return_value(execution.serializer, value)
+    execution.ask(lambda: execution.moves.check_size(f"the result of job {execution.lease.job_id}", data))
+    return data
+
+
+def _spell(serializer: Any) -> str:
+    return str(getattr(serializer, "__name__", type(serializer).__name__))
