@@ -10,7 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, TypeVar
 
 from redis import ConnectionPool, Redis
-from redis.connection import AbstractConnection
+from redis.connection import AbstractConnection, SSLConnection
 from redis.exceptions import (
     AuthenticationError,
     ClusterDownError,
@@ -78,8 +78,11 @@ def derive(redis: Redis, *, reply_ms: int) -> Redis:
         health_check_interval=0,
         protocol=2,
     )
-    if "driver_info" in inspect.signature(AbstractConnection.__init__).parameters:
-        arguments["driver_info"] = None  # a round trip at each connect that no one reads
+    takes_driver_info = "driver_info" in inspect.signature(AbstractConnection.__init__).parameters
+    if takes_driver_info and not issubclass(pool.connection_class, SSLConnection):
+        # A round trip at each connect that no one reads. Under TLS it reads the server's session tickets, which redis-py
+        # would else take for an answer that nobody asked for.
+        arguments["driver_info"] = None
     own: ConnectionPool
     if asker is not None and hasattr(asker, "sentinel_manager"):
         kind = type(pool) if isinstance(pool, SentinelConnectionPool) else SentinelConnectionPool
