@@ -80,8 +80,8 @@ def derive(redis: Redis, *, reply_ms: int) -> Redis:
     )
     takes_driver_info = "driver_info" in inspect.signature(AbstractConnection.__init__).parameters
     if takes_driver_info and not issubclass(pool.connection_class, SSLConnection):
-        # A round trip at each connect that no one reads. Under TLS it reads the server's session tickets, which redis-py
-        # would else take for an answer that nobody asked for.
+        # A round trip at each connect that no one reads. Under TLS it reads the server's session tickets, which would
+        # else be taken for an answer that nobody asked for.
         arguments["driver_info"] = None
     own: ConnectionPool
     if asker is not None and hasattr(asker, "sentinel_manager"):
