@@ -109,7 +109,9 @@ class SocketEars:
         self._listening_until: int | None = None
         self._subscribe_at = 0
         self._trust_bell_at = 0
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake_read, self._wake_write = os.pipe()  # macOS has no pipe2()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
         self._woken_before = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def wait_for_bell(self, listens_at: Sequence[str]) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _FREEZE_PATIENCE_S = 1.0
+#: How long a process is given to stop where nobody says that it has.
+_FREEZE_UNSEEN_S = 0.05
 _CGROUP_EVENTS = Path("/sys/fs/cgroup/memory.events")
 
 #: Exit code of a horse whose lease ended under it: nothing is to be charged.
@@ -101,6 +103,9 @@ class ForkedHorse:
         if self._ending is not None:
             return  # collected: the pid may be a stranger's by now
         self._signal(signal.SIGSTOP, os.kill)
+        if not hasattr(os, "waitid"):  # macOS, before Python 3.13
+            time.sleep(_FREEZE_UNSEEN_S)
+            return
         # In an uninterruptible call it stops later, but before it runs any code of its own again.
         until = time.monotonic() + _FREEZE_PATIENCE_S
         flags = os.WSTOPPED | os.WEXITED | os.WNOWAIT | os.WNOHANG
