@@ -1,7 +1,7 @@
 """Every call of every scenario, cut in every way; and pairs of cuts.
 
-At a desk a third of the single cuts is run, another third each day; in CI all of them. SIMULATED_CUTS=2/3 names a part,
-SIMULATED_PAIRS says how many pairs of each scenario are drawn (5 at a desk, 10 in CI).
+At a desk a third of the single cuts is run, another third each day; in CI a half. SIMULATED_CUTS=2/3 names a part, 1/1 is
+all; SIMULATED_PAIRS says how many pairs of each scenario are drawn.
 """
 
 import os
@@ -14,12 +14,13 @@ from holdfast.chaos.simulation.findings import look
 from holdfast.chaos.simulation.scenarios import SCENARIOS, baseline
 
 IN_CI = bool(os.environ.get("CI"))
-PAIRS = int(os.environ.get("SIMULATED_PAIRS", "10" if IN_CI else "5"))
+PAIRS = int(os.environ.get("SIMULATED_PAIRS", "5"))
 
 
 def part():
-    number, _, of = os.environ.get("SIMULATED_CUTS", "1/1" if IN_CI else "").partition("/")
-    return (int(number), int(of)) if of else part_of_day(date.today().toordinal())  # noqa: DTZ011 - any day will do
+    number, _, of = os.environ.get("SIMULATED_CUTS", "").partition("/")
+    today = date.today().toordinal()  # noqa: DTZ011 - any day will do
+    return (int(number), int(of)) if of else part_of_day(today, 2 if IN_CI else 3)
 
 
 def findings_of(plans):

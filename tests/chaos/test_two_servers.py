@@ -1,6 +1,6 @@
 """The simulation's two servers check each other: what a seed makes of the one it makes of the other.
 
-SIMULATED_TWINS says how many seeds (10 at a desk, 60 in CI; 200 have been compared). Without redis-server and a C
+SIMULATED_TWINS says how many seeds (10 at a desk, 30 in CI; 200 have been compared). Without redis-server and a C
 compiler these tests are skipped, and say so; in CI they fail.
 """
 
@@ -14,7 +14,7 @@ from holdfast.chaos.simulation.run import run_plan
 from holdfast.chaos.simulation.servers import RealServer, real_server_is_possible
 
 IN_CI = bool(os.environ.get("CI"))
-SEEDS = int(os.environ.get("SIMULATED_TWINS", "60" if IN_CI else "10"))
+SEEDS = int(os.environ.get("SIMULATED_TWINS", "30" if IN_CI else "10"))
 #: Seeds that one test runs: one start of a server serves them all.
 CHUNK = 10
 
