@@ -250,6 +250,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-048": (
         "tests/moves/test_claim.py::test_a_claim_that_leaves_jobs_behind_rings_for_the_next_worker",
         "tests/chaos/test_sweep.py::test_a_claim_in_two_steps_is_found_to_lose_jobs",
+        "tests/workers/test_doorbell.py::test_after_the_listener_was_lost_a_plain_job_begins_soon_and_the_next_at_once",
     ),
     "FM-049": (
         "tests/workers/test_at_the_door.py::test_a_client_that_waits_less_than_an_idle_worker_does_not_disturb_it",
