@@ -1,7 +1,7 @@
 """Every call of every scenario, cut in every way; and pairs of cuts.
 
-At a desk a third of the single cuts is run, another third each day; in CI a half. SIMULATED_CUTS=2/3 names a part, 1/1 is
-all; SIMULATED_PAIRS says how many pairs of each scenario are drawn.
+At a desk a third of the single cuts is run, another third each day; in CI a half. SIMULATED_CUTS=2/3 names a part, and
+1/1 is all; SIMULATED_PAIRS says how many pairs of each scenario are drawn.
 """
 
 import os
