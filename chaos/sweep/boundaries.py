@@ -20,6 +20,8 @@ TAKING = {"claim", "lpop-queue", "blpop-queue", "lmove-queue", "blmove-queue"}
 FOR_CALLBACK = "renew-for-callback"
 
 _MOVE_OF = {script.sha: move for move, script in load(record=True).items()}
+#: Where a script's own arguments begin, behind EVALSHA, its hash and the number of keys.
+_ARGUMENTS_FROM = 3
 # The longest first: a job's dependents look like a job of that name.
 _FAMILY_OF = [
     (re.compile(re.escape(key.spelling).replace(r"\{\}", "[^:]+")), name)
@@ -31,13 +33,32 @@ def name_of(words: Sequence[bytes]) -> str:
     """Name a request: a move by its own name, another by its command, what it is about, and the first field it sets."""
     command = words[0].decode().lower()
     if command in {"evalsha", "eval"}:
-        sha = words[1].decode() if command == "evalsha" else hashlib.sha1(words[1]).hexdigest()  # noqa: S324 - Redis' name for it
-        move = _MOVE_OF.get(sha, command)
+        move = _move_of(words) or command
         return FOR_CALLBACK if move == "renew" and words[-1] == b"0.000" else move
     parts = [command, *_about(words)]
     if command == "hset":
         parts.append(words[2].decode())
     return "-".join(parts)
+
+
+def _move_of(words: Sequence[bytes]) -> str | None:
+    match words[0].upper():
+        case b"EVALSHA":
+            return _MOVE_OF.get(words[1].decode())
+        case b"EVAL":
+            return _MOVE_OF.get(hashlib.sha1(words[1]).hexdigest())  # noqa: S324 - Redis' name for it
+        case _:
+            return None
+
+
+def operation_of(words: Sequence[bytes]) -> tuple[bytes, ...] | None:
+    """Tell two sendings of one move from two moves: by its operation number, or by all it says; None for no move."""
+    move = _move_of(words)
+    if move is None:
+        return None
+    arguments = load(record=True)[move].header.arguments
+    said = words[_ARGUMENTS_FROM:]
+    return (move.encode(), said[arguments.index("op")]) if "op" in arguments else (move.encode(), *said)
 
 
 def _about(words: Sequence[bytes]) -> list[str]:
@@ -64,15 +85,21 @@ class Sightings:
         self._awaited = awaited
         self._count: Counter[str] = Counter()
         self._seen: set[tuple[str, int]] = set()
+        self._sent: set[tuple[bytes, ...]] = set()
 
-    def see(self, name: str, stage: int) -> str | None:
+    def see(self, name: str, stage: int, operation: tuple[bytes, ...] | None = None) -> str | None:
         """Give the name and number of a boundary, or None for a request that is none of its own.
 
-        `stage` is the number of the last gate the job has come to, from 1; 0 before the first.
+        `stage` is the number of the last gate the job has come to, from 1; 0 before the first. What is sent once more
+        because its answer was late, as on a busy machine, is no second boundary.
         """
         if name in self._recurring:
             if not stage or name not in self._awaited or (name, stage) in self._seen:
                 return None
             self._seen.add((name, stage))
+        elif operation is not None:
+            if operation in self._sent:
+                return None
+            self._sent.add(operation)
         self._count[name] += 1
         return f"{name}#{self._count[name]}"

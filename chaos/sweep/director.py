@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from holdfast.chaos.proxy import Act, After, Before, DelayReply, DropRequest, EatReply, Pass, Request, SignalThenPass
-from holdfast.chaos.sweep.boundaries import FOR_CALLBACK, TAKING, Sightings, name_of
+from holdfast.chaos.sweep.boundaries import FOR_CALLBACK, TAKING, Sightings, name_of, operation_of
 from holdfast.chaos.sweep.cases import DEADLY, Boundary, Case, Fault, Side
 from holdfast.chaos.sweep.tasks import arrival, gate
 
@@ -61,7 +61,7 @@ class Director:
         if arrival(self._folder, self._stage + 1).exists():
             self._stage += 1
             self._awaited = set(self._work.clockwork)
-        boundary = self._sightings.see(name, self._stage)
+        boundary = self._sightings.see(name, self._stage, operation_of(request.words))
         if boundary is not None and self._case is None and self.looks <= self._work.takings:
             self.boundaries.append(Boundary(boundary, has_horse=bool(self.worker.horses())))
         if boundary is not None and self._case is not None and boundary == self._case.boundary:

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.chaos.server import NoServer
 from holdfast.chaos.sweep import sweep
-from holdfast.chaos.sweep.boundaries import Sightings, name_of
+from holdfast.chaos.sweep.boundaries import Sightings, name_of, operation_of
 from holdfast.chaos.sweep.cases import SIDES, Boundary, Case, Fault, Setting, Side, Slice, cases_at
 from holdfast.chaos.sweep.judge import Verdict, judge
 from holdfast.chaos.sweep.report import reproductions, write
@@ -154,6 +154,19 @@ def test_what_comes_by_the_clock_is_one_boundary_in_each_stage():
     assert seen.see("promote", 1) is None
     came = [("claim", 0), ("renew", 0), ("renew", 1), ("renew", 1), ("hset", 1), ("renew", 2), ("hset", 2)]
     assert [seen.see(*each) for each in came] == ["claim#1", None, "renew#1", None, "hset#1", "renew#2", "hset#2"]
+
+
+def test_what_is_sent_once_more_is_no_second_boundary():
+    """On a busy machine an answer comes late, and the same operation goes out again, dated anew."""
+    complete = load(record=True)["complete"]
+
+    def words(op, stamp):
+        named = dict.fromkeys(complete.header.arguments, "x") | {"op": op, "stamp": stamp}
+        return [b"EVALSHA", complete.sha.encode(), b"0", *(str(word).encode() for word in complete.arguments(named))]
+
+    seen = Sightings(frozenset(), frozenset())
+    came = [words(7, "then"), words(7, "later"), words(8, "later")]
+    assert [seen.see("complete", 1, operation_of(each)) for each in came] == ["complete#1", None, "complete#2"]
 
 
 # -- what is well
