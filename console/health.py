@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
-from redis import Redis
 from redis.exceptions import RedisError
 
+from holdfast.console.server import at_url, connect
 from holdfast.jobs.settings import Settings, SettingsError
-from holdfast.jobs.store.connections import derive
 from holdfast.jobs.store.vitals import silence_of_reapers_ms, silence_of_worker_s
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 
 @click.command()
 @click.argument("worker", required=False)
-@click.option("--redis-url", envvar=["HOLDFAST_REDIS_URL", "RQ_REDIS_URL"], default="redis://localhost:6379")
-def health(worker: str | None, redis_url: str) -> None:
+@at_url
+def health(worker: str | None, redis_url: str | None) -> None:
     """Exit with 0 if WORKER lives; without a WORKER, if some reaper of the fleet passes.
 
     Both are asked of Redis, so that a Redis that cannot be asked means 1 as well.
     """
     try:
         settings = Settings.from_environment(os.environ)
-        with derive(Redis.from_url(redis_url), reply_ms=settings.reply_ms) as client:
+        with connect(redis_url, settings) as client:
             told = _chores(client, settings) if worker is None else _worker(client, settings, worker)
     except (RedisError, SettingsError, ValueError) as error:
         raise click.ClickException(str(error)) from error

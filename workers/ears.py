@@ -87,7 +87,7 @@ class _Line:
         return found
 
     def hang_up(self) -> None:
-        """End what was asked. The connection is kept for the next time: a pool makes no more than a hundred, ever."""
+        """End what was asked. The connection is kept for the next time: a pool makes only so many, ever."""
         if self.connection is not None:
             with suppress(RedisError, OSError):
                 self.connection.disconnect()

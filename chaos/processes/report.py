@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from holdfast.chaos.commit import commit
 from holdfast.chaos.processes.fleet import MIXED, SETTINGS, STOCK_OPTIONS
 from holdfast.chaos.processes.migration import seats
 from holdfast.chaos.processes.outcome import faults_by_mode
@@ -47,21 +47,7 @@ def headline(plan: Plan, *, is_stock: bool = False, is_lossy: bool = False) -> s
     command += f" --mixed {plan.goal}" if plan.goal else ""
     command += " --stock" * is_stock + " --lossy" * is_lossy
     versions = [server, f"rq {version('rq')}", f"redis-py {version('redis')}"]
-    return " · ".join([f"seed {plan.seed}", f"commit {_commit()}", *versions, command])
-
-
-def _commit() -> str:
-    here = Path(__file__).parent
-
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=False)  # noqa: S607 - git as the caller has it
-        return done.stdout.strip()
-
-    try:
-        name, changed = git("rev-parse", "--short", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
-    except OSError:
-        return "unknown"
-    return f"{name or 'unknown'}{'+changes' if changed else ''}"
+    return " · ".join([f"seed {plan.seed}", f"commit {commit()}", *versions, command])
 
 
 def say(console: Console, text: str, style: str = "") -> None:

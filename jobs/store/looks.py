@@ -110,7 +110,7 @@ def look_at_fleet(redis: Redis, *, every_ms: Mapping[str, int]) -> Fleet:
             pipe.get(keys.turn(chore))
         (seconds, micros), suspended, info, queue_keys, leased, worker_keys, passed, *turns = pipe.execute()
     now_ms = seconds * 1000 + micros // 1000
-    names = sorted({*_names(queue_keys, keys.queue("")), *(name.decode() for name in leased)})
+    names = queue_names(queue_keys, leased)
     people = sorted(_names(worker_keys, keys.worker("")))
     queues, workers = _look_closer(redis, names, people, now_ms)
     return Fleet(
@@ -126,6 +126,11 @@ def look_at_fleet(redis: Redis, *, every_ms: Mapping[str, int]) -> Fleet:
 def _names(found: set[bytes], prefix: str) -> Iterator[str]:
     for key in found:
         yield key.decode().removeprefix(prefix)
+
+
+def queue_names(queue_keys: set[bytes], leased: set[bytes]) -> list[str]:
+    """Name every queue that RQ or a chore of ours knows, in order."""
+    return sorted({*_names(queue_keys, keys.queue("")), *(name.decode() for name in leased)})
 
 
 def _server(info: dict[str, Any]) -> ServerLook:

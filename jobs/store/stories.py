@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.state import Status
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.looks import cause_of
+from holdfast.jobs.store.looks import cause_of, queue_names
 from holdfast.jobs.store.records import journal, moment_ms
 
 if TYPE_CHECKING:
@@ -128,8 +128,7 @@ def queues_with_failures(redis: Redis) -> list[str]:
     with redis.pipeline(transaction=False) as pipe:
         pipe.smembers(keys.queues())
         pipe.smembers(keys.leased())
-        known, leased = pipe.execute()
-    names = sorted({*(key.decode().removeprefix(keys.queue("")) for key in known), *(name.decode() for name in leased)})
+        names = queue_names(*pipe.execute())
     with redis.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.zcard(keys.failed(name))

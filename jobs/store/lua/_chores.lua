@@ -49,3 +49,8 @@ local function is_run_by_stock(job_id, queue)
   end
   return false
 end
+
+-- Whether anybody has it: one of ours by the lease that its record names, or a stock worker.
+local function is_in_hand(job_id, queue, lease, lease_queue)
+  return lease_stands(job_id, lease, lease_queue) or is_run_by_stock(job_id, queue)
+end

@@ -1,15 +1,16 @@
 -- Shared by what people do to jobs that have ended.
 
-local PLACE_OF_ENDED = {failed = keys.failed, stopped = keys.failed, canceled = keys.canceled}
-
--- Whether somebody is at it all the same: stock tools end a job by its status alone, and whoever runs it, our worker
--- or a stock one, hears of that later.
-local function is_worked_on(job_id)
+-- Why a person's wish is not done, or nil: somebody is at it, or it has not ended. Stock tools may end a job by its
+-- status alone, and whoever runs it, our worker or a stock one, hears of that later.
+local function kept_as_it_is(job_id, status)
   local job = redis.call('HMGET', keys.job(job_id), 'origin', 'hf_lease', 'hf_lease_queue')
-  if job[2] and redis.call('ZSCORE', keys.leases(job[3]), job_id .. ':' .. job[2]) then
-    return true
+  if is_in_hand(job_id, job[1] or '', job[2], job[3]) then
+    return {'running'}
   end
-  return is_run_by_stock(job_id, job[1] or '')
+  if status == 'finished' or not ENDED[status] then
+    return {'not_ended', status or 'none'}
+  end
+  return nil
 end
 
 -- The effects that an attempt meant to make, and did not say whether it did.

@@ -87,6 +87,11 @@ local function has_ended(job_id, status, origin)
   return ENDED[status] and redis.call('ZSCORE', ENDED[status](origin), job_id) and true or false
 end
 
+-- The lease that a job's record names, if it stands.
+local function lease_stands(job_id, lease, lease_queue)
+  return lease and redis.call('ZSCORE', keys.leases(lease_queue), job_id .. ':' .. lease)
+end
+
 -- What a producer meant who gave the id of a job that runs another place: when it is to run again, by the clock, or
 -- `deferred`; nil if nobody did. A line is left, not to run beside itself: the settle puts it there again.
 local function called_again(job_id, status, origin)

@@ -100,10 +100,6 @@ local function note_ghost(job_id, queue)
   tell('ghost', job_id, queue, '', '', 'none', worker_name)
 end
 
-local function is_leased(job_id, job)
-  return job.hf_lease and redis.call('ZSCORE', keys.leases(job.hf_lease_queue), job_id .. ':' .. job.hf_lease)
-end
-
 -- A record says that the job stands elsewhere, and it does.
 local function stands_elsewhere(job_id, queue, job)
   local origin = job.origin or queue
@@ -120,7 +116,7 @@ local function may_be_taken(job_id, queue, job)
   if stands_elsewhere(job_id, queue, job) then
     return false
   end
-  if is_leased(job_id, job) then
+  if lease_stands(job_id, job.hf_lease, job.hf_lease_queue) then
     redis.call('HSET', keys.job(job_id), 'status', 'started', 'hf_again', '1', 'origin', queue)
     return false
   end

@@ -23,11 +23,9 @@ local was = redis.call('HMGET', job, 'status', 'origin', 'hf_op', 'hf_fence')
 if not was[1] then
   return {'none'}
 end
-if is_worked_on(job_id) then
-  return {'running'}
-end
-if not PLACE_OF_ENDED[was[1]] then
-  return {'not_ended', was[1]}
+local kept = kept_as_it_is(job_id, was[1])
+if kept then
+  return kept
 end
 
 local waiting = {}
@@ -37,7 +35,7 @@ for _, id in ipairs(redis.call('SMEMBERS', keys.dependents(job_id))) do
   end
 end
 table.sort(waiting)
-redis.call('ZREM', PLACE_OF_ENDED[was[1]](was[2] or ''), job_id)
+redis.call('ZREM', ENDED[was[1]](was[2] or ''), job_id)
 redis.call('DEL', job, keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id), keys.results(job_id))
 redis.call('SET', keys.tombstone(job_id), (was[3] or '0 none') .. ' dropped:' .. op .. ' ' .. (was[4] or '0'), 'EX', REPLAY_HORIZON_S)
 tell('drop', job_id, was[2] or '', '', was[4] or '', 'none', 'person')

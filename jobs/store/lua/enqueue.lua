@@ -9,7 +9,6 @@
 -- KEYS     failed         zset    the same
 -- KEYS     deferred       zset    the same
 -- KEYS     canceled       zset    the same
--- KEYS     leases         zset    asked whether the id is being worked on
 -- KEYS     dependencies   set     what an earlier generation waited for
 -- KEYS     dedupe         string  the job that a key already made
 -- KEYS     tombstone      string  says that this very enqueue has been and gone
@@ -56,7 +55,7 @@ local status = due and 'scheduled' or 'queued'
 
 -- It is being worked on: not beside itself. Its settle puts it in line as a generation of its own. What the record
 -- says of the work going on stays.
-if was[1] == 'started' and was[4] and redis.call('ZSCORE', keys.leases(was[5]), job_id .. ':' .. was[4]) then
+if was[1] == 'started' and lease_stands(job_id, was[4], was[5]) then
   local record = {'hf_op', op .. ' ' .. status, 'hf_again', whole(math.max(due or 0, 1))}
   for i = 1, #fields, 2 do
     if fields[i + 1] ~= '' then

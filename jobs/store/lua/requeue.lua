@@ -22,11 +22,9 @@ end
 if redis.call('HEXISTS', job, 'data') == 0 then
   return {'none'}
 end
-if is_worked_on(job_id) then
-  return {'running'}
-end
-if not PLACE_OF_ENDED[was[1]] then
-  return {'not_ended', was[1] or 'none'}
+local kept = kept_as_it_is(job_id, was[1])
+if kept then
+  return kept
 end
 local doubts = effects_in_doubt(job_id)
 if #doubts > 0 and even_in_doubt ~= '1' then
@@ -42,7 +40,7 @@ if was[4] ~= 'finished' then
 end
 journal(fields, was[5], 'requeue', 'person', was[1])
 keep_for_ever(job_id)
-redis.call('ZREM', PLACE_OF_ENDED[was[1]](queue), job_id)
+redis.call('ZREM', ENDED[was[1]](queue), job_id)
 redis.call('HSET', job, unpack(fields))
 redis.call('HDEL', job, 'started_at', 'ended_at', 'exc_info', 'hf_dead', 'hf_retry_state', 'hf_next_run_ms', 'hf_again')
 redis.call('SADD', keys.queues(), keys.queue(queue))

@@ -12,7 +12,6 @@
 -- KEYS     canceled      zset    the same
 -- KEYS     deferred      zset    what waits for others
 -- KEYS     dependencies  set     and for whom
--- KEYS     leases        zset    what ours have
 -- ARGV     every_ms      how often the fleet does this; 0: now, whoever was last
 -- ARGV     patience_ms   how long a job must have been seen in no place, unchanged
 -- ARGV     budget        how many crashes a job may cause, unless it says otherwise
@@ -29,11 +28,6 @@ end
 
 local function is_in_list(list, job_id)
   return redis.call('LPOS', list, job_id) and true or false
-end
-
-local function is_in_hand(job_id, job)
-  return job.lease and redis.call('ZSCORE', keys.leases(job.lease_queue), job_id .. ':' .. job.lease)
-    or is_run_by_stock(job_id, job.queue)
 end
 
 -- All it waited for has ended, and nobody told it. Of parents that are gone nobody knows how they ended: a person may
@@ -56,7 +50,7 @@ local function missed_from(job_id, job)
     return nil
   elseif redis.call('ZSCORE', keys.deferred(job.queue), job_id) then
     return waits_for_nothing(job_id, job) and 'deferred' or nil
-  elseif not MISSED_FROM[job.status] or is_in_hand(job_id, job) or is_in_list(keys.queue(job.queue), job_id) then
+  elseif not MISSED_FROM[job.status] or is_in_hand(job_id, job.queue, job.lease, job.lease_queue) or is_in_list(keys.queue(job.queue), job_id) then
     return nil
   end
   return is_in_list(keys.intermediate(job.queue), job_id) and 'intermediate' or MISSED_FROM[job.status]
