@@ -13,6 +13,10 @@ _PREFIX = "HOLDFAST_"
 _NOT_SETTINGS = {"HOLDFAST_REDIS_URL"}
 
 
+#: So that no script holds the server for more than some ms.
+MOST_PREFETCHED = 100
+
+
 class SettingsError(ValueError):
     """A setting that cannot be meant, alone or beside another."""
 
@@ -47,6 +51,12 @@ class Settings:
     key_horizon_ms: int = 86_400_000
     #: How many jobs a horse runs before it is replaced. 1 is RQ's fork per job.
     jobs_per_horse: int = 1
+    #: How many jobs a worker may have in hand. Above 1, quick ones are claimed several a trip.
+    prefetch: int = 1
+    #: A horse that takes more memory than this, in MiB, is replaced after its job. 0: no ceiling.
+    horse_memory_max_mb: int = 0
+    #: Whether a job's return value is kept in RQ's result stream, most of what a finished job takes of Redis.
+    keep_results: bool = True
     #: Whether every move is also written to one capped stream, in the server's order.
     record_moves: bool = False
 
@@ -54,7 +64,7 @@ class Settings:
         chores = ("reap_ms", "promote_ms", "orphans_ms")
         for name in ("lease_ms", "renew_ms", "margin_ms", *chores, "poll_ms", "key_horizon_ms"):
             self._require(getattr(self, name) > 0, f"{name} ({getattr(self, name)}) must be above 0")
-        for name in ("grace_ms", "overtime_ms", "orphaned_ms", "crashes"):
+        for name in ("grace_ms", "overtime_ms", "orphaned_ms", "crashes", "horse_memory_max_mb"):
             self._require(getattr(self, name) >= 0, f"{name} ({getattr(self, name)}) must not be negative")
         self._require(
             self.lease_ms > 3 * self.renew_ms,
@@ -66,10 +76,10 @@ class Settings:
             f"margin_ms ({self.margin_ms}) must be below lease_ms - renew_ms "
             f"({self.lease_ms - self.renew_ms}), or a holder stops before it could have renewed",
         )
-        self._require(
-            self.jobs_per_horse == 1,
-            f"jobs_per_horse ({self.jobs_per_horse}) can only be 1 in this version: a fork for each job",
-        )
+        for name, most in (("jobs_per_horse", None), ("prefetch", MOST_PREFETCHED)):
+            given = getattr(self, name)
+            self._require(given >= 1, f"{name} ({given}) must be at least 1")
+            self._require(most is None or given <= most, f"{name} ({given}) must be at most {most}")
 
     @staticmethod
     def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - a condition is a bool

@@ -44,7 +44,7 @@ class Ears(Protocol):
         ...
 
     def hear(self, until_ms: int, horse: Horse | None) -> Heard:
-        """Wait until something comes, the horse ends, or that moment on the boot clock."""
+        """Wait until something comes, the horse ends or says something, or that moment on the boot clock."""
         ...
 
 
@@ -161,9 +161,11 @@ class SocketEars:
             # Only then is an answer read: one that came before, as from a server that has gone, would end every wait.
             files |= {line.fileno() for line in (self._bell, *self._peeks.values())}
         if horse is not None:
-            files.add(horse.fileno())
-            if horse.fileno() < 0:
+            its_files = horse.files()
+            if len(its_files) < len(("what it says", "its end")):
                 wait_ms = min(wait_ms, _POLL_WITHOUT_PIDFD_MS)
+            for file, may_be_written in its_files.items():
+                poll.register(file, select.POLLIN | (select.POLLOUT if may_be_written else 0))
         for file in files - {-1}:
             poll.register(file, select.POLLIN)
         return {file for file, _ in poll.poll(wait_ms)}

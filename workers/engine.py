@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.jobs import events
-from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.store import outcomes as out
-from holdfast.workers.groom import Groom, Stop
-from holdfast.workers.hold import Hold, Patience
+from holdfast.workers.clerk import Clerk
+from holdfast.workers.groom import HOSTAGE_MS, Groom
+from holdfast.workers.hold import Patience
+from holdfast.workers.mount import Mount
+from holdfast.workers.pace import Pace
+from holdfast.workers.stop import Stop
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
     from holdfast.jobs.clock import Clock
-    from holdfast.jobs.lease import Lease
     from holdfast.jobs.settings import Settings
     from holdfast.jobs.store.connections import Courier
     from holdfast.jobs.store.moves import Moves
     from holdfast.recovery.keeper import Keeper
     from holdfast.workers.ears import Ears
+    from holdfast.workers.hold import Hold
     from holdfast.workers.order import Order
+    from holdfast.workers.reins import Bit
     from holdfast.workers.runtime import Runtime
     from holdfast.workers.shared_memory import Board
 
@@ -79,35 +82,32 @@ class Engine:
         tell: events.Events,
         face: Face,
         rng: random.Random,
-        run_job: Callable[[Lease, dict[bytes, bytes]], int],
-        speak_for: Callable[[out.Aftermath], int],
+        serve: Callable[[Bit], int],
     ) -> None:
-        self._moves = moves
         self._courier = courier
-        self._settings = settings
         self._clock = clock
-        self._runtime = runtime
         self._ears = ears
         self._keeper = keeper
-        self._board = board
-        self._order = order
         self._tell = tell
         self._face = face
-        self._run_job = run_job
-        self._speak_for = speak_for
-        self._hold: Hold | None = None
-        #: Whether the last claim that found nothing gave us queues to listen at.
-        self._listens = False
-        #: When the claim under way was first sent: from then on, not from its answer, the lease is counted.
-        self._asked_ms = 0
+        self._prefetch = settings.prefetch
         self._patience = Patience(settings)
+        self._pace = Pace(settings.prefetch, HOSTAGE_MS)
+        self._limits = Limits()
+        #: How many jobs were run.
+        self._done = 0
         self._stop = Stop(clock, settings)
+        self._mount = Mount(runtime, board, clock, serve)
+        self._clerk = Clerk(
+            moves=moves, courier=courier, settings=settings, clock=clock, order=order, tell=tell, stop=self._stop
+        )
         self._groom = Groom(
             moves=moves,
             courier=courier,
+            clerk=self._clerk,
+            mount=self._mount,
             settings=settings,
             clock=clock,
-            board=board,
             tell=tell,
             rng=rng,
             stop=self._stop,
@@ -119,22 +119,35 @@ class Engine:
 
     def run(self, limits: Limits) -> int:
         """Work until asked to stop or a limit is reached; give how many jobs were run."""
-        done = 0
+        self._limits = limits
         idle_since = self._clock.boot_ms()
         while True:
             beat_at = self._do_upkeep()
-            if hold := self._hold:
-                self._tend(hold, beat_at)
-                if self._hold is None:
-                    done += hold.op != 0
+            if self._mount.is_busy:
+                if self._mount.holds:
                     idle_since = self._clock.boot_ms()
+                self._tend(beat_at)
                 continue
-            if self._stop.asked or (limits.max_jobs is not None and done >= limits.max_jobs):
-                return done
-            if limits.max_idle_s is not None and self._clock.boot_ms() - idle_since >= limits.max_idle_s * 1000:
-                return done
-            if not self._look_for_a_job(limits, idle_since, beat_at):
-                return done
+            if self._is_over(idle_since) or not self._look_for_a_job(idle_since, beat_at):
+                return self._done
+
+    def _is_over(self, idle_since: int) -> bool:
+        """Tell whether this worker is to leave; its horse goes first."""
+        most, idle_s = self._limits.max_jobs, self._limits.max_idle_s
+        if not (
+            self._stop.asked
+            or (most is not None and self._done >= most)
+            or (idle_s is not None and self._clock.boot_ms() - idle_since >= idle_s * 1000)
+        ):
+            return False
+        return self._is_without_horse()
+
+    def _is_without_horse(self) -> bool:
+        """Send an idle horse away; True once none is left."""
+        if self._mount.horse is None:
+            return True
+        self._mount.dismiss()
+        return False
 
     def _do_upkeep(self) -> int:
         """Run chores and beat; give the moment of the next beat.
@@ -142,65 +155,57 @@ class Engine:
         A lease comes first: with a job in hand, nothing is done while Redis is away or a renewal is due, and one thing
         at a time otherwise, since on a slow link each takes long.
         """
-        if self._hold is None or self._hold.settled_ms is not None:
+        renewals = [hold.renew_at for hold in self._mount.holds]
+        if not renewals:
             self._keeper.run_due()
-        elif self._courier.is_away or self._clock.boot_ms() >= self._hold.renew_at:
-            return self._hold.renew_at
+        elif self._courier.is_away or self._clock.boot_ms() >= min(renewals):
+            return min(renewals)
         elif self._keeper.run_due(at_most=1):
             return self._clock.boot_ms()
         return self._face.beat(self._clock.boot_ms())
 
     # -- without a job
 
-    def _look_for_a_job(self, limits: Limits, idle_since: int, beat_at: int) -> bool:
-        """Claim one, or wait for one. False: there is nothing more to do."""
-        match self._claim():
-            case out.Claimed(lease, record):
-                self._hand(lease, record)
+    def _look_for_a_job(self, idle_since: int, beat_at: int) -> bool:
+        """Claim some, or wait for one. False: there is nothing more to do."""
+        answer, asked_ms = self._clerk.claim(self._room())
+        match answer:
+            case tuple():
+                self._take_in_hand(answer, asked_ms)
             case out.Aftermath() as left:
-                horse = self._runtime.start_horse(lambda: self._speak_for(left))
-                self._hold = Hold.of_aftermath(left, horse, self._clock.boot_ms())
+                self._mount.hand_on(left, self._patience.telling_ms(left.record))
             case out.Lost() | out.Again():
                 pass  # the answer took longer than the lease, or dirt was cleared away: look again
             case out.Empty(listens_at):
                 self._face.idle()
-                if limits.burst:
-                    return False
+                if self._limits.burst:
+                    return not self._is_without_horse()
                 self._ears.wait_for_bell(listens_at)
-                self._wait_idle(limits, idle_since, beat_at, for_bell=True)
+                self._wait_idle(idle_since, beat_at, for_bell=True)
             case out.Closed():
                 self._face.suspended()
-                if limits.burst:
-                    return False
-                self._wait_idle(limits, idle_since, beat_at, for_bell=False)
+                if self._limits.burst:
+                    return not self._is_without_horse()
+                self._wait_idle(idle_since, beat_at, for_bell=False)
             case None:
-                return False
+                return not self._is_without_horse()
         return True
 
-    def _claim(self) -> out.Claimed | out.Aftermath | out.Empty | out.Again | out.Closed | out.Lost | None:
-        while not self._stop.is_past_last_word():
-            op = self._board.next_op()
-            # Before the request leaves, so that at any moment it is known what may be held.
-            self._board.execution = op
-            self._asked_ms = self._clock.boot_ms()
-            with suppress(RedisAwayError):
-                answer = self._courier.send(
-                    lambda op=op: self._moves.claim(  # type: ignore[misc]
-                        op, self._order.queues, seen_fence=self._board.seen_fence, listens=self._listens
-                    ),
-                    until_ms=self._asked_ms + self._patience.claim_ms,
-                    gives_up=self._stop.is_past_last_word,
-                )
-                if not isinstance(answer, out.Claimed):
-                    self._board.execution = 0
-                self._listens = isinstance(answer, out.Empty) and bool(answer.listens_at)
-                return answer
-        return None
+    def _room(self) -> int:
+        """Tell how many more jobs may be taken in hand."""
+        unended = [hold for hold in self._mount.holds if hold.end is None]
+        if self._stop.asked or any(hold.is_alone for hold in unended):
+            return 0
+        room = self._pace.fitting() - len(unended)
+        if self._limits.max_jobs is not None:
+            room = min(room, self._limits.max_jobs - self._done - len(unended))
+        return max(0, room)
 
-    def _wait_idle(self, limits: Limits, idle_since: int, beat_at: int, *, for_bell: bool) -> None:
+    def _wait_idle(self, idle_since: int, beat_at: int, *, for_bell: bool) -> None:
         """Wait for the bell, doing what is due meanwhile. A closed gate is looked at, not listened to."""
         gate_at = self._clock.boot_ms() + _GATE_LOOK_MS
-        idle_until = None if limits.max_idle_s is None else idle_since + limits.max_idle_s * 1000
+        max_idle_s = self._limits.max_idle_s
+        idle_until = None if max_idle_s is None else idle_since + max_idle_s * 1000
         while not self._stop.asked:
             now = self._clock.boot_ms()
             if idle_until is not None and now >= idle_until:
@@ -208,72 +213,108 @@ class Engine:
             if not for_bell and now >= gate_at:
                 return
             moments = [self._keeper.due_ms(), beat_at, gate_at if not for_bell else None, idle_until]
-            heard = self._ears.hear(min(moment for moment in moments if moment is not None), None)
+            until_ms = min(moment for moment in moments if moment is not None)
+            heard = self._ears.hear(until_ms, self._mount.horse)
+            if self._mount.hear() is not None:
+                self._mount.let_go()  # an idle horse died: the next job has a new one
             for command in heard.commands:
                 self._obey(command)
             if heard.bell:
                 return
             beat_at = self._do_upkeep()
 
-    # -- with a job
+    # -- with jobs
 
-    def _hand(self, lease: Lease, record: dict[bytes, bytes]) -> None:
-        """Give a claimed job to a horse, unless we were asked to stop meanwhile."""
-        self._order.took_from(lease.queue)
-        self._board.seen_fence = lease.fence
-        self._board.begun = False
-        self._board.settling = False
-        self._board.stop_by_ms = self._asked_ms + self._patience.hold_ms
-        if self._clock.boot_ms() >= self._asked_ms + self._settings.renew_ms:
-            self._make_up_for_a_slow_answer(lease)
-        if self._stop.asked or self._clock.boot_ms() >= self._board.stop_by_ms:
-            self._groom.settle(lease, lambda op: self._moves.give_back(lease, op, begun=False), "given back")
-            self._board.execution = 0
+    def _take_in_hand(self, answer: tuple[out.Claimed, ...], asked_ms: int) -> None:
+        """Give claimed jobs to the horse, unless we were asked to stop meanwhile."""
+        taken = []
+        for lease, record in ((claimed.lease, claimed.record) for claimed in answer):
+            hold = self._patience.hold(lease, record, asked_ms)
+            if self._clock.boot_ms() >= hold.renew_at:
+                # A big record on a slow link may have used up the lease on its way.
+                self._groom.renew(hold)
+            taken.append(hold)
+        if self._stop.asked or any(self._clock.boot_ms() >= hold.stop_by_ms for hold in taken):
+            for hold in reversed(taken):
+                self._clerk.give_back(hold, begun=False)
             return
         self._face.busy()
-        self._tell.tell(events.Claimed(lease, record.get(b"description", b"").decode(errors="replace")))
-        horse = self._runtime.start_horse(lambda: self._run_job(lease, record))
-        self._hold = Hold(
-            lease,
-            record,
-            horse,
-            op=self._board.execution,
-            begun_ms=self._clock.boot_ms(),
-            renew_at=self._asked_ms + self._settings.renew_ms,
-            overdue_at=self._patience.overdue_ms(record, self._clock.boot_ms()),
-        )
+        for hold in taken:
+            self._tell.tell(events.Claimed(hold.lease, hold.record.get(b"description", b"").decode(errors="replace")))
+        self._mount.holds += taken
+        self._mount.hand()
 
-    def _make_up_for_a_slow_answer(self, lease: Lease) -> None:
-        """Renew before a horse is started: a big record on a slow link may have used up the lease on its way."""
-        asked_ms = self._clock.boot_ms()
-        answer = self._courier.send_once(lambda: self._moves.renew(lease, worked_s=0))
-        if isinstance(answer, out.Renewed):
-            self._asked_ms = asked_ms
-            self._board.stop_by_ms = asked_ms + self._patience.hold_ms
-        elif answer is not None:
-            self._board.stop_by_ms = 0  # it is gone: not to be begun
-
-    def _tend(self, hold: Hold, beat_at: int) -> None:
-        """Wait for the horse to end, and do what comes due before that."""
-        moments = [self._groom.due_ms(hold), beat_at]
+    def _tend(self, beat_at: int) -> None:
+        """Wait for what the horse says or for its end, and do what comes due before that."""
+        moments = [beat_at, self._groom.due_ms(), self._settle_at()]
         if not self._courier.is_away:
             moments.append(self._keeper.due_ms())
-        heard = self._ears.hear(min(moments), hold.horse)
-        if hold.horse.ended() is None:
-            for command in heard.commands:
-                self._obey(command)
-            self._groom.do_what_is_due(hold)
-        ending = hold.horse.ended()
+        heard = self._ears.hear(min(moment for moment in moments if moment is not None), self._mount.horse)
+        for command in heard.commands:
+            self._obey(command)
+        ending = self._mount.hear()
+        if ending is None:
+            self._groom.do_what_is_due()
+            ending = self._mount.hear()
         if ending is not None:
-            self._hold = None
-            self._groom.close(hold, ending)
+            self._done += sum(hold.end is None and self._mount.is_begun(hold) for hold in self._mount.holds)
+            self._groom.close(ending)
+        self._settle()
+        if not self._stop.asked:
+            self._mount.hand()
+
+    def _settle_at(self) -> int | None:
+        """Tell when those that have ended are settled at the latest."""
+        ended = self._mount.ended
+        return ended[0].ended_ms + HOSTAGE_MS if ended else None
+
+    def _settle(self) -> None:
+        """Settle what has ended, and take the next in the same trip: now, or together with some more."""
+        ended = self._mount.ended
+        if not ended or not self._is_time_to_settle(ended):
+            return
+        plain = []
+        for hold in ended:
+            assert hold.end is not None
+            if hold.end.kind == "lapsed":
+                self._mount.settled(hold, went_through=False)
+                self._clerk.give_back(hold, begun=True)
+            elif hold.end.kind == "complete" and not hold.end.awaits_word:
+                plain.append(hold)
+            else:
+                self._mount.settled(hold, went_through=self._clerk.settle_end(hold))
+        self._done += len(ended)
+        self._turn(plain)
+
+    def _is_time_to_settle(self, ended: list[Hold]) -> bool:
+        return (
+            self._mount.first is None
+            or len(ended) * 2 >= self._prefetch
+            or self._clock.boot_ms() >= ended[0].ended_ms + HOSTAGE_MS
+            or self._stop.asked
+        )
+
+    def _turn(self, plain: list[Hold]) -> None:
+        self._pace.note(plain)
+        want = self._room() if plain else 0
+        if not want:
+            for hold in plain:
+                self._mount.settled(hold, went_through=self._clerk.settle_end(hold))
+            return
+        went, answer, asked_ms = self._clerk.turn(plain, want=want, held=len(self._mount.holds) - len(plain))
+        for at, hold in enumerate(plain):
+            self._mount.settled(hold, went_through=went.get(at, False))
+        if isinstance(answer, tuple):
+            self._take_in_hand(answer, asked_ms)
+        elif isinstance(answer, out.Aftermath):
+            self._mount.hand_on(answer, self._patience.telling_ms(answer.record))
 
     def _obey(self, command: dict[str, Any]) -> None:
         """Do what RQ's send_*_command() asks; ignore, as RQ does, what is asked of a job we do not hold."""
-        match command, self._hold:
-            case {"command": "shutdown"}, _:
+        match command:
+            case {"command": "shutdown"}:
                 self.ask_to_stop()
-            case {"command": "stop-job", "job_id": job_id}, Hold() as hold if hold.lease.job_id == job_id:
-                self._groom.heed(hold, "stopped")
-            case {"command": "kill-horse"}, Hold() as hold:
-                self._groom.heed(hold, "killed")
+            case {"command": "stop-job", "job_id": job_id}:
+                self._groom.stop_job(job_id)
+            case {"command": "kill-horse"}:
+                self._groom.kill_horse()

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from holdfast.jobs.running import Running
 
 
-def fenced(job_class: type[Job], execution: Running) -> type[Job]:
-    """Give `job_class` with fenced writes. Reads stay RQ's.
+def fenced(job_class: type[Job]) -> type[Job]:
+    """Give `job_class` with fenced writes, for objects that `bind` has given their execution. Reads stay RQ's.
 
     A worker that slept past its lease could otherwise spoil the record of a job that has moved on.
     """
 
     class FencedJob(job_class):  # type: ignore[misc, valid-type]  # which class is the user's choice
+        _execution: Running
+
         def save_meta(self) -> None:
             """Write meta. Raises LeaseEnded once the job is no longer ours."""
             self._write(["meta", self.serializer.dumps(self.meta)])
@@ -37,9 +39,16 @@ def fenced(job_class: type[Job], execution: Running) -> type[Job]:
                 self._write(fields_of(self))
 
         def _write(self, fields: list[Any]) -> None:
+            execution = self._execution
             execution.ask(lambda: execution.moves.annotate(execution.lease, fields))
 
     FencedJob.__name__ = job_class.__name__
     FencedJob.__qualname__ = job_class.__qualname__
     FencedJob.__module__ = job_class.__module__
     return FencedJob
+
+
+def bind(job: Job, execution: Running) -> Job:
+    """Let the writes of a fenced job go under this lease, for as long as the object lives."""
+    job._execution = execution  # type: ignore[attr-defined]  # noqa: SLF001 - FencedJob's own
+    return job

@@ -1,177 +1,228 @@
-"""Tends a horse: renews its lease, ends it when it must end, and settles what it left unsettled."""
+"""Tends the horse: renews leases, ends it when it must end, takes back what it holds up, and settles what it left."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.jobs import events
-from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.retry import Budget, Bury, Postpone
 from holdfast.jobs.store import outcomes as out
-from holdfast.workers.hold import Hold, Patience
+from holdfast.workers.hold import Patience
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from holdfast.jobs.clock import Clock
-    from holdfast.jobs.lease import Lease
     from holdfast.jobs.settings import Settings
     from holdfast.jobs.store.connections import Courier
     from holdfast.jobs.store.moves import Moves
     from holdfast.jobs.store.scripts import Word
+    from holdfast.workers.clerk import Clerk
+    from holdfast.workers.hold import Hold
+    from holdfast.workers.mount import Mount
     from holdfast.workers.runtime import Ending
-    from holdfast.workers.shared_memory import Board
+    from holdfast.workers.stop import Stop
 
+#: For how long a job may run before the others in hand are taken back from behind it.
+HOSTAGE_MS = 50
+#: For how long a horse may take to begin what it was handed.
+START_MS = 10_000
 
-#: A pool and a terminal may both pass on the same request; RQ takes two signals within a second for one, too.
-_SAME_REQUEST_MS = 1_000
-
-
-class Stop:
-    """Whether the worker was asked to stop, and by when it must have."""
-
-    def __init__(self, clock: Clock, settings: Settings) -> None:
-        self._clock = clock
-        self._settings = settings
-        self._first_asked_ms = 0
-        self.asked = False
-        #: When a job that still runs is given back, on the boot clock.
-        self.at_ms: int | None = None
-
-    def ask(self) -> None:
-        """Finish within the grace, else give back. A second time: give back now. Safe in a signal handler."""
-        now = self._clock.boot_ms()
-        if not self.asked:
-            self.asked, self._first_asked_ms, self.at_ms = True, now, now + self._settings.grace_ms
-        elif now - self._first_asked_ms >= _SAME_REQUEST_MS:
-            self.at_ms = now
-
-    def is_due(self) -> bool:
-        """Tell whether the grace is over."""
-        return self.at_ms is not None and self._clock.boot_ms() >= self.at_ms
-
-    def is_past_last_word(self) -> bool:
-        """Tell whether a worker that holds nothing has waited long enough for an answer under way."""
-        return self.asked and self._clock.boot_ms() >= self._first_asked_ms + 2 * self._settings.reply_ms
-
-    def is_past_grace(self) -> bool:
-        """Tell whether nothing is to be waited for any more: giving back may need one more try than the grace."""
-        last_try_ms = 2 * self._settings.reply_ms
-        return self.at_ms is not None and self._clock.boot_ms() >= self.at_ms + last_try_ms
+_STOPPED = "Job stopped by user, work-horse terminated."
 
 
 class Groom:
-    """Looks after one hold at a time."""
+    """Looks after one horse and the leases in hand."""
 
     def __init__(
         self,
         *,
         moves: Moves,
         courier: Courier,
+        clerk: Clerk,
+        mount: Mount,
         settings: Settings,
         clock: Clock,
-        board: Board,
         tell: events.Events,
         rng: random.Random,
         stop: Stop,
     ) -> None:
         self._moves = moves
         self._courier = courier
+        self._clerk = clerk
+        self._mount = mount
         self._settings = settings
         self._clock = clock
-        self._board = board
         self._tell = tell
         self._rng = rng
         self._stop = stop
         self._patience = Patience(settings)
 
-    def due_ms(self, hold: Hold) -> int:
-        """Tell when, on the boot clock, something must be done for this hold."""
-        if hold.settled_ms is not None:
-            gone_by = hold.settled_ms + hold.linger_ms
-            return min(gone_by, self._stop.at_ms or gone_by)
-        moments = [hold.renew_at, self._board.stop_by_ms, hold.overdue_at, self._stop.at_ms]
-        return min(moment for moment in moments if moment is not None)
+    # -- what is due
 
-    def do_what_is_due(self, hold: Hold) -> None:
-        """End the horse if its time is over, else renew if that is due."""
-        now = self._clock.boot_ms()
-        if self._board.execution != hold.op or hold.settled_ms is not None:
-            self._see_off(hold, now)
-        elif now >= self._board.stop_by_ms:
-            self.stop_horse(hold, "stop-by")
-        elif self._stop.is_due():
-            self.stop_horse(hold, "grace")
-        elif hold.overdue_at is not None and now >= hold.overdue_at:
-            self.stop_horse(hold, "overdue")
-        elif now >= hold.renew_at:
-            self._renew(hold)
+    def due_ms(self) -> int | None:
+        """Tell when, on the boot clock, something must be done; None: never."""
+        mount, moments = self._mount, []
+        if mount.telling_until is not None:
+            moments += [mount.telling_until, self._stop.at_ms]
+        if first := mount.first:
+            moments += [first.stop_by_ms, first.overdue_at, self._stop.at_ms, self._stuck_at(first)]
+            moments += [hold.renew_at for hold in mount.holds if hold.end is None]
+            if mount.waiting(behind=first):
+                moments.append(self._hostages_at(first))
+        return min((moment for moment in moments if moment is not None), default=None)
 
-    def _see_off(self, hold: Hold, now: int) -> None:
-        """Wait for a horse whose job is settled: its webhooks hold nothing, but may not take for ever."""
-        hold.settled_ms = hold.settled_ms or now
-        if self._stop.is_due() or now >= hold.settled_ms + hold.linger_ms:
-            hold.horse.kill()
+    def _stuck_at(self, first: Hold) -> int | None:
+        if first.begun_ms is None or self._mount.is_begun(first):
+            return None
+        return first.begun_ms + START_MS
 
-    def _renew(self, hold: Hold) -> None:
+    def _hostages_at(self, first: Hold) -> int | None:
+        return None if first.begun_ms is None else first.begun_ms + HOSTAGE_MS
+
+    def do_what_is_due(self) -> None:
+        """End the horse if its time is over, renew, and take back what waits behind a slow job."""
+        now, mount = self._clock.boot_ms(), self._mount
+        if mount.telling_until is not None and (self._stop.is_due() or now >= mount.telling_until):
+            # It holds nothing: its webhooks may not take for ever.
+            if mount.horse is not None:
+                mount.horse.kill()
+            return
+        first = mount.first
+        if first is None:
+            return
+        if why := self._why_to_stop(first, now):
+            self._give_up(first, why)
+            return
+        for hold in list(mount.holds):
+            if hold.end is None and now >= hold.renew_at and not self.renew(hold):
+                self._let_go_of(hold)
+        hostages_at = self._hostages_at(first)
+        if self._stop.asked:
+            self.take_back_unbegun()
+        elif hostages_at is not None and now >= hostages_at:
+            self.take_back_unbegun(behind=first)
+
+    def _why_to_stop(self, first: Hold, now: int) -> str | None:
+        stuck_at = self._stuck_at(first)
+        if now >= first.stop_by_ms:
+            return "stop-by"
+        if self._stop.is_due():
+            return "grace"
+        if first.overdue_at is not None and now >= first.overdue_at:
+            return "overdue"
+        return "stuck" if stuck_at is not None and now >= stuck_at else None
+
+    def renew(self, hold: Hold) -> bool:
+        """Push back its deadline. False: it is no longer ours."""
         asked_ms = self._clock.boot_ms()
-        answer = self._courier.send_once(
-            lambda: self._moves.renew(hold.lease, worked_s=(asked_ms - hold.begun_ms) / 1000)
-        )
+        worked_s = 0 if hold.begun_ms is None else (asked_ms - hold.begun_ms) / 1000
+        answer = self._courier.send_once(lambda: self._moves.renew(hold.lease, worked_s=worked_s))
         if answer is None:
             hold.renew_at = self._clock.boot_ms() + self._patience.renew_again_ms
         elif isinstance(answer, out.Renewed):
-            self._board.stop_by_ms = asked_ms + self._patience.hold_ms
+            hold.stop_by_ms = asked_ms + self._patience.hold_ms
             hold.renew_at = asked_ms + self._settings.renew_ms
+            self._mount.publish()
         else:
-            # It may have crossed the horse's own settle on the wire. Then the horse will hear the truth itself.
-            if not self._board.settling:
-                self.stop_horse(hold, "gone")
-            hold.renew_at = self._clock.boot_ms() + self._settings.renew_ms
+            hold.stop_by_ms = 0
+            return False
+        return True
+
+    def _let_go_of(self, hold: Hold) -> None:
+        """End the work on a job that is no longer ours."""
+        if hold not in self.take_back_unbegun(but=hold):
+            self.stop_horse(hold, "gone")
+
+    # -- ending the horse
+
+    def _give_up(self, first: Hold, why: str) -> None:
+        if self._mount.is_begun(first):
+            self.stop_horse(first, why)
+        elif why == "stuck" and self._mount.horse is not None:
+            self._mount.horse.kill()
+            self._tell.tell(events.HorseStopped(first.lease, why))
+        else:
+            self.take_back_unbegun()
 
     def stop_horse(self, hold: Hold, why: str) -> None:
-        """Freeze, look, kill: only if it still works on this execution."""
-        if hold.horse.ended() is not None:
+        """Freeze, listen, kill: only if it is still at that job."""
+        horse = self._mount.horse
+        if horse is None or horse.ended() is not None:
             return
-        hold.horse.freeze()
-        if self._board.execution == hold.op:
+        horse.freeze()
+        self._mount.hear()
+        if hold.end is None:
             hold.stopped_for = why
-            hold.horse.kill()
+            horse.kill()
             self._tell.tell(events.HorseStopped(hold.lease, why))
         else:
-            hold.horse.thaw()
+            horse.thaw()
             self._tell.tell(events.HorseSpared(hold.lease, why))
 
-    def heed(self, hold: Hold, command: str) -> None:
-        """Stop a horse for a person, unless its job is settled already or just being settled: that comes too late."""
-        if hold.settled_ms is None and not self._board.settling:
-            self.stop_horse(hold, command)
+    def stop_job(self, job_id: str) -> None:
+        """Stop a job for a person, unless it has ended already: that comes too late."""
+        for hold in list(self._mount.holds):
+            if hold.lease.job_id == job_id and hold.end is None:
+                if hold in self.take_back_unbegun(but=hold):
+                    self._bury(hold, "stopped", _STOPPED, status="stopped")
+                else:
+                    self.stop_horse(hold, "stopped")
 
-    def close(self, hold: Hold, ending: Ending) -> None:
+    def kill_horse(self) -> None:
+        """Kill what runs for a person."""
+        first = self._mount.first
+        if first is not None and self._mount.is_begun(first):
+            self.stop_horse(first, "killed")
+
+    def take_back_unbegun(self, *, behind: Hold | None = None, but: Hold | None = None) -> Sequence[Hold]:
+        """Give back what waits in our hands, the last one first: each goes to the front of its line.
+
+        What stands `behind` that one only; `but` is taken, and is not given back. Gives what was taken.
+        """
+        taken = self._mount.recall(behind=behind)
+        for hold in reversed(taken):
+            if hold is not but:
+                self._clerk.give_back(hold, begun=False)
+        return taken
+
+    # -- after its end
+
+    def close(self, ending: Ending) -> None:
         """Settle what a horse that ended has left unsettled."""
-        if self._board.execution != hold.op or hold.settled_ms is not None:
-            return
+        mount = self._mount
+        unended = [hold for hold in mount.holds if hold.end is None]
+        begun = [hold for hold in unended if mount.is_begun(hold)]
+        # What it was handed and had not begun: it may be why it died.
+        handed = [] if mount.is_leaving else [hold for hold in unended if hold.number and hold not in begun]
+        horse, mount.holds = mount.horse, [hold for hold in mount.holds if hold not in (*begun, *handed)]
+        mount.let_go()
+        for hold in reversed(handed):
+            self._clerk.give_back(hold, begun=False)
+        for hold in begun:
+            assert horse is not None
+            self._close_begun(hold, ending, horse.pid)
+
+    def _close_begun(self, hold: Hold, ending: Ending, pid: int) -> None:
         is_stopping = self._stop.asked and ending.signal is not None
-        is_late = self._clock.boot_ms() >= self._board.stop_by_ms
-        lease, begun = hold.lease, self._board.begun
+        is_late = self._clock.boot_ms() >= hold.stop_by_ms
+        lease = hold.lease
         match why := hold.why(ending, is_stopping=is_stopping, is_late=is_late):
             case "gone":
                 pass
             case "unharmed":
-                self.settle(lease, lambda op: self._moves.give_back(lease, op, begun=begun), "given back")
+                self._clerk.give_back(hold, begun=True)
             case "stopped":
-                text = "Job stopped by user, work-horse terminated."
-                self._bury(hold, "stopped", text, status="stopped")
+                self._bury(hold, "stopped", _STOPPED, status="stopped")
             case "overdue":
                 self._fail(hold, "The job ran past its timeout and did not heed it; its work-horse was killed.")
             case "killed":
                 self._fail(hold, "Work-horse terminated by a kill-horse command.")
             case cause:
-                self.settle(lease, lambda op: self._moves.crash(lease, op, cause=cause), "crashed", cause)
-        self._board.execution = 0
+                self._clerk.settle(lease, lambda op: self._moves.crash(lease, op, cause=cause), "crashed", cause)
         if why not in {"gone", "unharmed", "stopped"}:
-            self._tell.tell(events.HorseDied(lease, hold.record, hold.horse.pid, ending.wait_status, ending.usage))
+            self._tell.tell(events.HorseDied(lease, hold.record, pid, ending.wait_status, ending.usage))
 
     def _fail(self, hold: Hold, error: str) -> None:
         """Settle for a horse that can no longer do so a failure of its job."""
@@ -180,8 +231,8 @@ class Groom:
             case Bury(cause):
                 self._bury(hold, cause, error)
             case Postpone(delay_ms, at_front, retries_left):
-                used: list[Word] = ["retries_left", retries_left]
-                self.settle(
+                used: Sequence[Word] = ["retries_left", retries_left]
+                self._clerk.settle(
                     lease,
                     lambda op: self._moves.postpone(
                         lease, op, spell, delay_ms=delay_ms, at_front=at_front, error=error, used=used
@@ -194,7 +245,7 @@ class Groom:
         lease, spell = hold.lease, hold.spell(self._clock)
         # A stopped job's word is on_stopped alone.
         is_unspoken = status == "failed" or bool(hold.record.get(b"stopped_callback_name"))
-        self.settle(
+        self._clerk.settle(
             lease,
             lambda op: self._moves.bury(
                 lease, op, spell, cause=cause, error=error, status=status, is_unspoken=is_unspoken
@@ -202,15 +253,3 @@ class Groom:
             "buried",
             cause,
         )
-
-    def settle(self, lease: Lease, move: Callable[[int], Any], word: str, detail: str = "") -> None:
-        """Make the move that ends the lease. Unanswered until we must go, the lease runs out by itself."""
-        op = self._board.next_op()
-        try:
-            answer = self._courier.send(lambda: move(op), gives_up=self._stop.is_past_grace)
-        except RedisAwayError:
-            return
-        if isinstance(answer, (out.Fenced, out.Lost, out.Closed)):
-            self._tell.tell(events.Refused(lease, answer))
-            return
-        self._tell.tell(events.Settled(lease, "buried" if isinstance(answer, out.Buried) else word, detail))

@@ -1,64 +1,65 @@
-"""What the parent keeps of the job its horse works on, and for how long it may."""
+"""What the parent keeps of a job in its hands, and for how long it may."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from holdfast.jobs.lease import Lease
-from holdfast.jobs.store.moves import Spell
+from holdfast.jobs.store.work import Spell
 from holdfast.workers.runtime import LEASE_ENDED
 
 if TYPE_CHECKING:
     from holdfast.jobs.clock import Clock
+    from holdfast.jobs.lease import Lease
     from holdfast.jobs.settings import Settings
-    from holdfast.jobs.store import outcomes as out
-    from holdfast.workers.runtime import Ending, Horse
+    from holdfast.workers.ends import End
+    from holdfast.workers.runtime import Ending
 
 _DEFAULT_TIMEOUT_S = 180
 _CALLBACKS = (b"success_callback", b"failure_callback")
 _CALLBACK_TIMEOUT_S = 60
 
 
-@dataclass
+@dataclass(eq=False)
 class Hold:
-    """One lease in the hands of one horse."""
+    """One lease in our hands."""
 
     lease: Lease
     #: The job's record as it was claimed.
     record: dict[bytes, bytes]
-    horse: Horse
-    #: The operation that claimed it.
-    op: int
-    begun_ms: int
     #: When the next renewal is due, on the boot clock.
     renew_at: int
-    #: When a horse that ignores the job's timeout is killed, or None.
-    overdue_at: int | None
-    #: When we first saw that its job is settled, on the boot clock.
-    settled_ms: int | None = None
-    #: How long its horse may then go on, to send webhooks and leave.
-    linger_ms: int = 60_000
+    #: When it is to be let go if no renewal was answered, on the boot clock.
+    stop_by_ms: int
+    #: For how long it may run before a horse that ignores the job's timeout is killed, in ms, or None.
+    limit_ms: int | None
+    #: Whether nothing else may be in hand beside it.
+    is_alone: bool = False
+    #: The number under which our horse was handed it; 0: not yet.
+    number: int = 0
+    #: Since when it is the horse's first, on the boot clock.
+    begun_ms: int | None = None
+    #: How it ended, as its horse said, and when we heard that, on the boot clock.
+    end: End | None = None
+    ended_ms: int = 0
     #: Why we killed the horse, if we did.
     stopped_for: str | None = None
 
-    @classmethod
-    def of_aftermath(cls, left: out.Aftermath, horse: Horse, now_ms: int) -> Hold:
-        """Keep what a horse does that holds no lease: it tells what is left to tell of a job."""
-        job_id, _, execution = left.entry.split(" ", 2)[2].rpartition(":")
-        lease = Lease(left.queue, job_id, execution, 0, 0, "")
-        timeout_s = _seconds(left.record.get(f"{left.status}_callback_timeout".encode()), _CALLBACK_TIMEOUT_S)
-        linger_ms = cls.linger_ms + int(timeout_s * 1000)
-        return cls(lease, left.record, horse, 0, now_ms, now_ms, None, settled_ms=now_ms, linger_ms=linger_ms)
+    @property
+    def overdue_at(self) -> int | None:
+        """When a horse that is still at it is killed, on the boot clock."""
+        if self.begun_ms is None or self.limit_ms is None:
+            return None
+        return self.begun_ms + self.limit_ms
 
     def why(self, ending: Ending, *, is_stopping: bool, is_late: bool) -> str:
         """Say what an unsettled end means: gone, stopped, overdue, killed, unharmed, or the cause of a crash."""
         match self.stopped_for:
             case "gone" | "stopped" | "overdue" | "killed" as why:
                 return why
-            case "stop-by" | "grace":
+            case "stop-by" | "grace" | "stuck":
                 return "unharmed"
-        # Its guard killed it, or it was refused: nobody's fault. While we stop, a supervisor may kill all of us.
+        # Its guard killed it: nobody's fault. While we stop, a supervisor may kill all of us.
         if is_late or is_stopping or ending.exit_code == LEASE_ENDED:
             return "unharmed"
         return str(ending)
@@ -66,7 +67,8 @@ class Hold:
     def spell(self, clock: Clock) -> Spell:
         """Tell how long it worked."""
         ended_s = clock.wall_s()
-        return Spell(ended_s - (clock.boot_ms() - self.begun_ms) / 1000, ended_s)
+        begun_ms = clock.boot_ms() if self.begun_ms is None else self.begun_ms
+        return Spell(ended_s - (clock.boot_ms() - begun_ms) / 1000, ended_s)
 
 
 class Patience:
@@ -79,17 +81,35 @@ class Patience:
         self.claim_ms = self.hold_ms // 2
         #: Until a renewal that was not answered is tried again.
         self.renew_again_ms = max(20, settings.renew_ms // 10)
+        self._renew_ms = settings.renew_ms
         self._overtime_ms = settings.overtime_ms
+        self._at_most_once = str(settings.crashes).encode()
 
-    def overdue_ms(self, record: dict[bytes, bytes], now_ms: int) -> int | None:
-        """Tell when a job must be over at the latest: its own timeout, its callbacks', and some more."""
+    def hold(self, lease: Lease, record: dict[bytes, bytes], asked_ms: int) -> Hold:
+        """Take a lease in hand that was asked for at that moment."""
+        is_alone = b"hf_suspect" in record or record.get(b"hf_crashes_max", self._at_most_once) == b"0"
+        renew_at, stop_by_ms = asked_ms + self._renew_ms, asked_ms + self.hold_ms
+        return Hold(lease, record, renew_at, stop_by_ms, self._limit_ms(record), is_alone)
+
+    def _limit_ms(self, record: dict[bytes, bytes]) -> int | None:
+        """Tell for how long a job may run at the most: its own timeout, its callbacks', and some more."""
         timeout_s = _seconds(record.get(b"timeout"), _DEFAULT_TIMEOUT_S)
         if timeout_s <= 0:
             return None
         for callback in _CALLBACKS:
             if record.get(callback + b"_name"):
                 timeout_s += _seconds(record.get(callback + b"_timeout"), _CALLBACK_TIMEOUT_S)
-        return now_ms + int(timeout_s * 1000) + self._overtime_ms
+        return int(timeout_s * 1000) + self._overtime_ms
+
+    @staticmethod
+    def telling_ms(record: dict[bytes, bytes]) -> int:
+        """Tell how long a horse may take to tell what is left to tell of the dead, in ms."""
+        names = (b"failure_callback_timeout", b"stopped_callback_timeout")
+        return LINGER_MS + int(max(_seconds(record.get(name), _CALLBACK_TIMEOUT_S) for name in names) * 1000)
+
+
+#: For how long a horse that holds nothing may go on, to send webhooks and leave.
+LINGER_MS = 60_000
 
 
 def _seconds(value: bytes | None, default: float) -> float:

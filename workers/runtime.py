@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+from holdfast.workers.reins import SocketBit, pair
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from holdfast.workers.reins import Bit, Message, Reins
 
 _PR_SET_PDEATHSIG = 1
 _FREEZE_PATIENCE_S = 1.0
@@ -53,8 +57,19 @@ class Horse(Protocol):
 
     pid: int
 
-    def fileno(self) -> int:
-        """Give a descriptor that becomes readable when it ends; -1 where there is none."""
+    def files(self) -> dict[int, bool]:
+        """Give the descriptors that become readable when it ends or has said something.
+
+        True: also of interest once it can be written.
+        """
+        ...
+
+    def say(self, message: Message) -> None:
+        """Tell it something, without waiting."""
+        ...
+
+    def heard(self) -> list[Message]:
+        """Give what it has said since; also when it has ended."""
         ...
 
     def ended(self) -> Ending | None:
@@ -77,7 +92,7 @@ class Horse(Protocol):
 class Runtime(Protocol):
     """What the engine asks of the operating system."""
 
-    def start_horse(self, run: Callable[[], int]) -> Horse:
+    def start_horse(self, run: Callable[[Bit], int]) -> Horse:
         """Start a child that runs `run` and exits with what it returns."""
         ...
 
@@ -85,14 +100,28 @@ class Runtime(Protocol):
 class ForkedHorse:
     """A forked child and its process group."""
 
-    def __init__(self, pid: int, ooms_before: int) -> None:
+    def __init__(self, pid: int, reins: Reins, ooms_before: int) -> None:
         self.pid = pid
+        self._reins = reins
+        self._last_words: list[Message] = []
         self._ooms_before = ooms_before
         self._ending: Ending | None = None
         self._pidfd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
 
-    def fileno(self) -> int:
-        return self._pidfd
+    def files(self) -> dict[int, bool]:
+        files = {self._reins.fileno(): self._reins.is_full, self._pidfd: False}
+        files.pop(-1, None)
+        return files
+
+    def say(self, message: Message) -> None:
+        self._reins.say(message)
+
+    def heard(self) -> list[Message]:
+        if self._ending is not None:
+            said, self._last_words = self._last_words, []
+            return said
+        self._reins.go_on()
+        return self._reins.heard()
 
     def ended(self) -> Ending | None:
         if self._ending is None:
@@ -139,6 +168,8 @@ class ForkedHorse:
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
+        self._last_words = self._reins.heard()
+        self._reins.close()
         if code != 0:
             # What a job started must not go on acting for it. After an orderly end it may, as in RQ.
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -148,15 +179,18 @@ class ForkedHorse:
 class SystemRuntime:
     """Fork, and what belongs to it. Used from one thread only: PDEATHSIG fires when the *thread* that forked ends."""
 
-    def start_horse(self, run: Callable[[], int]) -> Horse:
+    def start_horse(self, run: Callable[[Bit], int]) -> Horse:
         parent = os.getpid()
         ooms = oom_kills()
         sys.stdout.flush()
         sys.stderr.flush()
+        reins, theirs = pair()
         pid = os.fork()
         if pid == 0:
-            _be_a_horse(parent, run)
-        return ForkedHorse(pid, ooms)
+            reins.close()
+            _be_a_horse(parent, lambda: run(SocketBit(theirs)))
+        theirs.close()
+        return ForkedHorse(pid, reins, ooms)
 
 
 def _be_a_horse(parent: int, run: Callable[[], int]) -> NoReturn:

@@ -1,15 +1,15 @@
 """What parent and horse both see: a few numbers on a page they share.
 
-Each is one aligned 8-byte word, so none is ever seen half written. Ids are made of numbers (`Caller.execution`), so
-that the one word `execution` says what the horse works on, at any moment, even when it was just killed.
+Each is one aligned 8-byte word, so none is ever seen half written. Jobs are numbered as they are handed to a horse, so
+that the one word `begun` says how far it has come, at any moment, even when it was just killed.
 """
 
 from __future__ import annotations
 
 import mmap
 
-_OP, _EXECUTION, _STOP_BY, _BEGUN, _SETTLING, _SEEN_FENCE = range(6)
-_WORDS = 6
+_STOP_BY, _BEGUN, _ENDED, _RECALLED_FROM, _RECALLED_TO = range(5)
+_WORDS = 5
 
 
 class Board:
@@ -18,20 +18,6 @@ class Board:
     def __init__(self) -> None:
         self._page = mmap.mmap(-1, 8 * _WORDS)
         self._words = memoryview(self._page).cast("q")
-
-    def next_op(self) -> int:
-        """Give the next operation its number. Parent and horse never send at once: one waits, or the other is dead."""
-        self._words[_OP] += 1
-        return self._words[_OP]
-
-    @property
-    def execution(self) -> int:
-        """The operation that claimed what is being worked on; 0 when it is settled."""
-        return self._words[_EXECUTION]
-
-    @execution.setter
-    def execution(self, op: int) -> None:
-        self._words[_EXECUTION] = op
 
     @property
     def stop_by_ms(self) -> int:
@@ -42,29 +28,36 @@ class Board:
     def stop_by_ms(self, moment: int) -> None:
         self._words[_STOP_BY] = moment
 
+    # -- the horse's words
+
+    def begin(self, number: int) -> bool:
+        """Say that the code of the job with that number may start now; False: it was recalled and must not.
+
+        Said first and looked at then: a parent that recalls a job freezes the horse, and sees one or the other.
+        """
+        self._words[_BEGUN] = number
+        if not self._words[_RECALLED_FROM] <= number <= self._words[_RECALLED_TO]:
+            return True
+        self._words[_ENDED] = number
+        return False
+
+    def end(self, number: int) -> None:
+        """Say that what became of it has been told to the parent."""
+        self._words[_ENDED] = number
+
     @property
-    def begun(self) -> bool:
-        """Whether the job's own code may have started."""
-        return bool(self._words[_BEGUN])
+    def is_at_work(self) -> bool:
+        """Whether the code of a job may be running."""
+        return self._words[_BEGUN] > self._words[_ENDED]
 
-    @begun.setter
-    def begun(self, begun: bool) -> None:
-        self._words[_BEGUN] = int(begun)
+    # -- the parent's words
 
     @property
-    def settling(self) -> bool:
-        """Whether the horse has asked for the end of its lease, and may not have heard the answer yet."""
-        return bool(self._words[_SETTLING])
+    def begun(self) -> int:
+        """The number of the last job whose code may have started."""
+        return self._words[_BEGUN]
 
-    @settling.setter
-    def settling(self, settling: bool) -> None:
-        self._words[_SETTLING] = int(settling)
-
-    @property
-    def seen_fence(self) -> int:
-        """The highest fence this worker was ever given."""
-        return self._words[_SEEN_FENCE]
-
-    @seen_fence.setter
-    def seen_fence(self, fence: int) -> None:
-        self._words[_SEEN_FENCE] = max(fence, self._words[_SEEN_FENCE])
+    def recall(self, first: int, last: int) -> None:
+        """Let none of these begin. The horse must not be running at this moment."""
+        self._words[_RECALLED_FROM] = first
+        self._words[_RECALLED_TO] = last

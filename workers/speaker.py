@@ -34,8 +34,8 @@ class Speaker:
         self._clock = clock
         self._tell = tell
 
-    def speak_for(self, left: out.Aftermath) -> int:
-        """Call what a job wants called whose own horse could not; give the exit code of this process."""
+    def speak_for(self, left: out.Aftermath) -> None:
+        """Call what a job wants called whose own horse could not."""
         job = self._trade.new_job(left.job_id)
         try:
             job.restore(left.record)
@@ -48,7 +48,6 @@ class Speaker:
         with suppress(RedisAwayError):  # then it is told once more
             self._courier.send(lambda: self._moves.end_aftermath(left), until_ms=self._clock.boot_ms() + _LAST_WORD_MS)
             self._tell.tell(events.Spoken(left))
-        return 0
 
     def _tell_of_death(self, job: Job, record: dict[bytes, bytes]) -> None:
         """Tell, as RQ does of a job that was abandoned: on_failure, exception handlers, webhooks."""

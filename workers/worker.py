@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from holdfast.jobs.lease import Lease
-    from holdfast.jobs.store import outcomes as out
+    from holdfast.workers.reins import Bit
 
 
 logger = logging.getLogger("rq.worker")
@@ -149,8 +148,7 @@ class Worker(rq.Worker):
             tell=self._events,
             face=self._registration,
             rng=self._rng,
-            run_job=self._run_in_horse,
-            speak_for=self._speak_in_horse,
+            serve=self._serve,
         )
 
     def _make_courier(self, connection: Redis) -> Courier:
@@ -162,34 +160,14 @@ class Worker(rq.Worker):
             on_back=lambda: self._events.tell(RedisReturned()),
         )
 
-    def _run_in_horse(self, lease: Lease, record: dict[bytes, bytes]) -> int:
-        """Run one job in the child."""
-        trade, moves, courier = self._become_horse(lease.queue, lease.job_id)
-        horse = Horse(trade, moves, courier, self._clock, self._board, self._events, self._rng)
-        guard(
-            lambda: self._board.execution != 0 and horse.is_out_of_time(),
-            lambda: self._board.stop_by_ms - self._clock.boot_ms() if self._board.execution else 1_000,
-        )
-        code = horse.run(lease, record)
-        flush_reports()
-        return code
-
-    def _speak_in_horse(self, left: out.Aftermath) -> int:
-        """Tell, in the child, what is left to tell of a buried job. It holds no lease; the parent watches its time."""
-        trade, moves, courier = self._become_horse(left.queue, left.job_id)
-        code = Speaker(trade, moves, courier, self._clock, self._events).speak_for(left)
-        flush_reports()
-        return code
-
-    def _become_horse(self, queue: str, job_id: str) -> tuple[Trade, Moves, Courier]:
-        """Make what the child works with. Nothing of the parent's sockets is used here."""
+    def _serve(self, bit: Bit) -> int:
+        """Run jobs in the child. Nothing of the parent's sockets is used here."""
         self._is_horse = True
         random.seed()
         os.environ["RQ_WORKER_ID"] = self.name
-        os.environ["RQ_JOB_ID"] = job_id
-        self.procline(f"Processing {job_id} from {queue}")  # type: ignore[no-untyped-call]  # RQ's is untyped
         connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
-        scripts = Scripts(connection, record=self.settings.record_moves)
+        courier = self._make_courier(connection)
+        moves = Moves(Scripts(connection, record=self.settings.record_moves), self._clock, self.settings, self._caller)
         trade = Trade(
             connection=self.users_connection,
             job_class=self.job_class,
@@ -199,7 +177,31 @@ class Worker(rq.Worker):
             lists_failures=not self.disable_default_exception_handler,
             on_exception=self.handle_exception,
         )
-        return trade, Moves(scripts, self._clock, self.settings, self._caller), self._make_courier(connection)
+        horse = Horse(
+            bit=bit,
+            trade=trade,
+            moves=moves,
+            courier=courier,
+            clock=self._clock,
+            board=self._board,
+            rng=self._rng,
+            speaker=Speaker(trade, moves, courier, self._clock, self._events),
+            most_jobs=self.settings.jobs_per_horse,
+            before_job=self._before_job,
+        )
+        look_again_ms = (self.settings.lease_ms - self.settings.margin_ms) // 4
+        guard(
+            lambda: self._board.is_at_work and horse.is_out_of_time(),
+            lambda: self._board.stop_by_ms - self._clock.boot_ms() if self._board.is_at_work else look_again_ms,
+        )
+        code = horse.serve()
+        flush_reports()
+        return code
+
+    def _before_job(self, queue: str, job_id: str) -> None:
+        """Say what is worked on where RQ says it."""
+        os.environ["RQ_JOB_ID"] = job_id
+        self.procline(f"Processing {job_id} from {queue}")  # type: ignore[no-untyped-call]  # RQ's is untyped
 
     # -- what RQ's worker does, done our way
 

@@ -9,20 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from holdfast.jobs.lease import Lease
 from holdfast.jobs.store import keys
 from holdfast.jobs.store import outcomes as out
-from holdfast.jobs.store.records import obituary, pairs, short_error, stamp
+from holdfast.jobs.store.answers import read_claim, read_turn, refused, unexpected
+from holdfast.jobs.store.records import obituary, short_error, stamp
 from holdfast.jobs.store.sizes import check_size
+from holdfast.jobs.store.work import NO_RESULT, Completion, Spell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.jobs.clock import Clock
+    from holdfast.jobs.lease import Lease
     from holdfast.jobs.settings import Settings
     from holdfast.jobs.store.scripts import Scripts, Word
 
-Refused = out.Fenced | out.Lost | out.Closed
+Refused = out.Refused
 
 
 @dataclass(frozen=True)
@@ -36,35 +38,6 @@ class Caller:
     def execution(self, op: int) -> str:
         """Name the attempt that operation `op` claims. Shaped like RQ's ids."""
         return f"{self.instance}{op:016x}"
-
-
-@dataclass(frozen=True)
-class Spell:
-    """How long an attempt worked, by the worker's own clock; for records that people read."""
-
-    started_s: float
-    ended_s: float
-
-    @property
-    def worked_s(self) -> float:
-        """Seconds between, never below zero although wall clocks jump."""
-        return max(0.0, self.ended_s - self.started_s)
-
-
-def _refused(answer: list[Any]) -> Refused | None:
-    match answer[0]:
-        case b"fenced":
-            return out.Fenced(int(answer[1]))
-        case b"lost":
-            return out.Lost()
-        case b"closed":
-            return out.Closed(answer[1].decode())
-        case _:
-            return None
-
-
-def _unexpected(move: str, answer: list[Any]) -> RuntimeError:
-    return RuntimeError(f"{move} answered {answer!r}, which its header does not list: two versions of Holdfast?")
 
 
 class Moves:
@@ -110,42 +83,58 @@ class Moves:
             "worked_s": f"{spell.worked_s:.6f}",
         }
 
+    def _asker(self, op: int, seen_fence: int, want: int) -> dict[str, Word | Sequence[Word]]:
+        wall_s = self._clock.wall_s()
+        return {
+            "worker_name": self.caller.name,
+            "instance": self.caller.instance,
+            "op": op,
+            "seen_fence": seen_fence,
+            "lease_ms": self._settings.lease_ms,
+            "budget": self._settings.crashes,
+            "want": want,
+            "stamp": stamp(wall_s),
+            "epoch": f"{wall_s:.6f}",
+        }
+
     def claim(
-        self, op: int, queues: Sequence[str], *, seen_fence: int, listens: bool = False
-    ) -> out.Claimed | out.Aftermath | out.Empty | out.Again | out.Closed | out.Lost:
-        """Take the next job of the first of these queues that has one; `listens` if the last answer gave us queues."""
+        self, op: int, queues: Sequence[str], *, seen_fence: int, want: int = 1, listens: bool = False
+    ) -> out.Claim:
+        """Take up to `want` jobs of the first of these queues that have some.
+
+        Operations number `op` to `op + want - 1` are used up. `listens` if the last answer gave us queues.
+        """
         answer = self.scripts.call(
             "claim",
-            worker_name=self.caller.name,
-            instance=self.caller.instance,
-            op=op,
-            execution=self.caller.execution(op),
-            seen_fence=seen_fence,
-            lease_ms=self._settings.lease_ms,
+            **self._asker(op, seen_fence, want),
             listens=int(listens),
             listen_ms=self._settings.listen_ms,
-            stamp=self._stamp(),
-            epoch=f"{self._clock.wall_s():.6f}",
             queue_names=list(queues),
         )
-        match answer[0]:
-            case b"claimed":
-                queue, job_id, execution, fence, deadline_ms, generation = (part.decode() for part in answer[1:7])
-                lease = Lease(queue, job_id, execution, int(fence), int(deadline_ms), generation)
-                return out.Claimed(lease, pairs(answer[7]))
-            case b"aftermath":
-                queue, job_id, entry = (part.decode() for part in answer[1:4])
-                return out.Aftermath(queue, job_id, entry.split(" ", 2)[1], entry, pairs(answer[4]))
-            case b"empty":
-                return out.Empty(tuple(queue.decode() for queue in answer[1:]))
-            case b"again":
-                return out.Again()
-            case b"lost":
-                return out.Lost()
-            case b"closed":
-                return out.Closed(answer[1].decode())
-            case _:
-                raise _unexpected("claim", answer)
+        return read_claim(answer)
+
+    def turn(
+        self,
+        op: int,
+        completions: Sequence[Completion],
+        queues: Sequence[str],
+        *,
+        seen_fence: int,
+        want: int,
+        held: int = 0,
+    ) -> out.Turned | out.Closed:
+        """End these leases with success and take up to `want` jobs, in one trip; `held` are our leases besides."""
+        words: list[Word] = []
+        for each in completions:
+            words += each.words(self._settings.keep_results)
+        answer = self.scripts.call(
+            "turn",
+            **self._asker(op, seen_fence, want),
+            held=held,
+            ended_count=len(completions),
+            words=[*words, *queues],
+        )
+        return read_turn(answer)
 
     def renew(self, lease: Lease, *, worked_s: float) -> out.Renewed | Refused:
         """Push back the deadline. Sent twice, it renews twice: no operation number is needed."""
@@ -157,36 +146,26 @@ class Moves:
             worked_s=f"{worked_s:.3f}",
             **self._holder(lease),
         )
-        return _refused(answer) or out.Renewed(int(answer[1]))
+        return refused(answer) or out.Renewed(int(answer[1]))
 
     def annotate(self, lease: Lease, fields: Sequence[Word]) -> out.Annotated | Refused:
         """Write fields of the job's record, if the lease still stands."""
         answer = self.scripts.call("annotate", fields=list(fields), **self._holder(lease))
-        return _refused(answer) or out.Annotated()
+        return refused(answer) or out.Annotated()
 
-    def complete(
-        self,
-        lease: Lease,
-        op: int,
-        spell: Spell,
-        *,
-        value: str,
-        result_ttl: int,
-        repeat_ms: int | None = None,
-        repeats_left: int = 0,
-    ) -> out.Completed | Refused:
-        """End with success. `result_ttl` in seconds, 0: keep nothing, -1: keep for ever."""
+    def complete(self, op: int, done: Completion) -> out.Completed | Refused:
+        """End with success."""
         answer = self._settle(
             "complete",
-            lease,
+            done.lease,
             op,
-            value=value,
-            result_ttl=result_ttl,
-            repeat_ms="" if repeat_ms is None else repeat_ms,
-            repeats_left=repeats_left,
-            **self._spell(spell),
+            value=done.value if self._settings.keep_results else NO_RESULT,
+            result_ttl=done.result_ttl,
+            repeat_ms="" if done.repeat_ms is None else done.repeat_ms,
+            repeats_left=done.repeats_left,
+            **self._spell(done.spell),
         )
-        return _refused(answer) or out.Completed()
+        return refused(answer) or out.Completed()
 
     def postpone(
         self,
@@ -212,7 +191,7 @@ class Moves:
             fields=list(used),
             **self._spell(spell),
         )
-        return _refused(answer) or out.Postponed()
+        return refused(answer) or out.Postponed()
 
     def bury(
         self,
@@ -245,7 +224,7 @@ class Moves:
             unspoken=int(is_unspoken),
             **self._spell(spell),
         )
-        return _refused(answer) or out.Buried()
+        return refused(answer) or out.Buried()
 
     def end_aftermath(self, told: out.Aftermath) -> bool:
         """Note that all was told. Harmless when sent twice, or when someone else tells it again meanwhile."""
@@ -262,7 +241,7 @@ class Moves:
             budget=self._settings.crashes,
             obituary=obituary("Interrupted by the stop of its worker; this job may run at most once."),
         )
-        return _refused(answer) or (out.Buried() if answer[0] == b"buried" else out.GivenBack())
+        return refused(answer) or (out.Buried() if answer[0] == b"buried" else out.GivenBack())
 
     def crash(self, lease: Lease, op: int, *, cause: str) -> out.Crashed | out.Buried | Refused:
         """End the lease of a horse that died while its parent watched."""
@@ -275,7 +254,7 @@ class Moves:
             budget=self._settings.crashes,
             obituary=obituary(f"Work-horse terminated unexpectedly ({cause}); no crashes left in its budget."),
         )
-        return _refused(answer) or (out.Buried() if answer[0] == b"buried" else out.Crashed())
+        return refused(answer) or (out.Buried() if answer[0] == b"buried" else out.Crashed())
 
     def begin_effect(
         self, lease: Lease, name: str, *, take_over: bool = False
@@ -290,16 +269,16 @@ class Moves:
             case b"in_doubt":
                 return out.Doubtful(int(answer[1]))
             case _:
-                if refused := _refused(answer):
-                    return refused
-                raise _unexpected("begin_effect", answer)
+                if no := refused(answer):
+                    return no
+                raise unexpected("begin_effect", answer)
 
     def commit_effect(self, lease: Lease, name: str, value: bytes) -> out.Done | Refused:
         """Record that the effect has taken place."""
         answer = self.scripts.call("commit_effect", name=name, value=value, **self._holder(lease))
-        return _refused(answer) or out.Done(value)
+        return refused(answer) or out.Done(value)
 
     def withdraw_effect(self, lease: Lease, name: str) -> out.Withdrawn | Refused:
         """Take the intent back: the effect is known not to have taken place."""
         answer = self.scripts.call("withdraw_effect", name=name, **self._holder(lease))
-        return _refused(answer) or out.Withdrawn()
+        return refused(answer) or out.Withdrawn()

@@ -226,3 +226,19 @@ class Kept:
     why: str
     #: not_ended: its status; in_doubt: the effects.
     details: tuple[str, ...]
+
+
+#: The words of a move out of `started` that has no right to it.
+Refused = Fenced | Lost | Closed
+
+#: What a claim may answer. Lost: what it gave is gone by now.
+Claim = tuple[Claimed, ...] | Aftermath | Empty | Again | Closed | Lost
+
+
+@dataclass(frozen=True)
+class Turned:
+    """Leases ended, and a claim."""
+
+    #: A word for each lease, in the order in which they were given.
+    said: tuple[Completed | Refused, ...]
+    next: Claim

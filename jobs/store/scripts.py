@@ -26,7 +26,7 @@ Word: TypeAlias = str | int | float | bytes
 logger = logging.getLogger("rq.worker.moves")
 
 #: What stands before every move, each knowing those before it.
-SHARED = ("_prelude.lua", "_endings.lua", "_chores.lua", "_idle.lua", "_people.lua")
+SHARED = ("_prelude.lua", "_endings.lua", "_chores.lua", "_idle.lua", "_taking.lua", "_people.lua")
 
 _LINE = re.compile(r"^-- (?P<tag>KEYS|ARGV|OUTCOME) +(?P<name>\w+)(?P<rest>\.\.\.)?(?: +(?P<text>.*))?$")
 

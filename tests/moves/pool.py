@@ -9,10 +9,11 @@ import rq
 from holdfast.jobs import Queue
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys, records
-from holdfast.jobs.store.moves import Caller, Moves, Spell
+from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.outcomes import Aftermath, Claimed
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.jobs.store.upkeep import Entrance, Upkeep
+from holdfast.jobs.store.work import Completion, Spell
 
 #: Where a job can be, by the name of the key's family. `leases` holds entries, the others ids.
 PLACES = ("queue", "leases", "scheduled", "deferred", "finished", "failed", "canceled")
@@ -46,8 +47,27 @@ class Worker:
     def claim(self, *queues, op=None):
         """Ask for a job, and give the answer."""
         answer = self.moves.claim(self._number(op), queues or ("default",), seen_fence=self.seen_fence)
-        if isinstance(answer, Claimed):
-            self.seen_fence = max(self.seen_fence, answer.lease.fence)
+        return self._hear(answer)[0] if isinstance(answer, tuple) else answer
+
+    def claim_some(self, want, *queues, op=None):
+        """Ask for several, and give the answer."""
+        number = self._number(op)
+        self.op = max(self.op, number + want - 1)
+        answer = self.moves.claim(number, queues or ("default",), seen_fence=self.seen_fence, want=want)
+        return self._hear(answer)
+
+    def turn(self, *held, want=1, queues=("default",), besides=0, op=None, value="", result_ttl=500):
+        """Complete what is held, and ask for the next."""
+        number = self._number(op)
+        self.op = max(self.op, number + want - 1)
+        done = [Completion(lease, Spell(10, 12), value, result_ttl) for lease in held]
+        turned = self.moves.turn(number, done, queues, seen_fence=self.seen_fence, want=want, held=besides)
+        self._hear(getattr(turned, "next", None))
+        return turned
+
+    def _hear(self, answer):
+        if isinstance(answer, tuple):
+            self.seen_fence = max(self.seen_fence, *(each.lease.fence for each in answer))
         return answer
 
     def hold(self, *queues):
@@ -71,8 +91,7 @@ class Worker:
         return self.moves.annotate(held, fields)
 
     def complete(self, held, *, op=None, value="", result_ttl=500, **repeat):
-        number = self._number(op)
-        return self.moves.complete(held, number, Spell(10, 12), value=value, result_ttl=result_ttl, **repeat)
+        return self.moves.complete(self._number(op), Completion(held, Spell(10, 12), value, result_ttl, **repeat))
 
     def postpone(self, held, *, op=None, delay_ms=0, at_front=False, error="boom", **more):
         spell, number = Spell(10, 12), self._number(op)

@@ -24,7 +24,7 @@ end
 """
 BREAKS = {
     "complete without its guard": ("complete", GUARD, ""),
-    "a complete that forgets its answer": ("complete", "first_answer = replayed(instance, op)", "first_answer"),
+    "a complete that forgets its answer": ("complete", "local over = replayed(instance, op)", "local over"),
     "a reaper that does not look at the deadline": (
         "reclaim",
         "overdue(keys.leases(queue), whole(now_ms)",

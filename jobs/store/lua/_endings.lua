@@ -1,5 +1,7 @@
 -- Shared by the moves that end a lease: results, dependents, the next generation, the dead.
 
+-- Stands for the return value of a job whose worker keeps none.
+local NO_RESULT = '-'
 local RESULT = {successful = 1, failed = 2, retried = 4, max_retries_exceeded = 5}
 
 -- The outcome as RQ writes it. `ttl` in seconds; none keeps the stream for ever, as RQ does for failures.
@@ -17,11 +19,15 @@ local function add_result(job_id, kind, worker, execution, started, ended, what,
   end
 end
 
-local function forget_after(job_id, ttl)
+local function forget_after(job_id, ttl, has_dependents, has_dependencies)
   if tonumber(ttl) > 0 then
     redis.call('EXPIRE', keys.job(job_id), ttl)
-    redis.call('EXPIRE', keys.dependents(job_id), ttl)
-    redis.call('EXPIRE', keys.dependencies(job_id), ttl)
+    if has_dependents then
+      redis.call('EXPIRE', keys.dependents(job_id), ttl)
+    end
+    if has_dependencies then
+      redis.call('EXPIRE', keys.dependencies(job_id), ttl)
+    end
   end
 end
 
@@ -68,6 +74,7 @@ local function release_dependents(parent_id, parent_failed, stamp)
       tell('released', id, job[2], '', '', 'queued', parent_id)
     end
   end
+  return #dependents > 0
 end
 
 local function keep_for_ever(job_id)
@@ -97,11 +104,14 @@ local function begin_again(job_id, stamp, delay_ms)
   return 'queued'
 end
 
--- An id goes in among those that are kept for a while, and two whose time is over go out: so the set stays as small as
--- what it stands for, and no script is ever held up by what has piled up.
+-- For each id that goes in among those that are kept for a while, two whose time is over go out: so the set stays as small
+-- as what it stands for, and no script is ever held up by what has piled up.
 local function keep_until(set, job_id, ttl)
   redis.call('ZADD', set, expiry_score(ttl), job_id)
-  for _, old in ipairs(redis.call('ZRANGEBYSCORE', set, 0, whole(now_s), 'LIMIT', 0, 2)) do
+end
+
+local function trim(set, jobs)
+  for _, old in ipairs(redis.call('ZRANGEBYSCORE', set, 0, whole(now_s), 'LIMIT', 0, 2 * jobs)) do
     redis.call('ZREM', set, old)
   end
 end
@@ -138,13 +148,14 @@ local function lay_to_rest(job_id, queue, execution, worker, final)
   end
   if not final.unlisted then
     keep_until(keys.failed(queue), job_id, ttl)
+    trim(keys.failed(queue), 1)
   end
   -- As in RQ, what waits for a stopped job goes on waiting.
   if final.status == 'failed' then
     release_dependents(job_id, true, final.stamp)
   end
   if not final.unlisted then
-    forget_after(job_id, ttl)
+    forget_after(job_id, ttl, true, true)
   end
   return final.status
 end
@@ -181,4 +192,46 @@ local function after_death(move, job_id, queue, execution, fence, worker, cause,
   end
   tell(move, job_id, queue, execution, fence, delay_ms > 0 and 'scheduled' or 'queued', worker)
   return move
+end
+
+-- Ends one lease with success, for `worker`. Gives the word for its holder.
+local function complete_one(worker, stamp, queue, job_id, execution, fence, started, ended, value, result_ttl, repeat_ms, repeats_left)
+  local job = keys.job(job_id)
+  local was = redis.call('HMGET', job, 'status', 'hf_fence', 'hf_lease', 'origin', 'hf_again', 'hf_moves', 'hf_op',
+    'dependency_ids', 'hf_error', 'hf_retry_state', 'hf_suspect')
+  local refused = refusal(job_id, queue, execution, fence, was)
+  if refused then
+    return refused
+  end
+  local again = was[5]
+  if was[1] ~= 'started' then
+    again = redis.call('HGET', job, 'hf_again')
+  end
+  local fields = {'status', 'finished', 'ended_at', stamp, 'last_heartbeat', stamp, 'hf_ended', 'finished'}
+  journal(fields, was[6], 'complete', worker, execution)
+  redis.call('HSET', job, unpack(fields))
+  if was[9] or was[10] or was[11] then
+    let_go(job_id, queue, execution, 'hf_error', 'hf_retry_state', 'hf_suspect')
+  else
+    let_go(job_id, queue, execution)
+  end
+  if result_ttl ~= '0' and value ~= NO_RESULT then
+    add_result(job_id, 'successful', worker, execution, started, ended, 'return_value', value, result_ttl)
+  end
+  local has_dependents = release_dependents(job_id, false, stamp)
+  local to = 'finished'
+  if again then
+    to = begin_again(job_id, stamp, 0)
+  elseif repeat_ms ~= '' then
+    redis.call('HSET', job, 'repeats_left', repeats_left)
+    to = begin_again(job_id, stamp, tonumber(repeat_ms))
+  elseif result_ttl == '0' then
+    redis.call('DEL', job, keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id), keys.results(job_id))
+    redis.call('SET', keys.tombstone(job_id), (was[7] or '0 none') .. ' ' .. fence, 'EX', REPLAY_HORIZON_S)
+  else
+    keep_until(keys.finished(queue), job_id, result_ttl)
+    forget_after(job_id, result_ttl, has_dependents, was[8])
+  end
+  tell('complete', job_id, queue, execution, fence, to, worker)
+  return {'completed'}
 end

@@ -44,39 +44,50 @@ local function tell(move, job_id, queue, execution, fence, to, who)
 end
 
 -- A worker numbers its operations. The last one and its answer are kept, so that an operation sent twice gets
--- its first answer, and one that arrives after its sender has moved on is refused: nobody waits for it.
+-- its first answer, and one that arrives after its sender has moved on is refused: nobody waits for it. In front of the
+-- answer stand its number and the highest fence in it: most of the time no more is read.
 local REPLAY_HORIZON_S = 600
 
-local function replayed(instance, op)
+local function last_operation(instance)
   local slot = redis.call('GET', keys.replay(instance))
-  if not slot then
-    return nil
+  local op, fence, answer = string.match(slot or '', '^(%d+) (%d+) (.*)$')
+  return tonumber(op), tonumber(fence), answer
+end
+
+local function answer_to(op, last_op, answer)
+  if last_op == tonumber(op) then
+    return cjson.decode(answer)
   end
-  local kept = cjson.decode(slot)
-  if kept.op == tonumber(op) then
-    return kept.answer
-  end
-  if kept.op > tonumber(op) then
+  if last_op and last_op > tonumber(op) then
     return {'closed', 'late'}
   end
   return nil
 end
 
-local function keep(instance, op, answer)
-  redis.call('SET', keys.replay(instance), cjson.encode({op = tonumber(op), answer = answer}), 'EX', REPLAY_HORIZON_S)
+local function replayed(instance, op)
+  local last_op, _, answer = last_operation(instance)
+  return answer_to(op, last_op, answer)
+end
+
+local function keep(instance, op, answer, fence)
+  redis.call('SET', keys.replay(instance), op .. ' ' .. (fence or '0') .. ' ' .. cjson.encode(answer), 'EX', REPLAY_HORIZON_S)
   return answer
 end
 
--- What a settle leaves of an execution in the sets: nothing.
-local function drop_entries(job_id, queue, execution)
+local function leave_sets(job_id, queue, execution)
   local entry = job_id .. ':' .. execution
-  if redis.call('HGET', keys.held(), job_id) == queue .. ':' .. execution then
-    redis.call('HDEL', keys.held(), job_id)
-  end
   redis.call('ZREM', keys.leases(queue), entry)
   redis.call('ZREM', keys.wip(queue), entry)
   redis.call('DEL', keys.execution(job_id, execution))
   redis.call('ZREM', keys.executions(job_id), execution)
+end
+
+-- Clears away an execution whose lease may be gone long since: the job may be in other hands.
+local function drop_entries(job_id, queue, execution)
+  if redis.call('HGET', keys.held(), job_id) == queue .. ':' .. execution then
+    redis.call('HDEL', keys.held(), job_id)
+  end
+  leave_sets(job_id, queue, execution)
 end
 
 -- RQ writes a status and the place that goes with it in one transaction. An app that saves an object it read a while ago
@@ -123,8 +134,9 @@ end
 
 -- The guard of every move out of `started`: the fence and the lease must agree, and nobody may have ended the job, else
 -- the word that ends the asker. A stock tool that cancels, stops or deletes a job so ends its lease too.
-local function refusal(job_id, queue, execution, fence)
-  local job = redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'origin')
+-- `known` are these fields of the record, where the asker has read them already.
+local function refusal(job_id, queue, execution, fence, known)
+  local job = known or redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'origin')
   if job[2] and tonumber(job[2]) > tonumber(fence) then
     return {'fenced', job[2]}
   end
@@ -172,15 +184,25 @@ local function put_off(job_id, queue, due_ms)
   redis.call('ZADD', keys.scheduled(queue), seconds(due_ms / 1000), job_id)
 end
 
-local function end_execution(job_id, queue, execution, worker)
-  drop_entries(job_id, queue, execution)
-  redis.call('HDEL', keys.job(job_id), 'hf_lease', 'hf_lease_queue')
+-- Lets go of a job by whoever its record names as the holder, with some more fields of the record that go with it.
+local function let_go(job_id, queue, execution, ...)
+  redis.call('HDEL', keys.held(), job_id)
+  leave_sets(job_id, queue, execution)
+  redis.call('HDEL', keys.job(job_id), 'hf_lease', 'hf_lease_queue', ...)
+end
+
+local function no_longer_at(worker, job_id)
   if redis.call('HGET', keys.worker(worker), 'current_job') == job_id then
     redis.call('HDEL', keys.worker(worker), 'current_job')
   end
 end
 
-local function count_for_worker(worker, counter, worked_s)
-  redis.call('HINCRBY', keys.worker(worker), counter, 1)
+local function end_execution(job_id, queue, execution, worker)
+  let_go(job_id, queue, execution)
+  no_longer_at(worker, job_id)
+end
+
+local function count_for_worker(worker, counter, worked_s, jobs)
+  redis.call('HINCRBY', keys.worker(worker), counter, jobs or 1)
   redis.call('HINCRBYFLOAT', keys.worker(worker), 'total_working_time', worked_s)
 end

@@ -1,0 +1,67 @@
+"""What the scripts answer, read into outcomes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdfast.jobs.lease import Lease
+from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.records import pairs
+
+
+def refused(answer: list[Any]) -> out.Refused | None:
+    """Read a refusal; None if it is none."""
+    match answer[0]:
+        case b"fenced":
+            return out.Fenced(int(answer[1]))
+        case b"lost":
+            return out.Lost()
+        case b"closed":
+            return out.Closed(answer[1].decode())
+        case _:
+            return None
+
+
+def unexpected(move: str, answer: list[Any]) -> RuntimeError:
+    """Make the error for a word that the move's header does not list."""
+    return RuntimeError(f"{move} answered {answer!r}, which its header does not list: two versions of Holdfast?")
+
+
+def read_claim(answer: list[Any]) -> out.Claim:
+    """Read what a claim answered. Raises RuntimeError for a word it does not know."""
+    match answer[0]:
+        case b"claimed":
+            return tuple(_claimed(row) for row in answer[1:])
+        case b"aftermath":
+            queue, job_id, entry = (part.decode() for part in answer[1:4])
+            return out.Aftermath(queue, job_id, entry.split(" ", 2)[1], entry, pairs(answer[4]))
+        case b"empty":
+            return out.Empty(tuple(queue.decode() for queue in answer[1:]))
+        case b"again":
+            return out.Again()
+        case b"lost":
+            return out.Lost()
+        case b"closed":
+            return out.Closed(answer[1].decode())
+        case _:
+            raise unexpected("claim", answer)
+
+
+def read_turn(answer: list[Any]) -> out.Turned | out.Closed:
+    """Read what a turn answered. Raises RuntimeError for a word it does not know."""
+    match answer[0]:
+        case b"turned":
+            said = tuple(out.Completed() if word[0] == b"completed" else refused(word) for word in answer[1])
+            return out.Turned(said, read_claim(answer[2]))  # type: ignore[arg-type]  # what is no refusal is a completion
+        case b"closed":
+            return out.Closed(answer[1].decode())
+        case _:
+            raise unexpected("turn", answer)
+
+
+def _claimed(row: list[Any]) -> out.Claimed:
+    queue, job_id, execution, fence, deadline_ms, generation, record = row
+    lease = Lease(
+        queue.decode(), job_id.decode(), execution.decode(), int(fence), int(deadline_ms), generation.decode()
+    )
+    return out.Claimed(lease, pairs(record))

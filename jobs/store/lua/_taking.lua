@@ -1,0 +1,281 @@
+-- Shared by what takes jobs: which entry in line may be taken, and how. `asker` has what a claim was told: worker_name,
+-- instance, op, seen_fence, lease_ms, stamp, epoch, budget, and held: how many leases its worker has besides.
+
+local function note_ghost(job_id, queue, worker_name)
+  redis.call('LPUSH', keys.ghosts(), whole(now_ms) .. ' ' .. queue .. ' ' .. job_id)
+  redis.call('LTRIM', keys.ghosts(), 0, 99)
+  tell('ghost', job_id, queue, '', '', 'none', worker_name)
+end
+
+-- A record says that the job stands elsewhere, and it does.
+local function stands_elsewhere(job_id, queue, job)
+  local origin = job.origin or queue
+  return has_ended(job_id, job.status, origin)
+    or job.status == 'deferred' and redis.call('ZSCORE', keys.deferred(origin), job_id)
+end
+
+-- Whether an entry in line may be taken now. What may not is in its own place already, or is put there.
+local function may_be_taken(job_id, queue, job, worker_name)
+  if not job.data then
+    note_ghost(job_id, queue, worker_name)
+    return false
+  end
+  if stands_elsewhere(job_id, queue, job) then
+    return false
+  end
+  if lease_stands(job_id, job.hf_lease, job.hf_lease_queue) then
+    redis.call('HSET', keys.job(job_id), 'status', 'started', 'hf_again', '1', 'origin', queue)
+    return false
+  end
+  local not_before_ms = held_until_ms(job_id)
+  if not not_before_ms and job.status == 'scheduled' then
+    not_before_ms = tonumber(redis.call('ZSCORE', keys.scheduled(queue), job_id) or 0) * 1000
+  elseif not not_before_ms and job.status ~= 'started' and job.hf_born == (job.created_at or '') then
+    -- A retry that a stock tool put in line before its time.
+    not_before_ms = tonumber(job.hf_next_run_ms)
+  end
+  if not_before_ms and not_before_ms > now_ms then
+    redis.call('HSET', keys.job(job_id), 'status', 'scheduled')
+    put_off(job_id, queue, not_before_ms)
+    return false
+  end
+  return job.status ~= 'started' or not is_run_by_stock(job_id, queue)
+end
+
+-- A generation is a job's life from an enqueue to its end. It is a new one if the last one was finished or if the
+-- record was made anew; a retry, a reclaim or a person's requeue of a failure goes on with the old one and its markers.
+local function begin_generation(job_id, job, fields, gone)
+  local retries = job.retries_left or '0'
+  if job.hf_born == job.created_at and tonumber(job.hf_retries or 0) > 0 then
+    retries = job.hf_retries
+    append(fields, 'retries_left', retries)
+  end
+  if job.hf_generation then
+    keep_for_ever(job_id)
+  end
+  append(fields, 'hf_generation', (tonumber(job.hf_generation) or 0) + 1, 'hf_born', job.created_at or '',
+    'hf_retries', retries, 'hf_crashes', 0, 'hf_failures', 0, 'hf_executions', 1)
+  append(gone, 'hf_given_back', 'hf_spared', 'hf_suspect', 'hf_error', 'hf_last_crash', 'number_of_retries')
+  for name in pairs(job) do
+    if string.sub(name, 1, #EFFECT) == EFFECT then
+      gone[#gone + 1] = name
+    end
+  end
+  return tostring((tonumber(job.hf_generation) or 0) + 1)
+end
+
+local function continue_generation(job, fields)
+  append(fields, 'hf_executions', (tonumber(job.hf_executions) or 0) + 1)
+  if job.hf_ended == 'failed' then
+    append(fields, 'hf_crashes', 0, 'hf_failures', 0)
+    if tonumber(job.hf_retries or 0) > 0 then
+      append(fields, 'retries_left', job.hf_retries)
+    end
+  end
+  return job.hf_generation
+end
+
+-- The last fence of the id: on its record, or on what a record that was not kept has left.
+local function last_fence(job_id, job)
+  local fence = job.hf_fence or string.match(redis.call('GET', keys.tombstone(job_id)) or '', ' (%d+)$')
+  return tonumber(fence or 0)
+end
+
+-- Stock producers leave an id listed where it stood before. What is claimed stands nowhere else.
+local function leave_other_places(job_id, queue)
+  redis.call('ZREM', keys.finished(queue), job_id)
+  local others = {keys.failed(queue), keys.canceled(queue), keys.deferred(queue), keys.scheduled(queue)}
+  if redis.call('EXISTS', unpack(others)) > 0 then
+    for _, place in ipairs(others) do
+      redis.call('ZREM', place, job_id)
+    end
+  end
+end
+
+-- Nobody knows which of several died of itself when all that their worker was died: each is then tried alone. And what
+-- may run at most once is not to wait in a worker's hands.
+local function must_be_alone(job, budget)
+  return job.hf_suspect or tonumber(job.hf_crashes_max or budget) == 0
+end
+
+local function only_those_there(job, names)
+  local there = {}
+  for _, name in ipairs(names) do
+    if job[name] then
+      there[#there + 1] = name
+    end
+  end
+  return there
+end
+
+-- Takes one; `flat` is the record as HGETALL gave it, `job` the same as a map. Gives the row of the answer, and the
+-- record as it is now.
+local function take(job_id, queue, flat, job, asker, number, in_company)
+  if job.origin then
+    leave_other_places(job_id, job.origin)
+  end
+  local execution = asker.instance .. string.format('%016x', asker.op + number)
+  local fence = whole(math.max(last_fence(job_id, job) + 1, asker.seen_fence + 1, now_us))
+  asker.seen_fence = tonumber(fence)
+  local entry = job_id .. ':' .. execution
+  local deadline_ms = now_ms + asker.lease_ms
+  local fields = {'status', 'started', 'started_at', asker.stamp, 'last_heartbeat', asker.stamp,
+    'worker_name', asker.worker_name, 'origin', queue, 'hf_fence', fence, 'hf_lease', execution, 'hf_lease_queue', queue}
+  local gone = {'hf_ended', 'hf_dead', 'hf_retry_state', 'hf_next_run_ms', 'hf_again', 'hf_company'}
+  local is_new = not job.hf_generation or job.hf_ended == 'finished' or job.hf_born ~= (job.created_at or '')
+  local generation = is_new and begin_generation(job_id, job, fields, gone) or continue_generation(job, fields)
+  gone = only_those_there(job, gone)
+  if #gone > 0 then
+    redis.call('HDEL', keys.job(job_id), unpack(gone))
+  end
+  if in_company then
+    append(fields, 'hf_company', '1')
+  end
+  journal(fields, job.hf_moves, 'claim', asker.worker_name, execution .. ' ' .. fence)
+  redis.call('HSET', keys.job(job_id), unpack(fields))
+  redis.call('PERSIST', keys.job(job_id))
+  redis.call('ZADD', keys.leases(queue), whole(deadline_ms), entry)
+  redis.call('HSET', keys.held(), job_id, queue .. ':' .. execution)
+  local timeout = tonumber(job.timeout) or 180
+  redis.call('ZADD', keys.wip(queue), timeout > 0 and whole(now_s + timeout + 3600) or '+inf', entry)
+  redis.call('HSET', keys.execution(job_id, execution), 'id', execution, 'created_at', asker.epoch,
+    'last_heartbeat', asker.epoch, 'worker_name', asker.worker_name)
+  redis.call('ZADD', keys.executions(job_id), timeout > 0 and whole(now_s + timeout + 3660) or '+inf', execution)
+  tell('claim', job_id, queue, execution, fence, 'started', asker.worker_name)
+  local record = flat
+  if #gone > 0 then
+    record = redis.call('HGETALL', keys.job(job_id))
+  else
+    for _, word in ipairs(fields) do
+      record[#record + 1] = tostring(word)
+    end
+  end
+  return {queue, job_id, execution, fence, whole(deadline_ms), generation}, record
+end
+
+-- Enough to pass over any dirt left in a queue by hand; more waits for the next claim, so no script runs long.
+local MOST_PASSED_OVER = 100
+
+-- Takes up to `want` jobs. Gives the answer, whose rows are kept for a replay, and the records of those jobs.
+local function take_some(queue_names, want, asker)
+  local answer, records, gave_up = {'claimed'}, {}, false
+  for _, queue in ipairs(queue_names) do
+    local passed_over, took = 0, false
+    while #records < want and passed_over < MOST_PASSED_OVER do
+      local job_id = redis.call('LPOP', keys.queue(queue))
+      if not job_id then
+        break
+      end
+      local flat = redis.call('HGETALL', keys.job(job_id))
+      local job = to_map(flat)
+      if not may_be_taken(job_id, queue, job, asker.worker_name) then
+        passed_over = passed_over + 1
+      else
+        local alone = must_be_alone(job, asker.budget)
+        if alone and (#records > 0 or asker.held > 0) then
+          redis.call('LPUSH', keys.queue(queue), job_id)
+          want = #records
+          break
+        end
+        local in_company = not alone and (want > 1 or asker.held > 0)
+        local row, record = take(job_id, queue, flat, job, asker, #records, in_company)
+        answer[#answer + 1], records[#records + 1] = row, record
+        took = true
+        want = alone and 1 or want
+      end
+    end
+    if took then
+      -- So that a reaper looks there even if RQ forgets the queue.
+      redis.call('SADD', keys.leased(), queue)
+    end
+    gave_up = gave_up or passed_over >= MOST_PASSED_OVER
+  end
+  if #records == 0 then
+    return {gave_up and 'again' or 'empty'}, records
+  end
+  redis.call('HSET', keys.worker(asker.worker_name), 'state', 'busy', 'current_job', answer[2][2])
+  return answer, records
+end
+
+-- What claims do besides: the dead are spoken for first, and bells say what is left in line.
+local function find(queue_names, want, asker)
+  local left_to_tell = asker.held == 0 and find_aftermath(queue_names, asker.worker_name)
+  local answer, records
+  if left_to_tell then
+    answer, records = left_to_tell, {redis.call('HGETALL', keys.job(left_to_tell[3]))}
+  else
+    answer, records = take_some(queue_names, want, asker)
+  end
+  for _, queue in ipairs(queue_names) do
+    if redis.call('LLEN', keys.queue(queue)) > 0 then
+      ring(queue)
+    elseif answer[1] == 'empty' then
+      redis.call('DEL', keys.bell(queue))
+    end
+  end
+  return answer, records
+end
+
+-- A worker that asks again under a new number may not have heard the answer to the last: what it was given then goes
+-- back unharmed. What it has heard of may have begun, and its end may be what a server forgot: that is the reaper's.
+local function give_back_unheard(asker, fence_given, last_answer)
+  if not fence_given or fence_given <= asker.seen_fence then
+    return
+  end
+  local unheard = cjson.decode(last_answer)
+  unheard = unheard[1] == 'turned' and unheard[3] or unheard
+  -- The last one first: each goes to the front.
+  for i = #unheard, 2, -1 do
+    local queue, job_id, given, fence = unpack(unheard[i])
+    if not refusal(job_id, queue, given, fence) then
+      local was = redis.call('HMGET', keys.job(job_id), 'hf_moves', 'hf_again')
+      local fields = {'status', 'queued', 'worker_name', ''}
+      journal(fields, was[1], 'give_back', asker.worker_name, given .. ' unheard')
+      redis.call('HSET', keys.job(job_id), unpack(fields))
+      end_execution(job_id, queue, given, asker.worker_name)
+      if was[2] then
+        begin_again(job_id, asker.stamp, 0)
+      else
+        put_in_line(job_id, queue, true)
+      end
+      tell('give_back', job_id, queue, given, fence, 'queued', asker.worker_name)
+    end
+  end
+end
+
+-- The answer of a claim, given again: of what it gave, that which still stands.
+local function claimed_before(answer)
+  if answer[1] == 'aftermath' then
+    if redis.call('ZSCORE', keys.aftermath(answer[2]), answer[4]) then
+      return answer, {redis.call('HGETALL', keys.job(answer[3]))}
+    end
+    return {'lost'}, {}
+  end
+  if answer[1] ~= 'claimed' then
+    return answer, {}
+  end
+  local still, records = {'claimed'}, {}
+  for i = 2, #answer do
+    local queue, job_id, execution, fence = unpack(answer[i])
+    if not refusal(job_id, queue, execution, fence) then
+      still[#still + 1], records[#records + 1] = answer[i], redis.call('HGETALL', keys.job(job_id))
+    end
+  end
+  return #records > 0 and still or {'lost'}, records
+end
+
+-- A copy, since what is kept for a replay has no records.
+local function with_records(answer, records)
+  local reply = {answer[1]}
+  for i = 2, #answer do
+    reply[i] = answer[i]
+    if answer[1] == 'claimed' then
+      reply[i] = {unpack(answer[i])}
+      append(reply[i], records[i - 1])
+    end
+  end
+  if answer[1] == 'aftermath' then
+    append(reply, records[1])
+  end
+  return reply
+end

@@ -1,0 +1,65 @@
+-- turn: queued, started -> started, finished, queued, scheduled, deferred
+-- End leases with success as complete does, and take the next jobs as claim does, in one trip.
+--
+-- KEYS     suspended   string  while present nobody claims
+-- KEYS     finished    zset    gets the ids that ended
+-- KEYS     worker      hash    counts what was done
+-- KEYS     replay      string  the worker's last operation
+-- ARGV     worker_name who asks
+-- ARGV     instance    this life of that worker
+-- ARGV     op          the number of the operation; the numbers up to op + want name the attempts
+-- ARGV     seen_fence  the highest fence this worker was ever given
+-- ARGV     lease_ms    how far past now the deadlines lie
+-- ARGV     budget      how many crashes a job may cause, unless it says otherwise
+-- ARGV     want        how many to take at the most
+-- ARGV     held        how many leases this worker has besides those that end here
+-- ARGV     stamp       now, as RQ writes it
+-- ARGV     epoch       now, in seconds
+-- ARGV     ended_count how many leases end here
+-- ARGV     words...    ten for each of them: queue, job_id, execution, fence, started, ended, value, result_ttl, repeat_ms, repeats_left, as in complete; then the queues to look in
+-- OUTCOME  turned  words next  a word for each lease, as complete's; and the answer of a claim
+-- OUTCOME  closed  why         an operation with a later number has been seen
+local asker = {worker_name = worker_name, instance = instance, op = tonumber(op), seen_fence = tonumber(seen_fence),
+  lease_ms = tonumber(lease_ms), stamp = stamp, epoch = epoch, budget = budget, held = tonumber(held)}
+local last_op, fence_given, last_answer = last_operation(instance)
+local first_answer = answer_to(op, last_op, last_answer)
+if first_answer and first_answer[1] == 'turned' then
+  return {'turned', first_answer[2], with_records(claimed_before(first_answer[3]))}
+elseif first_answer then
+  return first_answer
+end
+
+-- Of what a full server refuses, this comes first: on such a one leases end, and nothing is begun.
+local room = redis.pcall('SET', keys.replay(instance), op .. ' 0 ["lost"]', 'EX', REPLAY_HORIZON_S)
+give_back_unheard(asker, fence_given, last_answer)
+
+local said, done, worked_s = {}, 0, 0
+local ended_in = {}
+for i = 0, tonumber(ended_count) - 1 do
+  local queue, job_id, execution, fence, started, ended = unpack(words, 10 * i + 1, 10 * i + 6)
+  local word = complete_one(worker_name, stamp, unpack(words, 10 * i + 1, 10 * i + 10))
+  said[#said + 1] = word
+  if word[1] == 'completed' then
+    done, worked_s = done + 1, worked_s + math.max(0, ended - started)
+    ended_in[queue] = (ended_in[queue] or 0) + 1
+    no_longer_at(worker_name, job_id)
+  end
+end
+if done > 0 then
+  count_for_worker(worker_name, 'successful_job_count', string.format('%.6f', worked_s), done)
+end
+for queue, jobs in pairs(ended_in) do
+  trim(keys.finished(queue), jobs)
+end
+
+local queue_names = {unpack(words, 10 * ended_count + 1)}
+local answer, records = {'closed', 'suspended'}, {}
+if redis.call('EXISTS', keys.suspended()) == 0 then
+  if room.err then
+    answer = {'closed', 'full'}
+  else
+    answer, records = find(queue_names, tonumber(want), asker)
+  end
+end
+keep(instance, op, {'turned', said, answer}, whole(asker.seen_fence))
+return {'turned', said, with_records(answer, records)}

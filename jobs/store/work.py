@@ -1,0 +1,58 @@
+"""What a holder says of its work when it ends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from holdfast.jobs.lease import Lease
+    from holdfast.jobs.store.scripts import Word
+
+#: Stands for the return value where a worker keeps none; no return value is written so.
+NO_RESULT = "-"
+
+
+@dataclass(frozen=True)
+class Spell:
+    """How long an attempt worked, by the worker's own clock; for records that people read."""
+
+    started_s: float
+    ended_s: float
+
+    @property
+    def worked_s(self) -> float:
+        """Seconds between, never below zero although wall clocks jump."""
+        return max(0.0, self.ended_s - self.started_s)
+
+
+@dataclass(frozen=True)
+class Completion:
+    """An end with success."""
+
+    lease: Lease
+    spell: Spell
+    #: The return value as RQ's result stream has it; empty for None.
+    value: str
+    #: Seconds to keep job and result. 0: nothing is kept; -1: for ever.
+    result_ttl: int
+    #: In how many ms it is to be repeated, or None.
+    repeat_ms: int | None = None
+    #: How many repeats remain after that one.
+    repeats_left: int = 0
+
+    def words(self, keep_result: bool) -> list[Word]:  # noqa: FBT001 - the one thing that is asked
+        """Spell it as `turn` takes it."""
+        lease = self.lease
+        return [
+            lease.queue,
+            lease.job_id,
+            lease.execution,
+            lease.fence,
+            f"{self.spell.started_s:.6f}",
+            f"{self.spell.ended_s:.6f}",
+            self.value if keep_result else NO_RESULT,
+            self.result_ttl,
+            "" if self.repeat_ms is None else self.repeat_ms,
+            self.repeats_left,
+        ]

@@ -1,0 +1,163 @@
+"""One attempt at a job: its function, its callbacks, and what is to become of it."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from holdfast.jobs.errors import LeaseEnded
+from holdfast.jobs.retry import Budget, Bury, Postpone
+from holdfast.jobs.rq_surface import JobStatus, JobTimeoutException, Queue, RQRepeat, RQRetry, job_stack
+from holdfast.jobs.store.records import return_value
+from holdfast.workers.calls import execute, write_result
+from holdfast.workers.ends import End
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from holdfast.jobs.clock import Clock
+    from holdfast.jobs.rq_surface import Job
+    from holdfast.jobs.running import Running
+    from holdfast.workers.trade import Trade
+
+
+class Attempt:
+    """Runs in a horse, under a lease. Settles nothing: the parent does, as the end says."""
+
+    def __init__(
+        self,
+        execution: Running,
+        record: dict[bytes, bytes],
+        job: Job,
+        trade: Trade,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self.execution = execution
+        self._record = record
+        self._job = job
+        self._trade = trade
+        self._clock = clock
+        self._rng = rng
+        self._started_s = clock.wall_s()
+        self._ended_s = 0.0
+        #: What webhooks are told of it, once its settle has gone through.
+        self._status = JobStatus.FINISHED
+        self._error: str | None = None
+
+    def run(self) -> End:
+        """Run it. Raises LeaseEnded."""
+        job = self._job
+        try:
+            job.restore(self._record)
+            value = self._call()
+            self._ended_s = self._clock.wall_s()
+            if not isinstance(value, RQRetry):
+                data = write_result(self.execution, value)
+                job._result = value  # noqa: SLF001 - where RQ's callbacks look for it
+                job._status = JobStatus.FINISHED  # noqa: SLF001
+                if job.success_callback is not None:
+                    self._call_back(job.success_callback, job.success_callback_timeout, value)
+        except LeaseEnded:
+            raise
+        except BaseException as error:  # noqa: BLE001 - sys.exit() in a job is its failure, as in RQ
+            self._ended_s = self._clock.wall_s()
+            return self._fail(error)
+        return self._try_again(value) if isinstance(value, RQRetry) else self._succeed(data)
+
+    def tell_outside(self) -> None:
+        """Send the webhooks of a job whose settle has gone through."""
+        self._job.ended_at = datetime.fromtimestamp(self._ended_s, tz=UTC)
+        if self._status is JobStatus.FAILED:
+            self._job.send_webhooks(self._status, exc_string=self._error)
+        else:
+            self._job.send_webhooks(self._status)
+
+    def _call(self) -> Any:
+        job = self._job
+        timeout = job.timeout or Queue.DEFAULT_TIMEOUT
+        job_stack.push(job)
+        try:
+            if timeout <= 0:
+                return execute(job)
+            with self._trade.death_penalty(timeout, JobTimeoutException, job_id=job.id):
+                return execute(job)
+        finally:
+            job_stack.pop()
+
+    def _call_back(self, callback: Callable[..., Any], timeout: int, *given: Any) -> None:
+        # A callback acts on the world too: not for a job that is no longer ours.
+        execution = self.execution
+        execution.ask(lambda: execution.moves.renew(execution.lease, worked_s=0))
+        with self._trade.death_penalty(timeout, JobTimeoutException, job_id=self._job.id):
+            callback(self._job, self._trade.connection, *given)
+
+    def _end(self, kind: str, **words: Any) -> End:
+        awaits_word = bool(self._job.webhooks) and kind != "postpone"
+        return End(kind, {"started_s": self._started_s, "ended_s": self._ended_s, **words}, awaits_word)
+
+    def _succeed(self, data: str) -> End:
+        repeat_ms, repeats_left = _next_repeat(self._job)
+        return self._end(
+            "complete",
+            value=data,
+            result_ttl=self._job.get_result_ttl(self._trade.default_result_ttl),
+            repeat_ms=repeat_ms,
+            repeats_left=repeats_left,
+        )
+
+    def _try_again(self, retry: Any) -> End:
+        """Serve a job that returned rq.Retry: tried again without having raised."""
+        done = self._job.number_of_retries or 0
+        retried = return_value(self._trade.serializer, retry)
+        if done >= retry.max:
+            return self._bury("failures", f"returned Retry more than {retry.max} times", told="", retried=retried)
+        wait_s = retry.get_interval(done, retry.intervals)
+        return self._end(
+            "postpone",
+            delay_ms=int(wait_s * 1000),
+            at_front=False,
+            error="returned Retry",
+            retried=retried,
+            used=["number_of_retries", done + 1],
+        )
+
+    def _fail(self, error: BaseException) -> End:
+        job = self._job
+        job._status = JobStatus.FAILED  # noqa: SLF001 - what RQ's failure callbacks see
+        info = (type(error), error, error.__traceback__)
+        try:
+            if job.failure_callback is not None:
+                self._call_back(job.failure_callback, job.failure_callback_timeout, *info)
+        except LeaseEnded:
+            raise
+        except BaseException:  # noqa: BLE001 - RQ records the callback's error in place of the job's
+            kind, raised, trace = sys.exc_info()
+            assert kind is not None
+            assert raised is not None
+            info = (kind, raised, trace)
+        text = "".join(traceback.format_exception(*info))
+        self._trade.hand_over(job, *info)
+        match Budget.of(self._record).decide(error, self._rng):
+            case Bury(cause):
+                return self._bury(cause, text, told=text)
+            case Postpone(delay_ms, at_front, retries_left):
+                used = ["retries_left", retries_left]
+                return self._end("postpone", delay_ms=delay_ms, at_front=at_front, error=text, used=used)
+
+    def _bury(self, cause: str, error: str, *, told: str, retried: str = "") -> End:
+        self._status, self._error = JobStatus.FAILED, told
+        is_listed = self._trade.lists_failures or bool(retried)
+        return self._end("bury", cause=cause, error=error, retried=retried, is_listed=is_listed)
+
+
+def _next_repeat(job: Job) -> tuple[int | None, int]:
+    """Give the ms until RQ would repeat the job, and how many repeats remain after that."""
+    left = job.repeats_left or 0
+    if left <= 0:
+        return None, 0
+    wait_s = RQRepeat.get_interval(left - 1, job.repeat_intervals) if job.repeat_intervals else 0
+    return int(wait_s * 1000), left - 1
