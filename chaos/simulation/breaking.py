@@ -32,26 +32,31 @@ class NoLongerThere(Exception):
 
 @dataclass(frozen=True)
 class Edit:
-    """A piece of Lua that stands in place of another. `move` EVERY_MOVE edits the prelude all of them share."""
+    """A piece of Lua that stands in place of another. `move` EVERY_MOVE edits all moves that share the old one."""
 
     move: str
     old: str
     new: str
 
-    def of(self, script: Script) -> Script:
-        """Edit a script, if it is meant.
+    def of(self, moves: dict[str, Script]) -> dict[str, Script]:
+        """Edit the scripts that are meant.
 
-        Raises NoLongerThere when the old piece is not in it exactly once.
+        Raises NoLongerThere when none of them has the old piece, or one has it twice.
         """
-        if self.move not in {EVERY_MOVE, script.header.move}:
-            return script
-        if script.text.count(self.old) != 1:
+        meant = moves if self.move == EVERY_MOVE else {self.move: moves[self.move]}
+        times = max(script.text.count(self.old) for script in meant.values())
+        if times != 1:
             raise NoLongerThere(
-                f"{script.header.move}.lua has {script.text.count(self.old)} times, not once, what a seeded defect "
-                f"replaces:\n{self.old}\nLook at what the move says now, and mend the defect in seeded_defects.py."
+                f"{self.move}.lua has {times} times, not once, what a seeded defect replaces:\n{self.old}\n"
+                "Look at what the move says now, and mend the defect in seeded_defects.py."
             )
-        text = script.text.replace(self.old, self.new)
-        return replace(script, text=text, sha=hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - Redis' name for it
+        edited = {name: with_text(script, script.text.replace(self.old, self.new)) for name, script in meant.items()}
+        return moves | edited
+
+
+def with_text(script: Script, text: str) -> Script:
+    """Give a script that says something else."""
+    return replace(script, text=text, sha=hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - Redis' name for it
 
 
 @contextmanager
@@ -66,7 +71,7 @@ def altered(*edits: Edit) -> Iterator[None]:
     def load(*, record: bool = False) -> dict[str, Script]:
         moves = original(record=record)
         for edit in edits:
-            moves = {name: edit.of(script) for name, script in moves.items()}
+            moves = edit.of(moves)
         return moves
 
     moves = [script for record in (False, True) for script in load(record=record).values()]
@@ -88,8 +93,7 @@ class NextVersion(scripts.Scripts):
 
 def next_version(script: Script) -> Script:
     """Give a script that does the same under another hash."""
-    text = script.text + "\n-- Another version.\n"
-    return replace(script, text=text, sha=hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - Redis' name for it
+    return with_text(script, script.text + "\n-- Another version.\n")
 
 
 @contextmanager

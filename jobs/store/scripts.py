@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from redis.exceptions import NoScriptError
 
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.pieces import pieces_of, used_by, without_comments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,18 +101,24 @@ class Script:
         return values
 
 
+def shared(*, record: bool = False) -> str:
+    """Write what stands before the moves: the spellings of the keys, and the files that moves share."""
+    folder = files(__package__) / "lua"
+    files_shared = "".join((folder / name).read_text("utf-8") for name in SHARED)
+    return f"local RECORD = {'true' if record else 'false'}\n{keys.lua()}{files_shared}"
+
+
 @cache
 def load(*, record: bool = False) -> dict[str, Script]:
     """Read all moves. With `record`, each also writes itself to the stream of moves."""
-    folder = files(__package__) / "lua"
-    prelude = "".join((folder / name).read_text("utf-8") for name in SHARED)
-    head = f"local RECORD = {'true' if record else 'false'}\n{keys.lua()}{prelude}"
+    pieces = pieces_of(shared(record=record))
     scripts = {}
-    for file in folder.iterdir():
+    for file in (files(__package__) / "lua").iterdir():
         if file.name.endswith(".lua") and not file.name.startswith("_"):
             source = file.read_text("utf-8")
             header = read_header(source)
-            text = head + _bind(header) + source
+            body = without_comments(source)
+            text = used_by(body, pieces) + _bind(header) + body
             scripts[header.move] = Script(header, text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - Redis' name for it
     return scripts
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from holdfast.chaos.simulation.breaking import Edit, NoLongerThere, altered
+from holdfast.chaos.simulation import breaking
+from holdfast.chaos.simulation.breaking import EVERY_MOVE, Edit, NoLongerThere, altered
 from holdfast.chaos.simulation.controls import Ground, Rate, hunt, rates
 from holdfast.chaos.simulation.findings import Finding, look
 from holdfast.chaos.simulation.scenarios import SCENARIOS
@@ -62,10 +63,19 @@ def test_a_defect_is_gone_when_it_is_lifted():
     assert load(record=True) == before
 
 
-def test_a_defect_whose_code_has_changed_says_so():
+@pytest.mark.parametrize(("move", "said"), [("renew", r"renew\.lua has 0 times"), (EVERY_MOVE, "0 times, not once")])
+def test_a_defect_whose_code_has_changed_says_so(move, said):
     """A seed that no longer takes would be a control of nothing."""
-    with pytest.raises(NoLongerThere, match=r"renew\.lua has 0 times"), altered(Edit("renew", "not there", "")):
+    with pytest.raises(NoLongerThere, match=said), altered(Edit(move, "not there", "")):
         pass
+
+
+def test_a_defect_of_every_move_is_seeded_in_those_that_have_its_code():
+    """Each is given only what it uses of what they share."""
+    whole = load()
+    with altered(Edit(EVERY_MOVE, "if kept.op > tonumber(op) then", "if false then")):
+        changed = {name for name, script in breaking.scripts.load().items() if script != whole[name]}
+    assert {"claim", "complete"} <= changed < set(whole)
 
 
 def test_rates_count_what_each_kind_of_plan_shows():
