@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.work import Completion, Spell
 
 if TYPE_CHECKING:
     from holdfast.jobs.lease import Lease
+    from holdfast.jobs.store import outcomes as out
     from holdfast.jobs.store.moves import Moves
 
 

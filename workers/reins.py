@@ -77,7 +77,7 @@ class Reins(_End):
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003 - the socket module's
         #: What the socket did not take yet.
         self._rest = bytearray()
 

@@ -15,7 +15,6 @@ from holdfast.jobs.queue import Queue
 from holdfast.jobs.retry import Retry
 from holdfast.jobs.rq_surface import Job, resolve_serializer
 from holdfast.jobs.store import keys
-from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.connections import Courier
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
@@ -29,15 +28,14 @@ from holdfast.workers.speaker import Speaker
 from holdfast.workers.trade import Trade
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable, Sequence
 
     import redis
 
     from holdfast.chaos.history import History
     from holdfast.chaos.simulation.world import Process, World
-    from holdfast.jobs.lease import Lease
     from holdfast.jobs.settings import Settings
+    from holdfast.workers.reins import Bit
 
 RESTART_US = 1_000_000
 
@@ -158,14 +156,8 @@ class SimWorker:
         courier = Courier(client, stage.clock, rng)
         ears = self.ears = SimEars(stage.world, stage.clock, poll_ms=stage.settings.poll_ms)
 
-        def run_job(lease: Lease, record: dict[bytes, bytes]) -> int:
-            return _run_in_horse(stage, caller, board, lease, record)
-
-        def speak_for(left: out.Aftermath) -> int:
-            assert stage.world.running is not None
-            child = stage.world.running.name
-            trade, moves, courier = _become_horse(stage, caller, stage.world.chance(child + "/horse"))
-            return Speaker(trade, moves, courier, stage.clock, stage.tell(child)).speak_for(left)
+        def serve(bit: Bit) -> int:
+            return _serve(stage, caller, board, bit)
 
         self.engine = Engine(
             moves=Moves(scripts, stage.clock, stage.settings, caller),
@@ -182,42 +174,47 @@ class SimWorker:
             tell=tell,
             face=SimFace(stage.clock),
             rng=rng,
-            run_job=run_job,
-            speak_for=speak_for,
+            serve=serve,
         )
         self.engine.run(Limits())
         return 0
 
 
-def _run_in_horse(stage: Stage, caller: Caller, board: Board, lease: Lease, record: dict[bytes, bytes]) -> int:
+def _serve(stage: Stage, caller: Caller, board: Board, bit: Bit) -> int:
     """Do in a simulated child what the adapter does in a forked one."""
     world = stage.world
     process = world.running
     assert process is not None
     rng = world.chance(process.name + "/horse")
-    trade, moves, courier = _become_horse(stage, caller, rng)
-    horse = Horse(trade, moves, courier, stage.clock, board, stage.tell(process.name), rng)
+    client = stage.connect()
+    trade = Trade(connection=client, job_class=Job, serializer=resolve_serializer(None), death_penalty=_NoPenalty)
+    moves = Moves(stage.scripts(client, caller.name), stage.clock, stage.settings, caller)
+    courier = Courier(client, stage.clock, rng)
+    horse = Horse(
+        bit=bit,
+        trade=trade,
+        moves=moves,
+        courier=courier,
+        clock=stage.clock,
+        board=board,
+        rng=rng,
+        speaker=Speaker(trade, moves, courier, stage.clock, stage.tell(process.name)),
+        most_jobs=stage.settings.jobs_per_horse,
+    )
 
     def watch() -> int:
-        while not (board.execution and horse.is_out_of_time()):
-            left_us = (board.stop_by_ms - stage.clock.boot_ms()) * 1_000
+        while not (board.is_at_work and horse.is_out_of_time()):
+            left_us = (board.stop_by_ms - stage.clock.boot_ms()) * 1_000 if board.is_at_work else 1_000_000
             world.wait(min(max(left_us, 5_000), 1_000_000))
         world.end(process, exit_code=LEASE_ENDED)
         return 0
 
     # The guard is a thread of the horse: what freezes the one freezes the other.
     world.spawn(process.name + ".guard", watch, thread_of=process)
-    code = horse.run(lease, record)
-    # Between its settle and its end a process still has things to do: webhooks, what runs at exit.
+    code = horse.serve()
+    # Between its last word and its end a process still has things to do: what runs at exit.
     stage.clock.sleep(stage.goodbyes_s.get(process.name, 0.0))
     return code
-
-
-def _become_horse(stage: Stage, caller: Caller, rng: random.Random) -> tuple[Trade, Moves, Courier]:
-    client = stage.connect()
-    trade = Trade(connection=client, job_class=Job, serializer=resolve_serializer(None), death_penalty=_NoPenalty)
-    moves = Moves(stage.scripts(client, caller.name), stage.clock, stage.settings, caller)
-    return trade, moves, Courier(client, stage.clock, rng)
 
 
 class _NoPenalty(nullcontext[None]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from holdfast.chaos.simulation.servers import EPOCH_US
@@ -12,10 +13,13 @@ from holdfast.workers.runtime import Ending
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from holdfast.workers.reins import Bit, Message
     from holdfast.workers.runtime import Horse
 
 _SIGKILL = 9
 _BOOT_MS = 1_000_000
+#: What a word between parent and horse takes.
+_HOP_US = 20
 
 
 class SimClock:
@@ -35,17 +39,57 @@ class SimClock:
         self._world.wait(max(0, int(seconds * 1_000_000)))
 
 
+class SimBit:
+    """The horse's end of the reins."""
+
+    def __init__(self, world: World, parent: Process) -> None:
+        self._world = world
+        self._parent = parent
+        self.process: Process | None = None
+        #: What each end has been told, and has not heard yet.
+        self.for_horse: deque[Message] = deque()
+        self.for_parent: deque[Message] = deque()
+
+    def say(self, message: Message) -> None:
+        self.for_parent.append(message)
+        self._world.wake(self._parent)
+        # A process may be stopped or killed just after it has said something.
+        self._world.wait(_HOP_US)
+
+    def wait(self) -> Message | None:
+        self.process = self._world.running
+        while not self.for_horse:
+            self._world.wait_until(FOR_EVER, may_be_woken=True)
+        return self.for_horse.popleft()
+
+
 class SimHorse:
     """A horse as its parent sees it."""
 
-    def __init__(self, world: World, process: Process, parent: Process) -> None:
+    def __init__(self, world: World, process: Process, parent: Process, bit: SimBit) -> None:
         self.pid = len(world.processes)
         self._world = world
         self._process = process
+        self._bit = bit
         process.on_end = lambda _: world.wake(parent)
 
-    def fileno(self) -> int:
-        return -1
+    def files(self) -> dict[int, bool]:
+        return {}
+
+    def say(self, message: Message) -> None:
+        self._bit.for_horse.append(message)
+        if self._bit.process is not None:
+            self._world.wake(self._bit.process)
+
+    def heard(self) -> list[Message]:
+        said = list(self._bit.for_parent)
+        self._bit.for_parent.clear()
+        return said
+
+    @property
+    def has_news(self) -> bool:
+        """Whether its parent has something to hear."""
+        return bool(self._bit.for_parent) or not self._process.is_alive
 
     def ended(self) -> Ending | None:
         if self._process.is_alive:
@@ -73,12 +117,14 @@ class SimRuntime:
         self._world = world
         self._count = 0
 
-    def start_horse(self, run: Callable[[], int]) -> Horse:
+    def start_horse(self, run: Callable[[Bit], int]) -> Horse:
         parent = self._world.running
         assert parent is not None
         self._count += 1
-        process = self._world.spawn(f"{parent.name}.h{self._count}", run, delay_us=1_500, parent=parent)
-        return SimHorse(self._world, process, parent)
+        bit = SimBit(self._world, parent)
+        name = f"{parent.name}.h{self._count}"
+        process = self._world.spawn(name, lambda: run(bit), delay_us=1_500, parent=parent)
+        return SimHorse(self._world, process, parent, bit)
 
 
 class SimEars:
@@ -111,7 +157,7 @@ class SimEars:
         self._process = self._world.running
         if self._listening_until is not None:
             until_ms = min(until_ms, self._listening_until)
-        if not self._commands and not (horse is not None and horse.ended()):
+        if not self._commands and not (isinstance(horse, SimHorse) and horse.has_news):
             wait_us = max(0, until_ms - self._clock.boot_ms()) * 1_000
             # At least one turn, so that a loop with nothing to wait for lets time pass.
             self._world.wait_until(self._world.now_us + max(wait_us, 100), may_be_woken=True)

@@ -16,7 +16,7 @@ from holdfast.jobs.store import keys
 from holdfast.jobs.store.pieces import pieces_of, used_by, without_comments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from redis import Redis
     from redis.client import Pipeline
@@ -130,8 +130,16 @@ _TOLD = ("queue_name", "queue", "job_id", "execution", "fence", "name", "cause")
 def tell(move: str, named: dict[str, Any], answer: list[Any]) -> str:
     """Say in a line what was asked and answered; no payload, and nothing that grows with it."""
     asked = " ".join(f"{name}={named[name]}" for name in _TOLD if name in named)
-    short = [part.decode(errors="replace")[:60] for part in answer if isinstance(part, bytes)]
-    return f"{move} {asked} -> {' '.join(short)}"
+    return f"{move} {asked} -> {' '.join(_words_of(answer))}"
+
+
+def _words_of(answer: list[Any]) -> Iterator[str]:
+    """Give an answer's words, not the records in it: those are lists within rows."""
+    for part in answer:
+        if isinstance(part, bytes):
+            yield part.decode(errors="replace")[:60]
+        elif isinstance(part, list) and not any(isinstance(each, list) for each in part[:1]):
+            yield from (each.decode(errors="replace")[:60] for each in part[:4] if isinstance(each, bytes))
 
 
 class Scripts:
