@@ -13,7 +13,7 @@ from holdfast.jobs.running import Running, running
 from holdfast.jobs.store import outcomes as out
 from holdfast.workers.attempt import Attempt
 from holdfast.workers.ends import End
-from holdfast.workers.fenced_job import bind, fenced
+from holdfast.workers.fenced_job import Blanks
 
 if TYPE_CHECKING:
     import random
@@ -63,7 +63,7 @@ class Horse:
         self._before_job = before_job
         #: Puts back what a job changed, and gives why this process must not run another.
         self._after_job = after_job
-        self._fenced = fenced(trade.job_class)
+        self._blanks = Blanks(trade)
         #: What was handed while we waited for a word.
         self._backlog: deque[Message] = deque()
 
@@ -119,7 +119,7 @@ class Horse:
             born=record.get(b"created_at", b"").decode(),
             is_out_of_time=self.is_out_of_time,
         )
-        job = bind(self._trade.new_job(lease.job_id, self._fenced), execution)
+        job = self._blanks.job(lease.job_id, execution)
         return Attempt(execution, record, job, self._trade, self._clock, self._rng)
 
     @staticmethod

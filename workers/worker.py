@@ -16,7 +16,7 @@ from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.events import Event, Events, HorseDied, RedisLeft, RedisReturned
 from holdfast.jobs.settings import Settings, SettingsError
-from holdfast.jobs.store.connections import Courier, derive
+from holdfast.jobs.store.connections import Courier, Line, derive
 from holdfast.jobs.store.door import explained, reach
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
@@ -71,7 +71,7 @@ class Worker(rq.Worker):
         self._engine: Engine | None = None
         self._is_stopping = False
         self._caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
-        say = Say(self.log, self.name, log_description=self.log_job_description)
+        say = Say(self.log, self.name, self._clock, log_description=self.log_job_description)
         self._events = Events(say, self._hand_over_the_dead)
         self._registration = Registration(self, self._caller.instance, self.settings)
 
@@ -132,15 +132,16 @@ class Worker(rq.Worker):
             raise _NotBegun from away
 
     def _make_engine(self, order: Order, ears: SocketEars) -> Engine:
-        scripts = Scripts(self.connection, record=self.settings.record_moves)
-        courier = self._make_courier(self.connection)
+        line = Line(self.connection)
+        scripts = Scripts(self.connection, record=self.settings.record_moves, line=line)
+        courier = self._make_courier(self.connection, line)
         chores = all_chores(scripts, self._clock, self.settings, self._events)
         return Engine(
             moves=Moves(scripts, self._clock, self.settings, self._caller),
             courier=courier,
             settings=self.settings,
             clock=self._clock,
-            runtime=SystemRuntime(),
+            runtime=SystemRuntime(most_unheard=max(1, self.settings.prefetch // 2)),
             ears=ears,
             keeper=Keeper(chores, self._clock, self._rng, on_trouble=courier.take_note),
             board=self._board,
@@ -151,13 +152,14 @@ class Worker(rq.Worker):
             serve=self._serve,
         )
 
-    def _make_courier(self, connection: Redis) -> Courier:
+    def _make_courier(self, connection: Redis, line: Line | None = None) -> Courier:
         return Courier(
             connection,
             self._clock,
             self._rng,
             on_away=lambda error: self._events.tell(RedisLeft(str(error))),
             on_back=lambda: self._events.tell(RedisReturned()),
+            line=line,
         )
 
     def _serve(self, bit: Bit) -> int:

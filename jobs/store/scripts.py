@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.client import Pipeline
 
+    from holdfast.jobs.store.connections import Line
+
 Word: TypeAlias = str | int | float | bytes
 
 # Below RQ's own, so that `rq worker --verbose` shows it.
@@ -143,10 +145,11 @@ def _words_of(answer: list[Any]) -> Iterator[str]:
 
 
 class Scripts:
-    """The moves on one connection, called by name with named arguments."""
+    """The moves of one client, called by name with named arguments; on a line of its own, if it has one."""
 
-    def __init__(self, redis: Redis, *, record: bool = False) -> None:
+    def __init__(self, redis: Redis, *, record: bool = False, line: Line | None = None) -> None:
         self.redis = redis
+        self._line = line
         self._scripts = load(record=record)
 
     def call(self, move: str, **named: Word | Sequence[Word]) -> list[Any]:
@@ -157,7 +160,10 @@ class Scripts:
         script = self._scripts[move]
         values = script.arguments(named)
         try:
-            answer = self.redis.evalsha(script.sha, 0, *values)
+            if self._line is not None:
+                answer = self._line.ask("EVALSHA", script.sha, 0, *values)
+            else:
+                answer = self.redis.evalsha(script.sha, 0, *values)
         except NoScriptError:
             answer = self.redis.eval(script.text, 0, *values)
         if logger.isEnabledFor(logging.DEBUG):

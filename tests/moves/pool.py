@@ -18,6 +18,8 @@ from holdfast.jobs.store.work import Completion, Spell
 #: Where a job can be, by the name of the key's family. `leases` holds entries, the others ids.
 PLACES = ("queue", "leases", "scheduled", "deferred", "finished", "failed", "canceled")
 
+COUNTS = ("hf_crashes", "hf_failures")
+
 READ = {
     "string": lambda redis, key: redis.get(key),
     "hash": lambda redis, key: redis.hgetall(key),
@@ -203,7 +205,8 @@ class Pool:
                 return since(self.redis.zscore(leases, f"{job_id}:{record.get('hf_lease')}"))
             if name == "ttl_s":
                 return self.ttl_s(keys.job(job_id), since_ms=moved_ms)
-            return record.get(name)
+            # A count that is not there is 0.
+            return record.get(name, "0" if name in COUNTS else None)
 
         return {name: fact(name) for name in names}
 

@@ -207,14 +207,15 @@ local function complete_one(worker, stamp, queue, job_id, execution, fence, star
   if was[1] ~= 'started' then
     again = redis.call('HGET', job, 'hf_again')
   end
-  local fields = {'status', 'finished', 'ended_at', stamp, 'last_heartbeat', stamp, 'hf_ended', 'finished'}
-  journal(fields, was[6], 'complete', worker, execution)
-  redis.call('HSET', job, unpack(fields))
+  -- First, since this is let through on a server without memory, and then lets the rest through.
   if was[9] or was[10] or was[11] then
     let_go(job_id, queue, execution, 'hf_error', 'hf_retry_state', 'hf_suspect')
   else
     let_go(job_id, queue, execution)
   end
+  local fields = {'status', 'finished', 'ended_at', stamp, 'last_heartbeat', stamp, 'hf_ended', 'finished'}
+  journal(fields, was[6], 'complete', worker, execution)
+  redis.call('HSET', job, unpack(fields))
   if result_ttl ~= '0' and value ~= NO_RESULT then
     add_result(job_id, 'successful', worker, execution, started, ended, 'return_value', value, result_ttl)
   end
