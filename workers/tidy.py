@@ -21,6 +21,8 @@ _MB = 1024 * 1024
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 #: The threads of a worker itself: a guard may begin before a horse's first job, or with it.
 _OUR_THREADS = "holdfast-"
+#: How long a thread may take to end that was told to. Another horse costs as much.
+_LAST_STEPS_S = 0.005
 
 
 class Tidy:
@@ -100,8 +102,9 @@ class _Threads:
         if now == self._seen and count == self._count:
             return None
         for thread in _pythons(now):
-            if thread not in self._seen and not thread.name.startswith(_OUR_THREADS):
+            if thread not in self._seen and not thread.name.startswith(_OUR_THREADS) and _goes_on(thread):
                 return f"thread {thread.name!r} of the job still runs"
+        now, count = threading.enumerate(), count_threads()
         if count - len(_pythons(now)) > self._count - len(_pythons(self._seen)):
             return "a thread of the job still runs, and has no name"
         self._seen, self._count = now, count
@@ -111,6 +114,14 @@ class _Threads:
 def _pythons(threads: list[threading.Thread]) -> list[threading.Thread]:
     # A thread of C's that once called Python has an entry too, which may outlive it.
     return [each for each in threads if not isinstance(each, threading._DummyThread)]  # noqa: SLF001
+
+
+def _goes_on(thread: threading.Thread) -> bool:
+    try:
+        thread.join(_LAST_STEPS_S)
+    except RuntimeError:
+        return True  # it has not even begun
+    return thread.is_alive()
 
 
 def _child_left() -> str | None:
@@ -124,7 +135,7 @@ def _child_left() -> str | None:
 
 
 def _loop_left() -> str | None:
-    # Playwright's and its like leave it so: no other job could run a coroutine.
+    # Tools that switch stacks may leave it so: no other job could run a coroutine.
     return "an event loop of the job still runs" if running_loop() else None
 
 

@@ -88,6 +88,20 @@ def test_threads_that_end_with_their_job_cost_nothing(in_a_horse, clock):
     assert in_a_horse(scene) == [None]
 
 
+def test_a_thread_on_its_last_steps_is_waited_for(in_a_horse, clock):
+    """It was told to end, and not waited for: an event loop that is closed does so with its pool."""
+
+    def scene():
+        tidy = Tidy(memory_max_mb=0, clock=clock)
+        seen = set()
+        for _ in range(20):
+            threading.Thread(target=time.sleep, args=(0.0005,)).start()
+            seen.add(tidy.after_job())
+        return list(seen)
+
+    assert in_a_horse(scene) == [None]
+
+
 def test_the_horses_own_guard_is_no_jobs_thread(in_a_horse, clock):
     """Whether it begins before the first job or with it."""
 
