@@ -17,6 +17,7 @@ _SIGNALS = (
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
     *(signal.SIGWINCH, signal.SIGVTALRM, signal.SIGPROF, signal.SIGXCPU),
 )
+_ALARM = _SIGNALS.index(signal.SIGALRM)
 
 
 class ProcessState:
@@ -37,6 +38,12 @@ class ProcessState:
         self._path, self._places = sys.path, list(sys.path)
         self._socket_s = socket.getdefaulttimeout()
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
+
+    def anew(self) -> ProcessState:
+        """Give the state as it is now. The alarm stays as it was: what is set is the timeout of a job."""
+        now = ProcessState()
+        now._handlers[_ALARM] = self._handlers[_ALARM]
+        return now
 
     def put_back(self) -> str:
         """Put back what differs; name one thing that did, or nothing. What cannot be put back is said in `lost`."""

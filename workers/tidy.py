@@ -50,20 +50,29 @@ class Tidy:
         nothing, and needs them as this one does.
         """
         if self._has_imported():
-            self._state = ProcessState()
+            self._state = self._state.anew()
             self._threads = _Threads()
 
     def after_job(self) -> str | None:
         """Put back what can be put back; give why this horse must leave, in words, or None.
 
-        A horse that must leave runs no other job: it is not asked again.
+        Raises nothing: how the job ended may still be to be told. A horse that must leave runs no other job.
         """
+        try:
+            return self._put_back() or self._left()
+        except BaseException as error:  # noqa: BLE001 - a job's signal handler may raise what it likes, here too
+            return f"it could not be tidied up: {error!r}"
+
+    def _put_back(self) -> str | None:
         changed = self._state.put_back()
         if self._state.lost:
             return self._state.lost
         if self._has_imported() and changed:
             # Put back, it is missed by whoever needs that module; kept, one job's own may reach the next.
             return f"{changed} changed while modules were imported, and it cannot be told for whom"
+        return None
+
+    def _left(self) -> str | None:
         return self._threads.left() or _child_left() or _loop_left() or self._memory_outgrown() or self._look_around()
 
     def _has_imported(self) -> bool:

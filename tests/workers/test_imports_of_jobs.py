@@ -3,11 +3,13 @@
 import importlib
 import importlib.util
 import os
+import signal
 import sys
 import threading
 import types
 
 import pytest
+from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from holdfast.workers.tidy import Tidy
 
@@ -101,6 +103,20 @@ def test_an_import_in_the_call_that_changes_nothing_costs_nothing(in_a_horse, be
         return tidy.after_job()
 
     assert in_a_horse(scene) is None
+
+
+def test_the_timeout_of_the_job_that_imports_is_not_the_apps_own(in_a_horse, began_later, app):
+    """It counts while the function is imported, and its handler is of that job."""
+
+    def scene():
+        before = signal.getsignal(signal.SIGALRM)
+        tidy = Tidy(memory_max_mb=0, clock=began_later)
+        with UnixSignalDeathPenalty(50, JobTimeoutException):
+            import_app()
+            tidy.before_call()
+        return [tidy.after_job(), signal.getsignal(signal.SIGALRM) == before]
+
+    assert in_a_horse(scene) == [None, True]
 
 
 def touch(file):

@@ -254,3 +254,15 @@ def test_a_horse_that_began_in_a_removed_folder_runs_many_jobs(in_a_horse, clock
     stays, leaves = in_a_horse(scene)
     assert stays is None
     assert "working directory" in leaves
+
+
+def test_a_horse_that_cannot_be_tidied_up_leaves_without_an_error(why_it_leaves, monkeypatch):
+    """How its job ended may still be to be told: an error now would make a crash of it."""
+
+    def put_a_trap():
+        def strike():
+            raise KeyboardInterrupt("late")
+
+        monkeypatch.setattr(os, "getcwd", strike)
+
+    assert why_it_leaves(put_a_trap) == "it could not be tidied up: KeyboardInterrupt('late')"
