@@ -11,16 +11,19 @@ from holdfast.jobs.rq_surface import DeserializationError, Job
 from holdfast.jobs.store.records import return_value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast.jobs.running import Running
 
 #: For how long an error tracker may take to send, in seconds.
 _FLUSH_S = 2.0
 
 
-def execute(job: Job) -> Any:
+def execute(job: Job, before_call: Callable[[], None] = lambda: None) -> Any:
     """Run the job's function: by its perform() where an app or a tracer has one of its own, else without RQ's write.
 
-    Raises NoSuchCall where there is none for this worker, and whatever the function raises.
+    `before_call` is called once the function is imported. Raises NoSuchCall where there is none for this worker, and
+    whatever the function raises.
     """
     try:
         job.func  # noqa: B018 - it reads the record's data, and imports
@@ -35,6 +38,7 @@ def execute(job: Job) -> Any:
             f"job {job.id} calls {job.func_name}, and this worker cannot import it: {error}. Deploy the code that has "
             f"it, or mend the name, and requeue it."
         ) from error
+    before_call()
     if _is_rqs_own(type(job).perform):
         return job._execute()  # noqa: SLF001 - what RQ's perform() calls, without its unfenced PERSIST
     return job.perform()

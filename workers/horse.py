@@ -49,6 +49,7 @@ class Horse:
         speaker: Speaker,
         most_jobs: int,
         before_job: Callable[[str, str], None] = lambda _queue, _job_id: None,
+        before_call: Callable[[], None] = lambda: None,
         after_job: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._bit = bit
@@ -61,6 +62,8 @@ class Horse:
         self._speaker = speaker
         self._most_jobs = most_jobs
         self._before_job = before_job
+        #: Takes what a job's imports brought for the app's own.
+        self._before_call = before_call
         #: Puts back what a job changed, and gives why this process must not run another.
         self._after_job = after_job
         self._fenced = fenced(trade.job_class)
@@ -120,7 +123,7 @@ class Horse:
             is_out_of_time=self.is_out_of_time,
         )
         job = bind(self._trade.new_job(lease.job_id, self._fenced), execution)
-        return Attempt(execution, record, job, self._trade, self._clock, self._rng)
+        return Attempt(execution, record, job, self._trade, self._clock, self._rng, self._before_call)
 
     @staticmethod
     def _end_of(attempt: Attempt) -> End:
