@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -40,8 +41,21 @@ def execute(job: Job, before_call: Callable[[], None] = lambda: None) -> Any:
         ) from error
     before_call()
     if _is_rqs_own(type(job).perform):
-        return job._execute()  # noqa: SLF001 - what RQ's perform() calls, without its unfenced PERSIST
+        return _call(job)
     return job.perform()
+
+
+def _call(job: Job) -> Any:
+    """Do what RQ's perform() does, without its unfenced PERSIST."""
+    value = job.func(*job.args, **job.kwargs)
+    if not asyncio.iscoroutine(value):
+        return value
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(value)
+    finally:
+        # RQ leaves it open, as its horse ends at once: its files and its pool of threads would live on in ours.
+        loop.close()
 
 
 def _is_rqs_own(perform: Any) -> bool:

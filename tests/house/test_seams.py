@@ -47,6 +47,10 @@ PERMITTED = {
         "it is about the process it runs in; a simulated horse runs one job and has none",
         {"asyncio", "os", "threading"},
     ),
+    "workers/calls.py": (
+        "a job may be a coroutine, and is run as RQ runs one",
+        {"asyncio"},
+    ),
     "workers/ears.py": (
         "it waits on real sockets: a simulation has ears of its own",
         {"os", "select", "signal"},

@@ -60,7 +60,7 @@ def test_a_job_that_kills_its_horse_costs_its_neighbours_nothing(run, tmp_path, 
 
 
 def test_coroutines_share_a_horse(run):
-    """Each has an event loop of its own."""
+    """Each has an event loop of its own, which ends with it, and so do the threads of its pool."""
     (one, other), _, log = run(["say"], ["say"])
     assert one == other
     assert "replaced" not in log
