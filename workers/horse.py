@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from contextvars import copy_context
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +130,8 @@ class Horse:
     def _end_of(attempt: Attempt) -> End:
         try:
             with running(attempt.execution):
-                return attempt.run()
+                # What a job sets in its context ends with it.
+                return copy_context().run(attempt.run)
         except LeaseEnded as ended:
             logger.warning("%s", ended)
             return End("lapsed", {})

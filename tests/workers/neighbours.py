@@ -6,21 +6,24 @@ import signal
 import subprocess
 import threading
 import time
+from contextvars import ContextVar
 from pathlib import Path
 
 #: As a module does that reads its keys from a file.
 os.environ.setdefault("NEIGHBOURS_KEY", "k")
 _kept = []
+_tenant = ContextVar("tenant", default=None)
 
 
 def look():
     """Give which process it is, and what a neighbour may have changed in it."""
     alarm = signal.getitimer(signal.ITIMER_REAL)[0] > 600
-    found = [os.environ.get("TENANT"), os.environ.get("NEIGHBOURS_KEY"), str(Path.cwd()), alarm]
+    found = [os.environ.get("TENANT"), _tenant.get(), os.environ.get("NEIGHBOURS_KEY"), str(Path.cwd()), alarm]
     return os.getpid(), [*found, str(signal.getsignal(signal.SIGUSR1))]
 
 
 def leave_a_mess():
+    _tenant.set("a")
     os.environ["TENANT"] = "a"
     del os.environ["NEIGHBOURS_KEY"]
     os.chdir("/")

@@ -23,11 +23,11 @@ def run(start_worker, redis):
 
 
 def test_what_a_job_changes_does_not_reach_its_neighbour(run):
-    """Variables, folder, handlers, alarm; what its module set up when it was imported is there for all."""
+    """Variables, context, folder, handlers, alarm; what its module set up when it was imported is there for all."""
     (before, pid, after), _, log = run(["look"], ["leave_a_mess"], ["look"])
     assert before == after
     assert before[0] == pid
-    assert before[1][:2] == [None, "k"]
+    assert before[1][:3] == [None, None, "k"]
     assert "replaced" not in log
 
 
