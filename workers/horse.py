@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from contextvars import copy_context
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ class Horse:
         speaker: Speaker,
         most_jobs: int,
         before_job: Callable[[str, str], None] = lambda _queue, _job_id: None,
+        before_call: Callable[[], None] = lambda: None,
         after_job: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._bit = bit
@@ -61,6 +63,8 @@ class Horse:
         self._speaker = speaker
         self._most_jobs = most_jobs
         self._before_job = before_job
+        #: Takes what a job's imports brought for the app's own.
+        self._before_call = before_call
         #: Puts back what a job changed, and gives why this process must not run another.
         self._after_job = after_job
         self._blanks = Blanks(trade)
@@ -120,13 +124,14 @@ class Horse:
             is_out_of_time=self.is_out_of_time,
         )
         job = self._blanks.job(lease.job_id, execution)
-        return Attempt(execution, record, job, self._trade, self._clock, self._rng)
+        return Attempt(execution, record, job, self._trade, self._clock, self._rng, self._before_call)
 
     @staticmethod
     def _end_of(attempt: Attempt) -> End:
         try:
             with running(attempt.execution):
-                return attempt.run()
+                # What a job sets in its context ends with it.
+                return copy_context().run(attempt.run)
         except LeaseEnded as ended:
             logger.warning("%s", ended)
             return End("lapsed", {})

@@ -32,6 +32,7 @@ from holdfast.workers.runtime import SystemRuntime, guard
 from holdfast.workers.say import Say
 from holdfast.workers.shared_memory import Board
 from holdfast.workers.speaker import Speaker
+from holdfast.workers.tidy import Tidy
 from holdfast.workers.trade import Trade
 
 if TYPE_CHECKING:
@@ -179,6 +180,8 @@ class Worker(rq.Worker):
             lists_failures=not self.disable_default_exception_handler,
             on_exception=self.handle_exception,
         )
+        most_jobs, memory_max_mb = self.settings.jobs_per_horse, self.settings.horse_memory_max_mb
+        tidy = Tidy(memory_max_mb=memory_max_mb, clock=self._clock) if most_jobs > 1 else None
         horse = Horse(
             bit=bit,
             trade=trade,
@@ -190,6 +193,8 @@ class Worker(rq.Worker):
             speaker=Speaker(trade, moves, courier, self._clock, self._events),
             most_jobs=self.settings.jobs_per_horse,
             before_job=self._before_job,
+            before_call=tidy.before_call if tidy else lambda: None,
+            after_job=tidy.after_job if tidy else lambda: None,
         )
         look_again_ms = (self.settings.lease_ms - self.settings.margin_ms) // 4
         guard(

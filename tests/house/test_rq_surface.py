@@ -56,7 +56,7 @@ SHAPES = {
 }
 
 #: What RQ marks as its own and we touch on a job all the same: it gives no other way.
-PRIVATE = {"_dependency_ids", "_execute", "_id", "_result", "_status"}
+PRIVATE = {"_dependency_ids", "_id", "_result", "_status"}
 
 #: What our classes do in place of RQ's: all else that they define must be unknown to RQ, or RQ would call it.
 REPLACED = {

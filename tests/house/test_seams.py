@@ -39,6 +39,18 @@ PERMITTED = {
         "it is the operating system: a simulation has a runtime of its own",
         {"ctypes.CDLL", "os", "signal", "threading", "time"},
     ),
+    "workers/process_state.py": (
+        "it is about the process it runs in; a simulated horse runs one job and has none",
+        {"os", "signal", "socket"},
+    ),
+    "workers/tidy.py": (
+        "it is about the process it runs in; a simulated horse runs one job and has none",
+        {"asyncio", "os", "threading"},
+    ),
+    "workers/calls.py": (
+        "a job may be a coroutine, and is run as RQ runs one",
+        {"asyncio"},
+    ),
     "workers/ears.py": (
         "it waits on real sockets: a simulation has ears of its own",
         {"os", "select", "signal"},
