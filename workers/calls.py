@@ -27,7 +27,7 @@ def execute(job: Job, before_call: Callable[[], None] = lambda: None) -> Any:
     whatever the function raises.
     """
     try:
-        job.func  # noqa: B018 - it reads the record's data, and imports
+        function = job.func  # it reads the record's data, and imports
     except DeserializationError as error:
         raise NoSuchCall(
             f"the data of job {job.id} ({len(job.data)} bytes, first {job.data[:16]!r}) cannot be read with "
@@ -41,13 +41,13 @@ def execute(job: Job, before_call: Callable[[], None] = lambda: None) -> Any:
         ) from error
     before_call()
     if _is_rqs_own(type(job).perform):
-        return _call(job)
+        return _call(function, job)
     return job.perform()
 
 
-def _call(job: Job) -> Any:
+def _call(function: Callable[..., Any], job: Job) -> Any:
     """Do what RQ's perform() does, without its unfenced PERSIST."""
-    value = job.func(*job.args, **job.kwargs)
+    value = function(*job.args, **job.kwargs)
     if not asyncio.iscoroutine(value):
         return value
     loop = asyncio.new_event_loop()

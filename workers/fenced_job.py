@@ -21,21 +21,13 @@ _DATE_LENGTH = len("2026-11-21T11:57:05.310887Z")
 
 
 def fenced(job_class: type[Job]) -> type[Job]:
-    """Give `job_class` with fenced writes, for objects that `bind` has given their execution. Reads stay RQ's.
+    """Give `job_class` with fenced writes, for objects that `Blanks` has given their execution. Reads stay RQ's.
 
     A worker that slept past its lease could otherwise spoil the record of a job that has moved on.
     """
 
     class FencedJob(job_class):  # type: ignore[misc, valid-type]  # which class is the user's choice
         _execution: Running
-        _func: Any = None
-
-        @property
-        def func(self) -> Any:
-            """The function, which RQ looks up each time that it is asked for."""
-            if self._func is None:
-                self._func = super().func
-            return self._func
 
         def save_meta(self) -> None:
             """Write meta. Raises LeaseEnded once the job is no longer ours."""
@@ -57,23 +49,23 @@ def fenced(job_class: type[Job]) -> type[Job]:
             execution = self._execution
             execution.ask(lambda: execution.moves.annotate(execution.lease, fields))
 
-    class QuickJob(FencedJob):
-        def restore(self, raw_data: dict[bytes, bytes]) -> None:
-            """Read a record as RQ does. Its way to read dates takes longer than all the rest."""
-            rest, moments = dict(raw_data), {}
-            for name in _DATES:
-                if (moment := _moment(rest.get(name, b""))) is not None:
-                    moments[name.decode()] = moment
-                    del rest[name]
-            super().restore(rest)
-            vars(self).update(moments)
-
     if job_class.restore is Job.restore:
-        FencedJob = QuickJob  # noqa: N806 - a class
+        FencedJob.restore = _restore  # type: ignore[method-assign]
     FencedJob.__name__ = job_class.__name__
     FencedJob.__qualname__ = job_class.__qualname__
     FencedJob.__module__ = job_class.__module__
     return FencedJob
+
+
+def _restore(job: Job, raw_data: dict[bytes, bytes]) -> None:
+    """Read a record as RQ does. Its way to read dates takes longer than all the rest."""
+    rest, moments = dict(raw_data), {}
+    for name in _DATES:
+        if (moment := _moment(rest.get(name, b""))) is not None:
+            moments[name.decode()] = moment
+            del rest[name]
+    Job.restore(job, rest)
+    vars(job).update(moments)
 
 
 def _moment(text: bytes) -> datetime | None:
@@ -107,5 +99,5 @@ class Blanks:
             for name in self._changeable:
                 state[name] = copy(state[name])
             job.id = job_id
-        job._execution = execution  # type: ignore[attr-defined]  # noqa: SLF001 - FencedJob's own
+        job._execution = execution  # type: ignore[attr-defined]  # FencedJob's own
         return job
