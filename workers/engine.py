@@ -238,11 +238,12 @@ class Engine:
             for hold in reversed(taken):
                 self._clerk.give_back(hold, begun=False)
             return
+        self._mount.holds += taken
+        self._mount.hand()
+        # Said after that: a log line takes as long as a small job.
         self._face.busy()
         for hold in taken:
             self._tell.tell(events.Claimed(hold.lease, hold.record.get(b"description", b"").decode(errors="replace")))
-        self._mount.holds += taken
-        self._mount.hand()
 
     def _tend(self, beat_at: int) -> None:
         """Wait for what the horse says or for its end, and do what comes due before that."""
