@@ -53,6 +53,7 @@ OUTSIDE: dict[Status, Outside] = {
 #: test holds them together.
 MOVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "enqueue": (("none",), ("queued", "scheduled")),
+    "enqueue_many": (("none",), ("queued",)),
     "claim": (("queued",), ("started",)),
     "renew": (("started",), ("started",)),
     "annotate": (("started",), ("started",)),

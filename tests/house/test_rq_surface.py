@@ -35,6 +35,8 @@ SHAPES = {
     "DeserializationError": Exception,
     "DuplicateJobError": Exception,
     "AbandonedJobError": Exception,
+    "EnqueueArgs": tuple,
+    "EnqueueData": tuple,
     "InvalidJobOperation": Exception,
     "Job": ("id", "connection", "serializer"),
     "JobStatus": Enum,
@@ -48,10 +50,11 @@ SHAPES = {
     "_job_stack": object,
     "blue": ("text",),
     "get_connection_kwargs": ("connection",),
+    "now": (),
     "green": ("text",),
     "register": ("worker", "pipeline"),
+    "resolve_function_reference": ("func",),
     "resolve_serializer": ("serializer",),
-    "utcformat": ("dt",),
     "utcparse": ("string",),
 }
 

@@ -31,6 +31,7 @@ ACTS = {
 #: Who may, and why. A permission that is not used is withdrawn.
 PERMITTED = {
     "jobs/clock.py": ("it is the clock", {"time"}),
+    "jobs/mould.py": ("a job from it is born as RQ's are", {"holdfast.jobs.rq_surface.now"}),
     "jobs/queue.py": (
         "app code makes a Queue as it makes RQ's, and has neither dice nor settings to hand over",
         {"os", "random"},
