@@ -24,7 +24,8 @@ from holdfast.chaos.server import find_program
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RESULTS = environments.ROOT / "benchmarks" / "results"
+#: Where a whole run goes, and where one goes that leaves something out.
+WHOLE, PARTIAL = environments.ROOT / "benchmarks" / "results", environments.HOME / "results"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     asks.add_argument("--depths", type=int, nargs="+", help="how many jobs are in line as the queue grows")
     asks.add_argument("--server", help="the server's program, as in redis-server")
     asks.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE", help="one more for Holdfast")
-    asks.add_argument("--results", type=Path, default=RESULTS, help="the folder to write to")
+    asks.add_argument("--results", type=Path, help=f"the folder to write to; {WHOLE} for a run with no other words")
     return asks
 
 
@@ -65,7 +66,9 @@ def plan(words: Sequence[str] | None) -> tuple[Plan, Path]:
         systems = [system for system in systems if system.environment == "own"]
     if not shutil.which("redis-server"):
         given.setdefault("server", None)
-    return Plan(systems=tuple(systems), **{"server": "redis-server", **given}), folder
+    whole = Plan()
+    made = Plan(systems=tuple(systems), **{"server": "redis-server", **given})
+    return made, folder or (WHOLE if made == replace(whole, server=made.server) else PARTIAL)
 
 
 def head(of: Plan) -> dict[str, str]:

@@ -29,6 +29,8 @@ class System:
     environment: str = "own"
     #: What its configuration is, beyond its defaults.
     words: str = ""
+    #: By what a killed worker's job comes back, and what that asks of other jobs.
+    recovers: str = ""
     #: About how many jobs a worker finishes in a second; after the first round, what it did is known.
     guess: int = 1000
     #: What is measured of it: all of it, unless it says less.
@@ -48,14 +50,16 @@ PREFETCH = {**MANY, "HOLDFAST_PREFETCH": "32"}
 
 
 def _ours(name: str, settings: Mapping[str, str], words: str, guess: int) -> System:
-    measures = ALL | {"growth"}
-    return System(name, "holdfast", "Queue", settings, words=words, guess=guess, measures=measures)
+    measures, recovers = ALL | {"growth"}, "a lease of 10 s, renewed while the worker lives"
+    return System(
+        name, "holdfast", "Queue", settings, words=words, recovers=recovers, guess=guess, measures=measures
+    )
 
 
 SYSTEMS: tuple[System, ...] = (
     _ours("holdfast, fork per job", FORK, "a fork for each job, as RQ", 100),
-    _ours("holdfast, many jobs a horse", MANY, "a fork each 1,000 jobs", 800),
-    _ours("holdfast, prefetch", PREFETCH, "a fork each 1,000 jobs, up to 32 in hand", 2_000),
+    _ours("holdfast, many jobs a horse", MANY, "a fork each 1,000 jobs", 1_000),
+    _ours("holdfast, prefetch", PREFETCH, "a fork each 1,000 jobs, up to 32 in hand", 4_000),
     System(
         "rq.Queue to holdfast, fork per job",
         "holdfast",
@@ -64,21 +68,89 @@ SYSTEMS: tuple[System, ...] = (
         words="jobs of a plain rq.Queue",
         measures=frozenset({"latency"}),
     ),
-    System(BASE, "rq", "Worker", words="its own defaults; for recovery Retry and the shortest intervals", guess=85),
-    System("rq.SimpleWorker", "rq", "SimpleWorker", words="no fork; the same intervals", guess=350),
     System(
-        "celery", "celery", environment="celery", words="acks_late, results, prefork of 1, visible after 5 s", guess=700
+        BASE,
+        "rq",
+        "Worker",
+        words="looks after the dead each 5 s; jobs have Retry where one is killed",
+        recovers="Retry, and a heartbeat whose minute cannot be made shorter",
+        guess=100,
     ),
-    System("dramatiq", "dramatiq", environment="dramatiq", words="8 threads, silent after 10 s", guess=2000),
-    System("huey", "huey", environment="huey", words="one thread", guess=2300),
-    System("saq", "saq", environment="saq", words="10 at a time, job heartbeat of 10 s, sweep each 5 s", guess=1700),
-    System("arq", "arq", environment="arq", words="16 at a time, polls each 10 ms, timeout 15 s", guess=500),
     System(
-        "taskiq stream", "taskiq", "stream", environment="taskiq", words="acknowledged, results, idle 5 s", guess=1900
+        "rq.SimpleWorker",
+        "rq",
+        "SimpleWorker",
+        words="no fork; looks after the dead each 5 s",
+        recovers="Retry, after the job's timeout: it sends no heartbeat during a job",
+        guess=500,
     ),
-    System("taskiq list", "taskiq", "list", environment="taskiq", words="no acknowledgement, no results", guess=3000),
-    System("streaq", "streaq", environment="streaq", words="16 at a time, idle after 2 s", guess=1300),
-    _floor(1, 7_000),
-    _floor(10, 40_000),
+    System(
+        "celery",
+        "celery",
+        environment="celery",
+        words="acks_late, results, prefork pool of 1, no gossip, mingle or heartbeat",
+        recovers="a visibility timeout of 5 s, not renewed: a longer job is run twice",
+        guess=700,
+    ),
+    System(
+        "dramatiq",
+        "dramatiq",
+        environment="dramatiq",
+        words="8 threads, no results, 5% of requests do maintenance",
+        recovers="a heartbeat of the worker, 10 s",
+        guess=2_000,
+    ),
+    System(
+        "huey",
+        "huey",
+        environment="huey",
+        words="1 thread",
+        recovers="nothing: a job is taken off the list before it is run",
+        guess=6_000,
+    ),
+    System(
+        "saq",
+        "saq",
+        environment="saq",
+        words="10 at a time",
+        recovers="a heartbeat of 10 s that the job itself sends, and a sweep each 5 s",
+        guess=2_500,
+    ),
+    System(
+        "arq",
+        "arq",
+        environment="arq",
+        words="16 at a time, polls each 10 ms",
+        recovers="a job timeout of 15 s, + 10 s: a longer job is cancelled",
+        guess=2_000,
+    ),
+    System(
+        "taskiq stream",
+        "taskiq",
+        "stream",
+        environment="taskiq",
+        words="acknowledged when the result is saved, up to 100 at a time",
+        recovers="an idle time of 5 s, not renewed: a longer job is run twice",
+        guess=2_000,
+    ),
+    System(
+        "taskiq list",
+        "taskiq",
+        "list",
+        environment="taskiq",
+        words="no acknowledgement, no results, up to 100 at a time",
+        recovers="nothing: a job is taken off the list before it is run",
+        guess=3_000,
+    ),
+    System(
+        "streaq",
+        "streaq",
+        environment="streaq",
+        words="16 at a time",
+        recovers="an idle time of 2 s, renewed while the worker lives",
+        guess=1_000,
+    ),
+    _floor(1, 13_000),
+    _floor(10, 60_000),
     _floor(100, 80_000),
 )

@@ -34,7 +34,6 @@ def measure(stage: Stage, jobs: int, workers: int, url: str | None = None) -> Dr
 
     The rate is that of the time in which all workers serve: see `stamps.steady`.
     """
-    stage.ask("unfinished")
     before = used_bytes(stage)
     put(stage, jobs)
     stage.start_workers(workers, url)

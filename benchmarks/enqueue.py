@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
 
 #: The first enqueues of a client connect and load scripts.
 WARM_UP = 20
+#: How long the connections of the dead are waited for.
+LEAVES_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,14 @@ class Enqueued:
 
 def measure(stage: Stage, ones: int, many: int) -> Enqueued:
     """Enqueue so many singly and so many in one bulk call, with no worker about. Raises NotRun."""
-    stage.ask("one", WARM_UP)
     before = used_bytes(stage)
+    stage.ask("one", WARM_UP)
     one_s = stage.ask("one", ones)
-    a_job = (used_bytes(stage) - before) / ones
     many_s = stage.ask("many", many)
+    if many_s is None:
+        # So that the bytes are those of as many jobs.
+        stage.ask("one", many)
+    a_job = (used_bytes(stage) - before) / (WARM_UP + ones + many)
     return Enqueued(ones / one_s, many / many_s if many_s else None, a_job)
 
 
@@ -39,7 +45,11 @@ def put(stage: Stage, jobs: int) -> None:
 
 
 def used_bytes(stage: Stage) -> int:
-    """Give what the server keeps, without scripts and the buffers of connections and of the log."""
+    """Give what the server keeps, without scripts and the log's buffer. The client is ended: its buffers are no jobs."""
+    stage.end_client()
+    until = time.monotonic() + LEAVES_S
+    while stage.redis.info("clients")["connected_clients"] > 1 and time.monotonic() < until:
+        time.sleep(0.01)
     found = stage.redis.info("memory")
-    passing = ("mem_clients_normal", "mem_aof_buffer", "used_memory_scripts_eval")
+    passing = ("mem_aof_buffer", "used_memory_scripts_eval")
     return int(found["used_memory"]) - sum(int(found.get(name, 0)) for name in passing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from benchmarks.cast import BASE, SYSTEMS
@@ -31,9 +32,12 @@ def number(value: float | None, digits: int = 3) -> str:
     """Spell a number with so many digits that mean something."""
     if value is None:
         return NOTHING
-    whole = len(str(int(abs(value))))
-    rounded = round(value, digits - whole) if abs(value) >= 1 else round(value, digits - 1)
-    return f"{rounded:,.0f}" if whole >= digits else f"{rounded:,.{max(0, digits - whole)}f}"
+    if value == 0:
+        return "0"
+    # Where the first digit stands: 0 for units, 1 for tens, -1 for tenths.
+    first = math.floor(math.log10(abs(value)))
+    after_the_point = digits - 1 - first
+    return f"{round(value, after_the_point):,.{max(0, after_the_point)}f}"
 
 
 def times(ratio: float | None) -> str:
@@ -105,15 +109,17 @@ def recovered(results: Results) -> str:
     """A killed worker's job, begun again."""
     base = results.recovery.get(BASE)
 
+    price = {system.name: system.recovers for system in SYSTEMS}
+
     def row(name: str, seconds: float | None) -> list[str]:
         if seconds is None:
-            return [name, f"not within {results.recovery_bound_s:.0f} s", NOTHING]
-        return [name, number(seconds), times(seconds / base if base else None)]
+            return [name, f"not within {results.recovery_bound_s:.0f} s", NOTHING, price.get(name, "")]
+        return [name, number(seconds), times(seconds / base if base else None), price.get(name, "")]
 
     rows = [row(name, seconds) for name, seconds in results.recovery.items()]
     return _titled(
         "A worker is killed in mid-job: until the job is begun again",
-        table(("system", "seconds", f"× {BASE}"), rows),
+        table(("system", "seconds", f"× {BASE}", "by what"), rows),
         rows,
     )
 

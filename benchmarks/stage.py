@@ -58,7 +58,7 @@ class Stage:
             with self._cores.of_server():
                 self.server = stack.enter_context(PrivateServer(arguments=SERVER, program=self._wanted))
             self.redis = stack.enter_context(self.server.client())
-            stack.callback(self._end_client)
+            stack.callback(self.end_client)
             stack.callback(self.end_workers)
             self.stamps = Stamps(self._folder / "stamps")
             self.pipe = Pipe(self._folder / "pipe")
@@ -95,7 +95,7 @@ class Stage:
 
     def start_client(self, url: str | None = None) -> None:
         """Start the client, or another one in its place, on the server or on a relay before it."""
-        self._end_client()
+        self.end_client()
         with (self._folder / "client.log").open("wb") as log:
             self._client = subprocess.Popen(
                 self._line("client"),
@@ -146,7 +146,8 @@ class Stage:
                 raise NotRun(f"{left} jobs were begun and were not finished after {within_s:.0f} s")
             time.sleep(0.02)
 
-    def _end_client(self) -> None:
+    def end_client(self) -> None:
+        """End the client; the next question starts another."""
         if self._client is not None:
             kill_tree(self._client)
             for end in (self._client.stdin, self._client.stdout):
