@@ -8,7 +8,7 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -52,7 +52,7 @@ def plan(words: Sequence[str] | None) -> tuple[Plan, Path]:
     """Make a plan of a command line."""
     asked = vars(parser().parse_args(words))
     chosen, more, folder = asked.pop("systems"), asked.pop("setting"), asked.pop("results")
-    given = dict(QUICK) if asked.pop("quick") else {}
+    given: dict[str, Any] = dict(QUICK) if asked.pop("quick") else {}
     if (only := asked.pop("only")) is not None:
         given["measures"] = tuple(only)
     given |= {name: tuple(value) if isinstance(value, list) else value for name, value in asked.items() if value}

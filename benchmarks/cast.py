@@ -51,9 +51,7 @@ PREFETCH = {**MANY, "HOLDFAST_PREFETCH": "32"}
 
 def _ours(name: str, settings: Mapping[str, str], words: str, guess: int) -> System:
     measures, recovers = ALL | {"growth"}, "a lease of 10 s, renewed while the worker lives"
-    return System(
-        name, "holdfast", "Queue", settings, words=words, recovers=recovers, guess=guess, measures=measures
-    )
+    return System(name, "holdfast", "Queue", settings, words=words, recovers=recovers, guess=guess, measures=measures)
 
 
 SYSTEMS: tuple[System, ...] = (

@@ -1,4 +1,4 @@
-"""How fast jobs that are in line get done, and what that costs the server: its time and its memory."""
+"""How fast jobs that are in line get done, and what that costs the server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.enqueue import put, used_bytes
+from benchmarks.enqueue import put
 from benchmarks.stage import NotRun
 from benchmarks.stamps import COLD, steady
 
@@ -25,8 +25,6 @@ class Drained:
     window: Window
     #: Processor time of the server, in its main thread and its helpers, for one job.
     server_us: float
-    #: What the server keeps of a job that is done; of its worker, which is a little, too.
-    bytes_a_job: float
 
 
 def measure(stage: Stage, jobs: int, workers: int, url: str | None = None) -> Drained:
@@ -34,16 +32,22 @@ def measure(stage: Stage, jobs: int, workers: int, url: str | None = None) -> Dr
 
     The rate is that of the time in which all workers serve: see `stamps.steady`.
     """
-    before = used_bytes(stage)
+    server_us = run(stage, jobs, workers, url)
+    window = steady(stage.stamps.read(), workers)
+    if window is None:
+        raise NotRun(f"{jobs} jobs were done before {workers} workers had begun: they were too few")
+    return Drained(window, server_us)
+
+
+def run(stage: Stage, jobs: int, workers: int, url: str | None = None) -> float:
+    """Have it all done, and the workers ended; give the server's time for a job in µs. Raises NotRun."""
+    stage.forget_stamps()
     put(stage, jobs)
     stage.start_workers(workers, url)
     server_us = _watch(stage, jobs)
     stage.wait_until_done(SILENT_S)
     stage.end_workers()
-    window = steady(stage.stamps.read(), workers)
-    if window is None:
-        raise NotRun(f"{jobs} jobs were done before {workers} workers had begun: they were too few")
-    return Drained(window, server_us, (used_bytes(stage) - before) / jobs)
+    return server_us
 
 
 def _watch(stage: Stage, jobs: int) -> float:

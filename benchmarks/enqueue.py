@@ -45,7 +45,7 @@ def put(stage: Stage, jobs: int) -> None:
 
 
 def used_bytes(stage: Stage) -> int:
-    """Give what the server keeps, without scripts and the log's buffer. The client is ended: its buffers are no jobs."""
+    """Give what the server keeps, without scripts and buffers: the client is ended for that."""
     stage.end_client()
     until = time.monotonic() + LEAVES_S
     while stage.redis.info("clients")["connected_clients"] > 1 and time.monotonic() < until:

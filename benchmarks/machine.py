@@ -56,10 +56,12 @@ class Cores:
     def describe(self) -> str:
         """Say it in a sentence for the head of the tables."""
         if not self.pinned:
-            return "One core: nothing is pinned, and all numbers are of systems that share it with their server."
-        if len(self.all) == 2:  # noqa: PLR2004
-            return "Two cores: the server has one, the client and the first worker the other; a second worker shares the server's."
-        return f"{len(self.all)} cores: the server has one, the client shares that of the first worker, a second worker has its own."
+            return "One core: nothing is pinned, and every system shares it with its server."
+        second = "shares the server's" if len(self.all) < 3 else "has its own"  # noqa: PLR2004 - a server and two
+        return (
+            f"{len(self.all)} cores: the server has one, the client and the first worker have another; "
+            f"a second worker {second}."
+        )
 
 
 def describe() -> dict[str, str]:

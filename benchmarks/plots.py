@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from benchmarks.results import Results
 
 mpl.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402 - after its backend is chosen
+import matplotlib.pyplot as plt
 
 OURS, STOCK, PEERS, FLOOR = "#1b7f6b", "#c0504d", "#8a94a6", "#d8dce4"
 plt.rcParams.update(
@@ -79,7 +79,11 @@ def waited(results: Results) -> Any:
         axes.plot([middle, tail], [place, place], color=_colour(name), linewidth=3, solid_capstyle="round")
         axes.scatter([middle], [place], color=_colour(name), s=45, zorder=3)
         axes.annotate(
-            f"{number(middle, 2)} / {number(tail, 2)}", (tail, place), xytext=(7, 0), textcoords="offset points", va="center"
+            f"{number(middle, 2)} / {number(tail, 2)}",
+            (tail, place),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
         )
     axes.set_yticks(range(len(rows)), [name for _, _, name in rows])
     axes.set_xscale("log")
@@ -92,7 +96,9 @@ def waited(results: Results) -> Any:
 def recovered(results: Results) -> Any:
     """Draw how soon a killed worker's job is begun again; one that was not reaches the bound, and is hollow."""
     bound = results.recovery_bound_s
-    rows = sorted(((seconds, name) for name, seconds in results.recovery.items()), key=lambda row: -(row[0] or bound + 1))
+    rows = sorted(
+        ((seconds, name) for name, seconds in results.recovery.items()), key=lambda row: -(row[0] or bound + 1)
+    )
     if not rows:
         return None
     figure, axes = _canvas(len(rows))
@@ -117,7 +123,9 @@ def grown(results: Results) -> Any:
         axes.plot(list(rates), list(rates.values()), marker="o", label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    lowest, highest = (pick(rate for rates in results.growth.values() for rate in rates.values()) for pick in (min, max))
+    lowest, highest = (
+        pick(rate for rates in results.growth.values() for rate in rates.values()) for pick in (min, max)
+    )
     axes.set_ylim(lowest / 3, highest * 3)
     axes.grid(axis="both")
     axes.legend(frameon=False)

@@ -57,8 +57,16 @@ def _named(results: Results, measure: str) -> list[str]:
 
 
 def drained(results: Results) -> str:
-    """Jobs in line, done in a second."""
-    head = ("system", "jobs/s, 1 worker", f"× {BASE}", "least – most", "jobs/s, 2 workers", f"× {BASE}", "server µs/job")
+    """Lay out how many jobs in line are done in a second."""
+    head = (
+        "system",
+        "jobs/s, 1 worker",
+        f"× {BASE}",
+        "least – most",
+        "jobs/s, 2 workers",
+        f"× {BASE}",
+        "server µs/job",
+    )
 
     def row(name: str) -> list[str]:
         figures = results.of(name)
@@ -71,7 +79,7 @@ def drained(results: Results) -> str:
 
 
 def enqueued(results: Results) -> str:
-    """Jobs that come in, and what they take."""
+    """Lay out how jobs come in, and what they take."""
     head = (
         *("system", "one by one/s", f"× {BASE}", "in bulk/s", f"× {BASE}"),
         *("trips to enqueue", "trips to run", f"× {BASE}", "bytes queued", "bytes finished"),
@@ -93,7 +101,7 @@ def enqueued(results: Results) -> str:
 
 
 def waited(results: Results) -> str:
-    """Waits for an idle worker."""
+    """Lay out the waits for an idle worker."""
     named = [name for name in results.figures if results.of(name).waits]
     head = ("system", "p50 ms", f"× {BASE}", "p99 ms", f"× {BASE}", "waits")
 
@@ -106,7 +114,7 @@ def waited(results: Results) -> str:
 
 
 def recovered(results: Results) -> str:
-    """A killed worker's job, begun again."""
+    """Lay out how soon a killed worker's job was begun again."""
     base = results.recovery.get(BASE)
 
     price = {system.name: system.recovers for system in SYSTEMS}
@@ -125,12 +133,15 @@ def recovered(results: Results) -> str:
 
 
 def grown(results: Results) -> str:
-    """The drain rate while more and more jobs are in line."""
+    """Lay out the drain rate while more and more jobs are in line."""
     depths = sorted({depth for rates in results.growth.values() for depth in rates})
 
     def row(name: str, rates: dict[int, float]) -> list[str]:
         first = rates[min(rates)]
-        return [name, *(f"{number(rates.get(each))} ({times(rates[each] / first)})" for each in depths if each in rates)]
+        return [
+            name,
+            *(f"{number(rates.get(each))} ({times(rates[each] / first)})" for each in depths if each in rates),
+        ]
 
     head = ("system", *(f"{depth:,} in line" for depth in depths))
     rows = [row(name, rates) for name, rates in results.growth.items()]
@@ -138,14 +149,14 @@ def grown(results: Results) -> str:
 
 
 def reaped(results: Results) -> str:
-    """One pass of the reaper."""
+    """Say what one pass of the reaper took."""
     found = results.reaper
     if not found:
         return ""
     return (
         "## The reaper's pass\n\n"
         f"{found['leases']:,.0f} leases that had run out were taken back in {number(found['seconds'])} s "
-        f"and {found['scripts']:,.0f} scripts; the longest of them held the server for {number(found['longest_ms'])} ms."
+        f"and {found['scripts']:,.0f} scripts; the longest held the server for {number(found['longest_ms'])} ms."
     )
 
 

@@ -111,7 +111,6 @@ class Rounds:
             if workers == 1:
                 self._rates[system.name] = found.window.per_s
                 figures.note(number, "server us", found.server_us)
-                figures.note(number, "bytes finished", found.bytes_a_job)
 
     def _latency(self, system: System, _: int) -> None:
         with self._stage(system, pipe=True, queues=self._plan.idle_queues) as stage:
@@ -124,7 +123,9 @@ class Rounds:
             figures.note(number, "trips enqueue", wire.of_enqueue(stage))
         with self._stage(system) as stage:
             jobs = max(self._plan.wired, min(int(self._rates[system.name]), MOST_WIRED))
-            figures.note(number, "trips run", wire.of_run(stage, jobs))
+            found = wire.of_run(stage, jobs)
+        figures.note(number, "trips run", found.trips)
+        figures.note(number, "bytes finished", found.bytes_kept)
 
     def _grow(self, system: System, _: int) -> None:
         rated = replace(system, guess=int(self._rates[system.name]))
@@ -138,7 +139,7 @@ class Rounds:
         self._tell(f"recovery, {len(systems)} systems at once, at most {self._plan.recovery_s:.0f} s")
         self._results.recovery_bound_s = self._plan.recovery_s
 
-        def one(system: System) -> float | None | NotRun:
+        def one(system: System) -> float | NotRun | None:
             try:
                 with self._stage(system, pipe=True) as stage:
                     return recovery.measure(stage, self._plan.recovery_s)

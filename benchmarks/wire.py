@@ -1,4 +1,4 @@
-"""How many round trips a job takes, counted between client or worker and server by a relay."""
+"""How many round trips a job takes, counted by a relay before the server, and what is kept of it there in the end."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks import drain
+from benchmarks.enqueue import used_bytes
 from benchmarks.relay import Relay
 
 if TYPE_CHECKING:
     from benchmarks.stage import Stage
 
-#: The first enqueues of a client connect and load scripts.
-WARM_UP, ENQUEUES = 5, 50
+#: The first enqueues of a client connect and load scripts, the first jobs leave what is there once for all jobs.
+WARM_UP, ENQUEUES, JOBS = 5, 50, 100
 
 
 @dataclass(frozen=True)
-class Trips:
-    """Round trips for one job."""
+class Run:
+    """What one job takes to be run."""
 
-    enqueue: float
-    run: float
+    trips: float
+    bytes_kept: float
 
 
 def of_enqueue(stage: Stage) -> float:
@@ -33,8 +34,11 @@ def of_enqueue(stage: Stage) -> float:
         return (len(relay.trips) - before) / ENQUEUES
 
 
-def of_run(stage: Stage, jobs: int) -> float:
+def of_run(stage: Stage, jobs: int) -> Run:
     """Count the trips of a worker while it drains, those of its heartbeats and chores too. Raises NotRun."""
+    drain.run(stage, JOBS, 1)
+    before = used_bytes(stage)
     with Relay(stage.server.port) as relay:
         window = drain.measure(stage, jobs, 1, relay.url).window
-        return sum(map(window.holds, relay.trips)) / window.jobs
+        trips = sum(map(window.holds, relay.trips)) / window.jobs
+    return Run(trips, (used_bytes(stage) - before) / jobs)

@@ -63,7 +63,8 @@ class Adapted(Adapter):
         pipe = self._redis.pipeline(transaction=False)
         for _ in range(count):
             job = uuid.uuid4().hex
-            pipe.hset(JOB + job, mapping={"call": call, "status": "queued"}).rpush(QUEUE, job)
+            pipe.hset(JOB + job, mapping={"call": call, "status": "queued"})
+            pipe.rpush(QUEUE, job)
         pipe.execute()
 
 

@@ -29,7 +29,8 @@ class Adapter(ABC):
         """Give the command line of one worker process, which serves until it is killed."""
 
     async def open(self, stack: AsyncExitStack) -> None:
-        """Connect; what must be closed is left with `stack`."""
+        """Connect, where the first enqueue does not do that by itself; what must be closed is left with `stack`."""
+        del stack
 
     @abstractmethod
     async def enqueue(self) -> None:

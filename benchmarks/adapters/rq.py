@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
 import rq
@@ -50,12 +50,14 @@ class Adapted(Adapter):
     async def unfinished(self) -> int:
         pipe = self._redis.pipeline(transaction=False)
         for name in QUEUES:
-            pipe.llen(f"rq:queue:{name}").llen(f"rq:queue:{name}:intermediate").zcard(f"rq:wip:{name}")
+            pipe.llen(f"rq:queue:{name}")
+            pipe.llen(f"rq:queue:{name}:intermediate")
+            pipe.zcard(f"rq:wip:{name}")
         return sum(pipe.execute())
 
     async def idle(self) -> bool:
         return not await self.unfinished() and all(state == b"idle" for state in self._states())
 
-    def _states(self) -> Iterator[bytes | None]:
+    def _states(self) -> Iterator[Any]:
         for worker in self._redis.smembers("rq:workers"):
             yield self._redis.hget(worker, "state")

@@ -18,14 +18,8 @@ IDLE_S = 2
 worker = Worker(redis_url=URL, concurrency=16, idle_timeout=IDLE_S)
 
 
-@worker.task()
-async def noop() -> None:
-    await work.noop_async()
-
-
-@worker.task()
-async def hold() -> None:
-    await work.hold_async()
+noop = worker.task(work.noop_async)
+hold = worker.task(work.hold_async)
 
 
 class Adapted(Adapter):
