@@ -21,7 +21,7 @@ class Plan:
     measures: tuple[str, ...] = MEASURES
     rounds: int = 3
     #: How long a drain should take, by what is known of a system.
-    drain_s: float = 2.5
+    drain_s: float = 2.0
     #: Waits for an idle worker, each round.
     waits: int = 25
     idle_workers: int = 1
