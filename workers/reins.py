@@ -87,7 +87,7 @@ class SocketBit(_End):
             self._bell.send(stroke)
 
     def wait(self) -> Message | None:
-        flags = socket.MSG_DONTWAIT
+        flags: int = socket.MSG_DONTWAIT
         while (message := self._next()) is None:
             try:
                 chunk = self._sock.recv(_CHUNK, flags)

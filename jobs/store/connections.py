@@ -131,7 +131,7 @@ class Line:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.disconnect()
-            self._pool.release(connection)
+            self._pool.release(connection)  # type: ignore[arg-type]  # pools give it by another name than they take it
 
 
 class Courier:

@@ -14,7 +14,9 @@ LUA = Path(__file__).parents[2] / "jobs/store/lua"
 SCRIPTS = sorted(LUA.glob("[!_]*.lua"))
 
 _TEXT_OR_COMMENT = re.compile(r"""('(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")|--[^\n]*""")
-_FUNCTION = re.compile(r"^local function (?P<name>\w+)\((?P<parameters>[^)]*)\)\n(?P<body>.*?)^end$", re.MULTILINE | re.DOTALL)
+_FUNCTION = re.compile(
+    r"^local function (?P<name>\w+)\((?P<parameters>[^)]*)\)\n(?P<body>.*?)^end$", re.MULTILINE | re.DOTALL
+)
 _SPELLING = re.compile(r"^function keys\.[^\n]*$", re.MULTILINE)
 _KEYS_LINE = re.compile(r"^-- KEYS +(?P<name>\w+) +(?P<kind>\w+) +\S", re.MULTILINE)
 
