@@ -58,6 +58,7 @@ MOVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "renew": (("started",), ("started",)),
     "annotate": (("started",), ("started",)),
     "complete": (("started",), ("finished", "queued", "scheduled", "deferred")),
+    "turn": (("queued", "started"), ("started", "finished", "queued", "scheduled", "deferred")),
     "postpone": (("started",), ("queued", "scheduled", "deferred")),
     "bury": (("started",), ("failed", "stopped", "queued", "scheduled", "deferred")),
     "give_back": (("started",), ("queued", "scheduled", "failed", "deferred")),

@@ -95,7 +95,7 @@ class SocketBit(_End):
                 self._bell.send(stroke)
 
     def wait(self) -> Message | None:
-        flags = socket.MSG_DONTWAIT if self._unheard else 0
+        flags: int = socket.MSG_DONTWAIT if self._unheard else 0
         while (message := self._next()) is None:
             try:
                 chunk = self._sock.recv(_CHUNK, flags)

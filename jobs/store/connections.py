@@ -137,7 +137,7 @@ class Line:
         """Give the connection back to its pool."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._pool.release(connection)
+            self._pool.release(connection)  # type: ignore[arg-type]  # pools give it by another name than they take it
 
 
 class Courier:

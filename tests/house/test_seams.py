@@ -40,6 +40,10 @@ PERMITTED = {
         "it is the operating system: a simulation has a runtime of its own",
         {"ctypes.CDLL", "os", "signal", "threading", "time"},
     ),
+    "workers/reins.py": (
+        "its sockets tie two real processes: a simulated horse has reins of its own",
+        {"socket"},
+    ),
     "workers/process_state.py": (
         "it is about the process it runs in; a simulated horse runs one job and has none",
         {"os", "signal", "socket"},
