@@ -61,8 +61,8 @@ def test_a_turn_ends_several_and_takes_several(pool):
     assert (turned.said, ids(turned.next)) == ((DONE, DONE), ["c", "d", "e"])
     assert pool.line() == ["f"]
     assert {job_id: pool.places(job_id) for job_id in "abcde"} == {
-        **dict.fromkeys("ab", ["finished default"]),
-        **dict.fromkeys("cde", ["leases default"]),
+        **{job_id: ["finished default"] for job_id in "ab"},
+        **{key: ["leases default"] for key in "cde"},
     }
     fences = [each.lease.fence for each in turned.next]
     assert len({*fences}) == 3
@@ -318,7 +318,7 @@ def test_whose_worker_died_with_several_in_hand_is_tried_alone_and_nobody_is_cha
     pool.reap()
     assert pool.line() == ["a", "b", "c"]
     charged = {job_id: pool.state(job_id, "hf_crashes", "hf_suspect") for job_id in "abc"}
-    assert charged == dict.fromkeys("abc", {"hf_crashes": "0", "hf_suspect": "1"})
+    assert charged == {key: {"hf_crashes": "0", "hf_suspect": "1"} for key in "abc"}
     enqueue(pool, "d", "e")
 
     [alone] = other.claim_some(4)
