@@ -98,7 +98,8 @@ def claim_in_two_trips() -> AbstractContextManager[None]:
         return unhurt(moves, "claim", **{**named, "queue_names": named["queue_names"][:1]})
 
     unhurt = Scripts.call
-    take, pop = "local function take_some(", "local function pop()\n  local id = popped\n  popped = nil\n  return id\nend\n"
+    take = "local function take_some("
+    pop = "local function pop()\n  local id = popped\n  popped = nil\n  return id\nend\n"
     find = "local answer, records = find(queue_names, "
     return by_hand(
         "claim",
