@@ -8,7 +8,7 @@ import select
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -183,14 +183,14 @@ class Stage:
 
 
 def kill_tree(process: subprocess.Popen[Any]) -> None:
-    """Kill a process that we started, and everything it started: a horse that leads a session too."""
-    try:
-        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-    except psutil.NoSuchProcess:
-        family = []
+    """Kill a process that we started, and everything it started, as one: a horse that leads a session too."""
+    # Frozen from the top: a parent that saw its child die would tell of it, as no dead machine can.
+    family = []
+    with suppress(psutil.NoSuchProcess):
+        root = psutil.Process(process.pid)
+        root.suspend()
+        family = [root, *root.children(recursive=True)]
     for each in family:
-        try:
+        with suppress(psutil.NoSuchProcess):
             each.kill()
-        except psutil.NoSuchProcess:
-            continue
     process.wait(ENDS_S)
