@@ -184,13 +184,14 @@ class Stage:
 
 def kill_tree(process: subprocess.Popen[Any]) -> None:
     """Kill a process that we started, and everything it started, as one: a horse that leads a session too."""
-    # Frozen from the top: a parent that saw its child die would tell of it, as no dead machine can.
-    family = []
+    family: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
-        root = psutil.Process(process.pid)
-        root.suspend()
-        family = [root, *root.children(recursive=True)]
-    for each in family:
-        with suppress(psutil.NoSuchProcess):
-            each.kill()
+        family.append(psutil.Process(process.pid))
+        # Frozen first, from the top: a parent that saw its child die would tell of it, as no dead machine can.
+        family[0].suspend()
+        family += family[0].children(recursive=True)
+    for act in (psutil.Process.suspend, psutil.Process.kill):
+        for each in family:
+            with suppress(psutil.NoSuchProcess):
+                act(each)
     process.wait(ENDS_S)
