@@ -100,6 +100,8 @@ def main(words: Sequence[str] | None = None) -> None:
 
         def tell(what: str) -> None:
             bar.update(task, description=what, advance=1, refresh=True)
+            if not console.is_terminal:
+                print(what, flush=True)
 
         rounds = Rounds(asked, cores, results, tell)
         bar.update(task, total=rounds.steps(), completed=-1)
