@@ -35,6 +35,7 @@ class Attempt:
         trade: Trade,
         clock: Clock,
         rng: random.Random,
+        before_call: Callable[[], None],
     ) -> None:
         self.execution = execution
         self._record = record
@@ -42,6 +43,7 @@ class Attempt:
         self._trade = trade
         self._clock = clock
         self._rng = rng
+        self._before_call = before_call
         self._started_s = clock.wall_s()
         self._ended_s = 0.0
         #: What webhooks are told of it, once its settle has gone through.
@@ -82,9 +84,9 @@ class Attempt:
         job_stack.push(job)
         try:
             if timeout <= 0:
-                return execute(job)
+                return execute(job, self._before_call)
             with self._trade.death_penalty(timeout, JobTimeoutException, job_id=job.id):
-                return execute(job)
+                return execute(job, self._before_call)
         finally:
             job_stack.pop()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -11,19 +12,22 @@ from holdfast.jobs.rq_surface import DeserializationError, Job
 from holdfast.jobs.store.records import return_value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast.jobs.running import Running
 
 #: For how long an error tracker may take to send, in seconds.
 _FLUSH_S = 2.0
 
 
-def execute(job: Job) -> Any:
+def execute(job: Job, before_call: Callable[[], None] = lambda: None) -> Any:
     """Run the job's function: by its perform() where an app or a tracer has one of its own, else without RQ's write.
 
-    Raises NoSuchCall where there is none for this worker, and whatever the function raises.
+    `before_call` is called once the function is imported. Raises NoSuchCall where there is none for this worker, and
+    whatever the function raises.
     """
     try:
-        job.func  # noqa: B018 - it reads the record's data, and imports
+        function = job.func  # it reads the record's data, and imports
     except DeserializationError as error:
         raise NoSuchCall(
             f"the data of job {job.id} ({len(job.data)} bytes, first {job.data[:16]!r}) cannot be read with "
@@ -35,9 +39,23 @@ def execute(job: Job) -> Any:
             f"job {job.id} calls {job.func_name}, and this worker cannot import it: {error}. Deploy the code that has "
             f"it, or mend the name, and requeue it."
         ) from error
+    before_call()
     if _is_rqs_own(type(job).perform):
-        return job._execute()  # noqa: SLF001 - what RQ's perform() calls, without its unfenced PERSIST
+        return _call(function, job)
     return job.perform()
+
+
+def _call(function: Callable[..., Any], job: Job) -> Any:
+    """Do what RQ's perform() does, without its unfenced PERSIST."""
+    value = function(*job.args, **job.kwargs)
+    if not asyncio.iscoroutine(value):
+        return value
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(value)
+    finally:
+        # RQ leaves it open, as its horse ends at once: its files and its pool of threads would live on in ours.
+        loop.close()
 
 
 def _is_rqs_own(perform: Any) -> bool:

@@ -109,6 +109,7 @@ class SocketEars:
         self._listening_until: int | None = None
         self._subscribe_at = 0
         self._trust_bell_at = 0
+        self._poll, self._polled = select.poll(), dict[int, bool]()
         self._wake_read, self._wake_write = os.pipe()  # macOS has no pipe2()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -154,21 +155,26 @@ class SocketEars:
             line.hang_up()
 
     def _select(self, until_ms: int, horse: Horse | None) -> set[int]:
-        poll = select.poll()
         wait_ms = max(0, until_ms - self._clock.boot_ms())
-        files = {self._wake_read, self._orders.fileno()}
+        files = {self._wake_read: False, self._orders.fileno(): False}
         if self._listening_until is not None:
             # Only then is an answer read: one that came before, as from a server that has gone, would end every wait.
-            files |= {line.fileno() for line in (self._bell, *self._peeks.values())}
+            files |= {line.fileno(): False for line in (self._bell, *self._peeks.values())}
         if horse is not None:
             its_files = horse.files()
             if len(its_files) < len(("what it says", "its end")):
                 wait_ms = min(wait_ms, _POLL_WITHOUT_PIDFD_MS)
-            for file, may_be_written in its_files.items():
-                poll.register(file, select.POLLIN | (select.POLLOUT if may_be_written else 0))
-        for file in files - {-1}:
-            poll.register(file, select.POLLIN)
-        return {file for file, _ in poll.poll(wait_ms)}
+            files |= its_files
+        files.pop(-1, None)
+        return {file for file, _ in self._poll_of(files).poll(wait_ms)}
+
+    def _poll_of(self, files: dict[int, bool]) -> select.poll:
+        # The same files most of the time, and thousands of times a second.
+        if files != self._polled:
+            self._poll, self._polled = select.poll(), files
+            for file, may_be_written in files.items():
+                self._poll.register(file, select.POLLIN | (select.POLLOUT if may_be_written else 0))
+        return self._poll
 
     def _bell_is_over(self, ready: set[int]) -> bool:
         if self._listening_until is None:

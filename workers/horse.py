@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from contextvars import copy_context
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from holdfast.jobs.running import Running, running
 from holdfast.jobs.store import outcomes as out
 from holdfast.workers.attempt import Attempt
 from holdfast.workers.ends import End
-from holdfast.workers.fenced_job import bind, fenced
+from holdfast.workers.fenced_job import Blanks
 
 if TYPE_CHECKING:
     import random
@@ -49,6 +50,7 @@ class Horse:
         speaker: Speaker,
         most_jobs: int,
         before_job: Callable[[str, str], None] = lambda _queue, _job_id: None,
+        before_call: Callable[[], None] = lambda: None,
         after_job: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._bit = bit
@@ -61,9 +63,11 @@ class Horse:
         self._speaker = speaker
         self._most_jobs = most_jobs
         self._before_job = before_job
+        #: Takes what a job's imports brought for the app's own.
+        self._before_call = before_call
         #: Puts back what a job changed, and gives why this process must not run another.
         self._after_job = after_job
-        self._fenced = fenced(trade.job_class)
+        self._blanks = Blanks(trade)
         #: What was handed while we waited for a word.
         self._backlog: deque[Message] = deque()
 
@@ -119,14 +123,15 @@ class Horse:
             born=record.get(b"created_at", b"").decode(),
             is_out_of_time=self.is_out_of_time,
         )
-        job = bind(self._trade.new_job(lease.job_id, self._fenced), execution)
-        return Attempt(execution, record, job, self._trade, self._clock, self._rng)
+        job = self._blanks.job(lease.job_id, execution)
+        return Attempt(execution, record, job, self._trade, self._clock, self._rng, self._before_call)
 
     @staticmethod
     def _end_of(attempt: Attempt) -> End:
         try:
             with running(attempt.execution):
-                return attempt.run()
+                # What a job sets in its context ends with it.
+                return copy_context().run(attempt.run)
         except LeaseEnded as ended:
             logger.warning("%s", ended)
             return End("lapsed", {})

@@ -72,13 +72,15 @@ class Mount:
             self.telling_until = self._clock.boot_ms() + patience_ms
             self._mounted().say(hand_on(left))
             return
-        for hold in self.holds:
-            if not hold.number and hold.end is None:
-                self._number += 1
-                hold.number = self._number
-                self.publish()
-                self._mounted().say(hand_over(hold.number, hold.lease, hold.record))
+        new = [hold for hold in self.holds if not hold.number and hold.end is None]
+        if not new:
+            return
+        for hold in new:
+            self._number += 1
+            hold.number = self._number
+        self.publish()
         self._note_first()
+        self._mounted().say(*(hand_over(hold.number, hold.lease, hold.record) for hold in new))
 
     def hand_on(self, left: out.Aftermath, patience_ms: int) -> None:
         """Let a horse tell what is left to tell of the dead, as soon as one is free."""
@@ -160,11 +162,13 @@ class Mount:
         """Take back what has not begun, but for `behind` itself. Gives those, and keeps the others."""
         if not self.waiting(behind=behind):
             return []
-        if self.horse is not None and self.horse.ended() is None:
-            self.horse.freeze()
-            self._board.recall(max(self._board.begun, behind.number if behind else 0) + 1, self._number)
-            self.horse.thaw()
+        horse = self.horse if self.horse is not None and self.horse.ended() is None else None
+        if horse is not None:
+            horse.freeze()
         back = self.waiting(behind=behind)
+        self._board.recall(max(self._board.begun, behind.number if behind else 0) + 1, self._number)
+        if horse is not None:
+            horse.thaw()
         self.holds = [hold for hold in self.holds if hold not in back]
         return back
 

@@ -16,6 +16,9 @@ Message = tuple[Any, ...]
 
 _HEAD = struct.Struct("=Q")
 _CHUNK = 1 << 16
+#: Less than sockets hold by default, on Linux as on macOS.
+_MOST_BYTES = 4_096
+_BELL, _BIG = b"!", b"B"
 
 
 class Bit(Protocol):
@@ -31,9 +34,16 @@ class Bit(Protocol):
 
 
 class _End:
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, bell: socket.socket | None) -> None:
         self._sock = sock
+        self._bell = bell
         self._came = bytearray()
+
+    def close(self) -> None:
+        """Let go of the sockets."""
+        self._sock.close()
+        if self._bell is not None:
+            self._bell.close()
 
     def _next(self) -> Message | None:
         """Give the next message that has come whole."""
@@ -53,17 +63,47 @@ def _written(message: Message) -> bytes:
 
 
 class SocketBit(_End):
-    """The horse's end of a socket."""
+    """The horse's end.
+
+    What it says can be heard at once. Where there is a bell its parent is woken only by that, and it is rung when
+    there is a reason: so many messages, nothing more to do, or more bytes than a socket may hold.
+    """
+
+    def __init__(self, sock: socket.socket, bell: socket.socket | None, most_unheard: int) -> None:
+        super().__init__(sock, bell)
+        if bell is not None:
+            bell.setblocking(False)  # noqa: FBT003 - the socket module's
+        self._most_unheard = most_unheard
+        self._unheard = self._unheard_bytes = 0
 
     def say(self, message: Message) -> None:
+        written = _written(message)
+        if self._unheard_bytes + len(written) > _MOST_BYTES:
+            self._ring(_BIG if len(written) > _MOST_BYTES else _BELL)
         # Without a parent there is nobody left to tell; this process ends, too.
         with suppress(OSError):
-            self._sock.sendall(_written(message))
+            self._sock.sendall(written)
+        self._unheard += 1
+        self._unheard_bytes += len(written)
+        if self._unheard >= self._most_unheard:
+            self._ring(_BELL)
+
+    def _ring(self, stroke: bytes) -> None:
+        self._unheard = self._unheard_bytes = 0
+        if self._bell is not None:
+            with suppress(OSError):
+                self._bell.send(stroke)
 
     def wait(self) -> Message | None:
+        flags: int = socket.MSG_DONTWAIT if self._unheard else 0
         while (message := self._next()) is None:
             try:
-                chunk = self._sock.recv(_CHUNK)
+                chunk = self._sock.recv(_CHUNK, flags)
+            except BlockingIOError:
+                if self._unheard:
+                    self._ring(_BELL)
+                flags = 0
+                continue
             except OSError:
                 return None
             if not chunk:
@@ -75,23 +115,31 @@ class SocketBit(_End):
 class Reins(_End):
     """The parent's end: it never waits, since it has more to look after."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__(sock)
-        sock.setblocking(False)  # noqa: FBT003 - the socket module's
+    def __init__(self, sock: socket.socket, bell: socket.socket | None) -> None:
+        super().__init__(sock, bell)
+        for each in filter(None, (sock, bell)):
+            each.setblocking(False)  # noqa: FBT003 - the socket module's
         #: What the socket did not take yet.
         self._rest = bytearray()
+        #: How many messages are on their way that are more than the socket holds at a time.
+        self._big = 0
 
-    def fileno(self) -> int:
-        return self._sock.fileno()
+    def files(self) -> dict[int, bool]:
+        """Give what becomes readable when there is something to hear.
 
-    @property
-    def is_full(self) -> bool:
-        """Whether something is left to be written once the other end has read."""
-        return bool(self._rest)
+        And, with True, what is also of interest once it can be written: something is left to say.
+        """
+        if self._bell is None:
+            return {self._sock.fileno(): bool(self._rest)}
+        files = {self._bell.fileno(): False}
+        if self._rest or self._big:
+            files[self._sock.fileno()] = bool(self._rest)
+        return files
 
-    def say(self, message: Message) -> None:
+    def say(self, *messages: Message) -> None:
         """Say something, now or by and by."""
-        self._rest += _written(message)
+        for message in messages:
+            self._rest += _written(message)
         self.go_on()
 
     def go_on(self) -> None:
@@ -106,22 +154,25 @@ class Reins(_End):
 
     def heard(self) -> list[Message]:
         """Give what has come. A message that its writer's death cut short is none."""
+        if self._bell is not None:
+            with suppress(OSError):
+                self._big += self._bell.recv(_CHUNK).count(_BIG)
         with suppress(OSError):
             while chunk := self._sock.recv(_CHUNK):
                 self._came += chunk
                 if len(chunk) < _CHUNK:
                     break
-        messages = []
+        messages, there = [], len(self._came)
         while (message := self._next()) is not None:
             messages.append(message)
+            if self._bell is not None:
+                self._big -= there - len(self._came) > _MOST_BYTES
+            there = len(self._came)
         return messages
 
-    def close(self) -> None:
-        """Let go of the socket."""
-        self._sock.close()
 
-
-def pair() -> tuple[Reins, socket.socket]:
-    """Make both ends: ours, and the socket for the other process' `SocketBit`."""
+def pair(most_unheard: int) -> tuple[Reins, SocketBit]:
+    """Make both ends, with a bell if more than one thing may be left unheard for a while."""
     ours, theirs = socket.socketpair()
-    return Reins(ours), theirs
+    bell, rope = socket.socketpair() if most_unheard > 1 else (None, None)
+    return Reins(ours, bell), SocketBit(theirs, rope, most_unheard)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from holdfast.workers.reins import SocketBit, pair
+from holdfast.workers.reins import pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ class Horse(Protocol):
         """
         ...
 
-    def say(self, message: Message) -> None:
+    def say(self, *messages: Message) -> None:
         """Tell it something, without waiting."""
         ...
 
@@ -109,12 +109,13 @@ class ForkedHorse:
         self._pidfd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
 
     def files(self) -> dict[int, bool]:
-        files = {self._reins.fileno(): self._reins.is_full, self._pidfd: False}
-        files.pop(-1, None)
+        files = self._reins.files()
+        if self._pidfd >= 0:
+            files[self._pidfd] = False
         return files
 
-    def say(self, message: Message) -> None:
-        self._reins.say(message)
+    def say(self, *messages: Message) -> None:
+        self._reins.say(*messages)
 
     def heard(self) -> list[Message]:
         if self._ending is not None:
@@ -177,19 +178,25 @@ class ForkedHorse:
 
 
 class SystemRuntime:
-    """Fork, and what belongs to it. Used from one thread only: PDEATHSIG fires when the *thread* that forked ends."""
+    """Fork, and what belongs to it. Used from one thread only: PDEATHSIG fires when the *thread* that forked ends.
+
+    A horse wakes its parent for every `most_unheard` things it says, and when it has nothing more to do.
+    """
+
+    def __init__(self, most_unheard: int = 1) -> None:
+        self._most_unheard = most_unheard
 
     def start_horse(self, run: Callable[[Bit], int]) -> Horse:
         parent = os.getpid()
         ooms = oom_kills()
         sys.stdout.flush()
         sys.stderr.flush()
-        reins, theirs = pair()
+        reins, bit = pair(self._most_unheard)
         pid = os.fork()
         if pid == 0:
             reins.close()
-            _be_a_horse(parent, lambda: run(SocketBit(theirs)))
-        theirs.close()
+            _be_a_horse(parent, lambda: run(bit))
+        bit.close()
         return ForkedHorse(pid, reins, ooms)
 
 

@@ -10,18 +10,40 @@ from holdfast.jobs.rq_surface import blue, green
 if TYPE_CHECKING:
     import logging
 
+    from holdfast.jobs.clock import Clock
+
+
+#: How many jobs a second have lines of their own. Thousands would be read by nobody, and take longer than the jobs.
+MOST_TOLD = 100
+
 
 class Say:
     """A listener that logs."""
 
-    def __init__(self, log: logging.Logger, worker: str, *, log_description: bool) -> None:
+    def __init__(self, log: logging.Logger, worker: str, clock: Clock, *, log_description: bool) -> None:
         self._log = log
         self._worker = worker
+        self._clock = clock
         self._log_description = log_description
+        self._second = 0
+        self._claimed = self._completed = 0
+
+    def _is_told(self, count: int) -> bool:
+        """Tell whether another line about a plain job fits into this second; sum up the last one, if it is over."""
+        second = self._clock.boot_ms() // 1_000
+        if second != self._second:
+            if (more := self._completed - MOST_TOLD) > 0:
+                self._log.info("Worker %s: %d more jobs OK in that second", self._worker, more)
+            self._second, self._claimed, self._completed, count = second, 0, 0, 0
+        return count < MOST_TOLD
 
     def __call__(self, event: events.Event) -> None:  # noqa: C901, PLR0912 - one line for each event
         match event:
             case events.Claimed(lease, description):
+                is_told = self._is_told(self._claimed)
+                self._claimed += 1
+                if not is_told:
+                    return
                 what = blue(description if self._log_description else lease.job_id)
                 self._log.info(
                     "%s: %s (%s) execution %s fence %s",
@@ -32,6 +54,10 @@ class Say:
                     lease.fence,
                 )
             case events.Settled(lease, "completed", detail):
+                is_told = self._is_told(self._completed)
+                self._completed += 1
+                if not is_told:
+                    return
                 self._log.info("%s: %s (%s) %s", green(lease.queue), blue("Job OK"), lease.job_id, detail)
             case events.Settled(lease, word, detail):
                 self._log.warning("%s: %s %s%s", lease.queue, word, lease.job_id, detail and f" ({detail})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import random
@@ -16,7 +17,7 @@ from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.events import Event, Events, HorseDied, RedisLeft, RedisReturned
 from holdfast.jobs.settings import Settings, SettingsError
-from holdfast.jobs.store.connections import Courier, derive
+from holdfast.jobs.store.connections import Courier, Line, derive
 from holdfast.jobs.store.door import explained, reach
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
@@ -32,6 +33,7 @@ from holdfast.workers.runtime import SystemRuntime, guard
 from holdfast.workers.say import Say
 from holdfast.workers.shared_memory import Board
 from holdfast.workers.speaker import Speaker
+from holdfast.workers.tidy import Tidy
 from holdfast.workers.trade import Trade
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class Worker(rq.Worker):
         self._engine: Engine | None = None
         self._is_stopping = False
         self._caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
-        say = Say(self.log, self.name, log_description=self.log_job_description)
+        say = Say(self.log, self.name, self._clock, log_description=self.log_job_description)
         self._events = Events(say, self._hand_over_the_dead)
         self._registration = Registration(self, self._caller.instance, self.settings)
 
@@ -132,15 +134,16 @@ class Worker(rq.Worker):
             raise _NotBegun from away
 
     def _make_engine(self, order: Order, ears: SocketEars) -> Engine:
-        scripts = Scripts(self.connection, record=self.settings.record_moves)
-        courier = self._make_courier(self.connection)
+        line = Line(self.connection)
+        scripts = Scripts(self.connection, record=self.settings.record_moves, line=line)
+        courier = self._make_courier(self.connection, line)
         chores = all_chores(scripts, self._clock, self.settings, self._events)
         return Engine(
             moves=Moves(scripts, self._clock, self.settings, self._caller),
             courier=courier,
             settings=self.settings,
             clock=self._clock,
-            runtime=SystemRuntime(),
+            runtime=SystemRuntime(most_unheard=max(1, self.settings.prefetch // 2)),
             ears=ears,
             keeper=Keeper(chores, self._clock, self._rng, on_trouble=courier.take_note),
             board=self._board,
@@ -151,19 +154,21 @@ class Worker(rq.Worker):
             serve=self._serve,
         )
 
-    def _make_courier(self, connection: Redis) -> Courier:
+    def _make_courier(self, connection: Redis, line: Line | None = None) -> Courier:
         return Courier(
             connection,
             self._clock,
             self._rng,
             on_away=lambda error: self._events.tell(RedisLeft(str(error))),
             on_back=lambda: self._events.tell(RedisReturned()),
+            line=line,
         )
 
     def _serve(self, bit: Bit) -> int:
         """Run jobs in the child. Nothing of the parent's sockets is used here."""
         self._is_horse = True
         random.seed()
+        gc.freeze()  # what the parent made outlives every job: not to be looked through again and again
         os.environ["RQ_WORKER_ID"] = self.name
         connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
         courier = self._make_courier(connection)
@@ -177,6 +182,8 @@ class Worker(rq.Worker):
             lists_failures=not self.disable_default_exception_handler,
             on_exception=self.handle_exception,
         )
+        most_jobs, memory_max_mb = self.settings.jobs_per_horse, self.settings.horse_memory_max_mb
+        tidy = Tidy(memory_max_mb=memory_max_mb, clock=self._clock) if most_jobs > 1 else None
         horse = Horse(
             bit=bit,
             trade=trade,
@@ -188,6 +195,8 @@ class Worker(rq.Worker):
             speaker=Speaker(trade, moves, courier, self._clock, self._events),
             most_jobs=self.settings.jobs_per_horse,
             before_job=self._before_job,
+            before_call=tidy.before_call if tidy else lambda: None,
+            after_job=tidy.after_job if tidy else lambda: None,
         )
         look_again_ms = (self.settings.lease_ms - self.settings.margin_ms) // 4
         guard(

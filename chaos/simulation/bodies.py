@@ -76,8 +76,8 @@ class SimHorse:
     def files(self) -> dict[int, bool]:
         return {}
 
-    def say(self, message: Message) -> None:
-        self._bit.for_horse.append(message)
+    def say(self, *messages: Message) -> None:
+        self._bit.for_horse.extend(messages)
         if self._bit.process is not None:
             self._world.wake(self._bit.process)
 

@@ -12,7 +12,6 @@ from holdfast.chaos.sweep.tasks import CHILD, FORGIVING, JOB
 from holdfast.jobs import Queue
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.settings import Settings
-from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
 
@@ -61,6 +60,6 @@ def buried(at: Counter) -> None:
     with_deaths(at, tasks.at_once, 0, tasks.failed_and_wait)
     moves = Moves(Scripts(at.redis, record=True), SystemClock(), Settings(), Caller("undertaker", "undertaker"))
     claimed = moves.claim(1, [at.queue], seen_fence=0)
-    if not isinstance(claimed, out.Claimed):
+    if not isinstance(claimed, tuple):
         raise TypeError(f"the job that is to be buried could not be claimed: {claimed}")
-    moves.crash(claimed.lease, 2, cause="signal 9 (SIGKILL)")
+    moves.crash(claimed[0].lease, 2, cause="signal 9 (SIGKILL)")

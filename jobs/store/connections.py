@@ -7,7 +7,7 @@ does; what is sent twice is sent twice by `Courier`, with an operation id that m
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import ConnectionPool, Redis
 from redis.connection import AbstractConnection, SSLConnection
@@ -103,6 +103,43 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, ResponseError) and said.startswith(_NOT_NOW_CODES)
 
 
+class Line:
+    """One connection of a pool, kept from one command to the next: taking one out costs more than most commands.
+
+    For one thread. What a broken line was asked is unknown; it is hung up, and the next command has a new one.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._pool = redis.connection_pool
+        self._connection: AbstractConnection | None = None
+
+    def ask(self, *words: str | bytes | float) -> Any:
+        """Send a command and wait for its answer. Raises what redis-py raises."""
+        if self._connection is None:
+            self._connection = self._pool.get_connection()
+        try:
+            self._connection.send_command(*words)
+            return self._connection.read_response()
+        except ResponseError:
+            raise
+        except BaseException:
+            # A job's time may be up in the middle: the reply to this must not be read as the reply to the next.
+            self.hang_up()
+            raise
+
+    def hang_up(self) -> None:
+        """Give the connection up."""
+        if self._connection is not None:
+            self._connection.disconnect()
+        self.put_back()
+
+    def put_back(self) -> None:
+        """Give the connection back to its pool."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._pool.release(connection)  # type: ignore[arg-type]  # pools give it by another name than they take it
+
+
 class Courier:
     """Sends an operation until it is answered. A timeout means unknown, never failed."""
 
@@ -114,8 +151,10 @@ class Courier:
         *,
         on_away: Callable[[Exception], None] = lambda _: None,
         on_back: Callable[[], None] = lambda: None,
+        line: Line | None = None,
     ) -> None:
         self._redis = redis
+        self._line = line
         self._clock = clock
         self._rng = rng
         self._on_away = on_away
@@ -131,6 +170,8 @@ class Courier:
         self.is_away = True
         # After a failover the old address refuses writes on connections that look healthy.
         self._redis.connection_pool.disconnect(inuse_connections=False)
+        if self._line is not None:
+            self._line.hang_up()
         return True
 
     def send_once(self, operation: Callable[[], T]) -> T | None:

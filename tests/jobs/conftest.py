@@ -28,7 +28,7 @@ class Attempts:
             self.lose_the_lease()
         self._lives += 1
         moves = Moves(Scripts(self.redis), self.clock, Settings(), Caller("w", f"{self._lives:016x}"))
-        claimed = moves.claim(1, ["default"], seen_fence=0)
+        (claimed,) = moves.claim(1, ["default"], seen_fence=0)
         self.execution = Running(
             lease=claimed.lease,
             moves=moves,

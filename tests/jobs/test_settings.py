@@ -60,7 +60,8 @@ def test_a_text_that_cannot_be_read_is_refused_by_its_name(environment, message)
         pytest.param({"key_horizon_ms": 0}, r"key_horizon_ms \(0\) must be above 0", id="a key that holds nothing out"),
         pytest.param({"grace_ms": -1}, r"grace_ms \(-1\) must not be negative", id="a grace in the past"),
         pytest.param({"crashes": -1}, r"crashes \(-1\) must not be negative", id="less than no crash"),
-        pytest.param({"jobs_per_horse": 8}, r"jobs_per_horse \(8\) can only be 1", id="what this version cannot do"),
+        pytest.param({"jobs_per_horse": 0}, r"jobs_per_horse \(0\) must be at least 1", id="a horse for nothing"),
+        pytest.param({"prefetch": 101}, r"prefetch \(101\) must be at most 100", id="too many at a time"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused_with_both_numbers(given, message):

@@ -2,13 +2,16 @@
 
 import random
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 
 import rq
 
 from holdfast.jobs import Queue
+from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys, records
+from holdfast.jobs.store.batches import Batch, Shape
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.outcomes import Aftermath, Claimed
 from holdfast.jobs.store.scripts import Scripts
@@ -17,6 +20,8 @@ from holdfast.jobs.store.work import Completion, Spell
 
 #: Where a job can be, by the name of the key's family. `leases` holds entries, the others ids.
 PLACES = ("queue", "leases", "scheduled", "deferred", "finished", "failed", "canceled")
+
+COUNTS = ("hf_crashes", "hf_failures")
 
 READ = {
     "string": lambda redis, key: redis.get(key),
@@ -107,6 +112,20 @@ class Worker:
         return self.moves.crash(held, self._number(op), cause=cause)
 
 
+@dataclass(frozen=True)
+class Fields:
+    """The form of a job whose record a test has written."""
+
+    fields: list
+
+    @property
+    def shape(self):
+        return Shape((), tuple(self.fields[::2]))
+
+    def own(self, _):
+        return self.fields[1::2]
+
+
 class Pool:
     """Everybody around one server, with a clock that moves when told to."""
 
@@ -129,6 +148,12 @@ class Pool:
 
     def enqueue(self, job_id="job-1", queue="default", **options):
         return self.queue(queue).enqueue("shop.fulfil", "A-1", job_id=job_id, **options)
+
+    def batch(self, job_id, fields, **where):
+        """Give a batch of one job with this record, for the entrance."""
+        batch = Batch(form=Fields(fields), ttl=None, **where)
+        batch.add(Job(job_id, self.redis), size=0, chosen_id=job_id)
+        return batch
 
     def worker(self, name="w1"):
         return Worker(self, name)
@@ -203,7 +228,8 @@ class Pool:
                 return since(self.redis.zscore(leases, f"{job_id}:{record.get('hf_lease')}"))
             if name == "ttl_s":
                 return self.ttl_s(keys.job(job_id), since_ms=moved_ms)
-            return record.get(name)
+            # A count that is not there is 0.
+            return record.get(name, "0" if name in COUNTS else None)
 
         return {name: fact(name) for name in names}
 

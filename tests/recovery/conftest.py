@@ -10,7 +10,6 @@ from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.events import Events
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.moves import Caller, Moves
-from holdfast.jobs.store.outcomes import Claimed
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.jobs.store.upkeep import Upkeep
 
@@ -94,8 +93,8 @@ class Fleet:
         for number in range(count):
             moves = Moves(self.scripts, self.clock, self.settings, Caller("dead", f"{number + 1:016x}"))
             answer = moves.claim(1, queues or ("default",), seen_fence=0)
-            assert isinstance(answer, Claimed), answer
-            leases.append(answer.lease)
+            assert isinstance(answer, tuple), answer
+            leases.append(answer[0].lease)
         time.sleep(self.settings.lease_ms / 1_000 + 0.005)
         return leases
 

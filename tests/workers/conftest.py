@@ -1,11 +1,13 @@
 """Real workers on a private server: started, watched through what they leave behind, and ended to the last child."""
 
+import json
 import os
 import secrets
 import signal
 import subprocess
 import sys
 import time
+import traceback
 from contextlib import suppress
 from pathlib import Path
 
@@ -285,3 +287,26 @@ def _id(job):
 def ledger(redis):
     """Give a reader of what Redis says of jobs."""
     return Ledger(redis)
+
+
+@pytest.fixture
+def in_a_horse():
+    """Play a scene in a child of its own, and give what it gave: pytest's process stays as it is."""
+
+    def play(scene):
+        reads, writes = os.pipe()
+        if (pid := os.fork()) == 0:
+            try:
+                told = {"gave": scene()}
+            except BaseException:  # noqa: BLE001 - told by the parent
+                told = {"broke": traceback.format_exc()}
+            os.write(writes, json.dumps(told).encode())
+            os._exit(0)
+        os.close(writes)
+        with os.fdopen(reads) as pipe:
+            told = json.loads(pipe.read() or '{"broke": "it died"}')
+        os.waitpid(pid, 0)
+        assert "broke" not in told, told["broke"]
+        return told["gave"]
+
+    return play

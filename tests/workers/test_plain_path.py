@@ -137,7 +137,7 @@ def test_one_broken_job_does_not_stop_the_ones_behind_it(start_worker, redis, le
     assert worker.wait() == 0
     assert [ledger.status(job) for job in (gone, torn, good)] == ["failed", "failed", "finished"]
     assert "was_renamed_last_week" in gone.latest_result().exc_string
-    assert ledger.field(torn, "hf_crashes") == "0"
+    assert ledger.number(torn, "hf_crashes") == 0
     assert not redis.exists(keys.job("nobody-knows-this-id"))
 
 

@@ -14,6 +14,9 @@ from rq.command import send_command
 from holdfast.jobs import Queue
 from holdfast.jobs.store import keys
 
+#: Fields of a record that count deaths.
+COUNTS = ("hf_crashes",)
+
 pytestmark = pytest.mark.processes
 
 
@@ -52,7 +55,11 @@ def tally(redis, jobs, *fields):
     with redis.pipeline(transaction=False) as pipeline:
         for job in jobs:
             pipeline.hmget(keys.job(job.id), *fields)
-        return pipeline.execute()
+        # A count that is not there is 0.
+        return [
+            [b"0" if value is None and name in COUNTS else value for name, value in zip(fields, found, strict=True)]
+            for found in pipeline.execute()
+        ]
 
 
 def all_ended(redis, jobs):

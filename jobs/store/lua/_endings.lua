@@ -11,11 +11,15 @@ local function add_result(job_id, kind, worker, execution, started, ended, what,
   if value ~= '' then
     append(entry, what, value)
   end
-  redis.call('XADD', keys.results(job_id), 'MAXLEN', '~', 10, '*', unpack(entry))
+  local results = keys.results(job_id)
+  redis.call('XADD', results, 'MAXLEN', '~', 10, '*', unpack(entry))
+  -- A stream takes room for 4 kB of entries at once; a copy of it, only for those there are.
+  redis.call('COPY', results, keys.packing(), 'REPLACE')
+  redis.call('RENAME', keys.packing(), results)
   if ttl == '' or ttl == '-1' then
-    redis.call('PERSIST', keys.results(job_id))
+    redis.call('PERSIST', results)
   else
-    redis.call('EXPIRE', keys.results(job_id), ttl)
+    redis.call('EXPIRE', results, ttl)
   end
 end
 
@@ -207,14 +211,15 @@ local function complete_one(worker, stamp, queue, job_id, execution, fence, star
   if was[1] ~= 'started' then
     again = redis.call('HGET', job, 'hf_again')
   end
-  local fields = {'status', 'finished', 'ended_at', stamp, 'last_heartbeat', stamp, 'hf_ended', 'finished'}
-  journal(fields, was[6], 'complete', worker, execution)
-  redis.call('HSET', job, unpack(fields))
+  -- First, since this is let through on a server without memory, and then lets the rest through.
   if was[9] or was[10] or was[11] then
     let_go(job_id, queue, execution, 'hf_error', 'hf_retry_state', 'hf_suspect')
   else
     let_go(job_id, queue, execution)
   end
+  local fields = {'status', 'finished', 'ended_at', stamp, 'last_heartbeat', stamp, 'hf_ended', 'finished'}
+  journal(fields, was[6], 'complete', worker, execution)
+  redis.call('HSET', job, unpack(fields))
   if result_ttl ~= '0' and value ~= NO_RESULT then
     add_result(job_id, 'successful', worker, execution, started, ended, 'return_value', value, result_ttl)
   end

@@ -1,5 +1,6 @@
--- Shared by what takes jobs: which entry in line may be taken, and how. `asker` has what a claim was told: worker_name,
--- instance, op, seen_fence, lease_ms, stamp, epoch, budget, and held: how many leases its worker has besides.
+-- Shared by what takes jobs: which entry in line may be taken, and how.
+-- `asker` has what a claim was told: worker_name, instance, op, seen_fence, lease_ms, stamp, epoch, budget, and held: how
+-- many leases its worker has besides.
 
 local function note_ghost(job_id, queue, worker_name)
   redis.call('LPUSH', keys.ghosts(), whole(now_ms) .. ' ' .. queue .. ' ' .. job_id)
@@ -42,6 +43,10 @@ local function may_be_taken(job_id, queue, job, worker_name)
   return job.status ~= 'started' or not is_run_by_stock(job_id, queue)
 end
 
+-- What a record says of one generation of its job only, where it is not 0 or none.
+local OF_ONE_GENERATION = {hf_given_back = true, hf_spared = true, hf_suspect = true, hf_error = true,
+  hf_last_crash = true, number_of_retries = true, hf_crashes = true, hf_failures = true}
+
 -- A generation is a job's life from an enqueue to its end. It is a new one if the last one was finished or if the
 -- record was made anew; a retry, a reclaim or a person's requeue of a failure goes on with the old one and its markers.
 local function begin_generation(job_id, job, fields, gone)
@@ -53,21 +58,28 @@ local function begin_generation(job_id, job, fields, gone)
   if job.hf_generation then
     keep_for_ever(job_id)
   end
-  append(fields, 'hf_generation', (tonumber(job.hf_generation) or 0) + 1, 'hf_born', job.created_at or '',
-    'hf_retries', retries, 'hf_crashes', 0, 'hf_failures', 0, 'hf_executions', 1)
-  append(gone, 'hf_given_back', 'hf_spared', 'hf_suspect', 'hf_error', 'hf_last_crash', 'number_of_retries')
+  local generation = whole((tonumber(job.hf_generation) or 0) + 1)
+  append(fields, 'hf_generation', generation, 'hf_born', job.created_at or '', 'hf_executions', '1')
+  if retries ~= '0' then
+    append(fields, 'hf_retries', retries)
+  elseif job.hf_retries then
+    gone[#gone + 1] = 'hf_retries'
+  end
+  if not job.hf_generation then
+    return generation
+  end
   for name in pairs(job) do
-    if string.sub(name, 1, #EFFECT) == EFFECT then
+    if OF_ONE_GENERATION[name] or string.sub(name, 1, #EFFECT) == EFFECT then
       gone[#gone + 1] = name
     end
   end
-  return tostring((tonumber(job.hf_generation) or 0) + 1)
+  return generation
 end
 
 local function continue_generation(job, fields)
-  append(fields, 'hf_executions', (tonumber(job.hf_executions) or 0) + 1)
+  append(fields, 'hf_executions', whole((tonumber(job.hf_executions) or 0) + 1))
   if job.hf_ended == 'failed' then
-    append(fields, 'hf_crashes', 0, 'hf_failures', 0)
+    append(fields, 'hf_crashes', '0', 'hf_failures', '0')
     if tonumber(job.hf_retries or 0) > 0 then
       append(fields, 'retries_left', job.hf_retries)
     end
@@ -146,8 +158,9 @@ local function take(job_id, queue, flat, job, asker, number, in_company)
   if #gone > 0 then
     record = redis.call('HGETALL', keys.job(job_id))
   else
-    for _, word in ipairs(fields) do
-      record[#record + 1] = tostring(word)
+    local length = #record
+    for i = 1, #fields do
+      record[length + i] = fields[i]
     end
   end
   return {queue, job_id, execution, fence, whole(deadline_ms), generation}, record

@@ -35,7 +35,12 @@ if now_ms < grace_until_ms then
 end
 
 -- An outage is nobody's crash. Once only: a job that takes its whole machine down each time must not pass for an outage.
-local function charge(job_id, overdue_since_ms, was_spared)
+-- Nor is the death of a worker that held several: each is a suspect, and is next claimed alone, where a crash counts.
+local function charge(job_id, overdue_since_ms, was_spared, in_company)
+  if in_company then
+    redis.call('HSET', keys.job(job_id), 'hf_suspect', '1')
+    return false
+  end
   local spared = overdue_since_ms <= grace_until_ms and not was_spared
   if spared then
     redis.call('HSET', keys.job(job_id), 'hf_spared', '1')
@@ -49,7 +54,7 @@ end
 
 local function reclaim(queue, entry, deadline_ms)
   local job_id, execution = string.match(entry, '^(.*):([^:]*)$')
-  local job = redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'worker_name', 'hf_spared', 'origin')
+  local job = redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'worker_name', 'hf_spared', 'origin', 'hf_company')
   if not job[1] or job[3] ~= execution or has_ended(job_id, job[1], job[6] or queue) then
     drop_entries(job_id, queue, execution)
     return row('removed', queue, job_id, execution, job[2], job[4], deadline_ms)
@@ -57,7 +62,7 @@ local function reclaim(queue, entry, deadline_ms)
   if job[1] ~= 'started' then
     go_on(job_id, job[1], job[6] or queue)
   end
-  local charged = charge(job_id, deadline_ms, job[5])
+  local charged = charge(job_id, deadline_ms, job[5], job[7])
   local word = after_death('reclaim', job_id, queue, execution, job[2], job[4] or '', 'lease expired', budget, charged, stamp, epoch, obituary)
   return row(word == 'buried' and 'buried' or 'reclaimed', queue, job_id, execution, job[2], job[4], deadline_ms)
 end

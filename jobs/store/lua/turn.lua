@@ -36,13 +36,12 @@ give_back_unheard(asker, fence_given, last_answer)
 local said, done, worked_s = {}, 0, 0
 local ended_in = {}
 for i = 0, tonumber(ended_count) - 1 do
-  local queue, job_id, execution, fence, started, ended = unpack(words, 10 * i + 1, 10 * i + 6)
+  local queue, started, ended = words[10 * i + 1], words[10 * i + 5], words[10 * i + 6]
   local word = complete_one(worker_name, stamp, unpack(words, 10 * i + 1, 10 * i + 10))
   said[#said + 1] = word
   if word[1] == 'completed' then
     done, worked_s = done + 1, worked_s + math.max(0, ended - started)
     ended_in[queue] = (ended_in[queue] or 0) + 1
-    no_longer_at(worker_name, job_id)
   end
 end
 if done > 0 then
@@ -59,6 +58,11 @@ if redis.call('EXISTS', keys.suspended()) == 0 then
     answer = {'closed', 'full'}
   else
     answer, records = find(queue_names, tonumber(want), asker)
+  end
+end
+if answer[1] ~= 'claimed' then
+  for i = 0, ended_count - 1 do
+    no_longer_at(worker_name, words[10 * i + 2])
   end
 end
 keep(instance, op, {'turned', said, answer}, whole(asker.seen_fence))
