@@ -15,9 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import environments, machine, plots
 from benchmarks.cast import SYSTEMS
+from benchmarks.figures import Results
 from benchmarks.plan import MEASURES, QUICK, Plan
 from benchmarks.report import report
-from benchmarks.results import Results
 from benchmarks.rounds import Rounds
 from holdfast.chaos.server import find_program
 

@@ -10,7 +10,7 @@ from benchmarks.cast import BASE, SYSTEMS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from benchmarks.results import Results
+    from benchmarks.figures import Results
 
 NOTHING = "–"
 OF_WORDS = {"system", "by what"}

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.cast import System
+    from benchmarks.figures import Results
     from benchmarks.machine import Cores
     from benchmarks.plan import Plan
-    from benchmarks.results import Results
 
     #: Told before each step what comes.
     Tell = Callable[[str], None]
