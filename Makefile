@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sweep chaos rq-suite lint venv clean
+.PHONY: help demo test sweep chaos bench rq-suite lint venv clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ sweep: $(READY) ## kill a worker at every request it makes (several minutes)
 chaos: $(READY) ## storms in a simulation of the shipped code: ten minutes, or ARGS='--minutes 60'
 	$(BIN)/holdfast chaos run --both --minutes 10 $(ARGS)
 
+bench: $(READY) ## measure us beside our peers: a quarter of an hour, or ARGS=--quick
+	@$(BIN)/python -m benchmarks.environments
+	@.bench/own/bin/python -m benchmarks $(ARGS)
+
 rq-suite: $(READY) ## run RQ's own tests with our Worker and Queue in place of RQ's (four minutes)
 	$(BIN)/python -m tests.drop_in.suite
 
@@ -39,7 +43,7 @@ lint: $(READY) ## hold the house rules: floors, headers, types, ruff
 venv: $(READY) ## make .venv with everything the above needs
 
 clean: ## remove what the above made
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Made anew when pyproject.toml changes, and marked ready only when all of it worked.

@@ -74,7 +74,7 @@ def keeper(redis_url: str | None) -> None:
             return
         if caution:
             log.warning("keeper: %s", caution)
-        tell = Events(Say(log, "keeper", log_description=False))
+        tell = Events(Say(log, "keeper", clock, log_description=False))
         chores = all_chores(Scripts(client, record=settings.record_moves), clock, settings, tell)
         log.info("keeper: %s", settings.describe())
         Keeper(chores, clock, rng, on_trouble=trouble).run(stops=lambda: bool(stops))

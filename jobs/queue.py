@@ -7,34 +7,37 @@ import os
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 from holdfast.jobs.clock import Clock, SystemClock
+from holdfast.jobs.mould import Maker, as_it_is, carry, may_be_remembered, options_of
 from holdfast.jobs.retry import Retry
 from holdfast.jobs.rq_surface import DuplicateJobError, Job, JobStatus
 from holdfast.jobs.rq_surface import Queue as RQQueue
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.batches import Batch, fields_in, flows
 from holdfast.jobs.store.connections import Courier, derive
 from holdfast.jobs.store.records import fields_of
 from holdfast.jobs.store.scripts import Scripts
-from holdfast.jobs.store.sizes import check_fields
+from holdfast.jobs.store.sizes import check_fields, may_be_too_big, size_of
 from holdfast.jobs.store.upkeep import Entrance, Placement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from redis import ConnectionPool, Redis
     from redis.client import Pipeline
 
+    from holdfast.jobs.rq_surface import EnqueueArgs
+    from holdfast.jobs.store.batches import Form
     from holdfast.jobs.store.scripts import Word
 
 T = TypeVar("T")
 Placed = out.Queued | out.Scheduled | out.Duplicate
 
-#: How many jobs of enqueue_many go in one round trip.
-_BATCH = 200
 #: How long an enqueue is tried before it raises, and how long one reply is waited for.
 _PATIENCE_MS = 15_000
 _REPLY_MS = 3_000
@@ -69,16 +72,6 @@ class _Wishes:
     @property
     def fields(self) -> dict[str, Word]:
         return {} if self.crashes is None else {"hf_crashes_max": self.crashes}
-
-
-def _carry(job: Job, fields: dict[str, Word]) -> None:
-    """Let a job object write fields of ours wherever RQ saves it: in its own pipelines too."""
-    if fields:
-        to_dict = job.to_dict
-        job.to_dict = lambda *args, **options: {  # type: ignore[method-assign]
-            **to_dict(*args, **options),
-            **fields,
-        }
 
 
 class Queue(RQQueue):
@@ -117,14 +110,18 @@ class Queue(RQQueue):
         self._own = own = _own_client(self.connection)
         self._courier = Courier(own, self._clock, self._rng)
         self._entrance = Entrance(Scripts(own, record=settings.record_moves))
+        self._maker = Maker(partial(self.create_job, status=JobStatus.QUEUED))
 
     def enqueue(self, f: Any, *args: Any, **options: Any) -> Job:
         """Put a call of `f` in line. See the class for what it takes beyond RQ's options."""
         wishes = _Wishes.take_from(options)
-        job, at_front, pipeline, unique = self._make(f, args, options, JobStatus.QUEUED)
-        if wishes.key and (pipeline is not None or job._dependency_ids):  # noqa: SLF001 - RQ gives no other way
+        given = self._parse(f, args, options)
+        job, form = self._make(given)
+        if wishes.key and (given.pipeline is not None or job._dependency_ids):  # noqa: SLF001 - RQ gives no other way
             raise ValueError(f"key={wishes.key!r} cannot be used together with pipeline= or depends_on=")
-        return self._enter(job, wishes, at_front=at_front, pipeline=pipeline, unique=unique)
+        return self._enter(
+            job, wishes, at_front=given.at_front, pipeline=given.pipeline, unique=given.unique, form=form
+        )
 
     def enqueue_job(
         self,
@@ -153,50 +150,80 @@ class Queue(RQQueue):
         if pipeline is not None or not self.is_async or any(data.depends_on for data in datas):
             jobs: list[Job] = super().enqueue_many(datas, pipeline=pipeline, group_id=group_id)
             return jobs
-        placed = []
+        create = partial(self.create_job, group_id=group_id, status=JobStatus.QUEUED)
+        maker = Maker(create) if self._makes_as_rq_does else None
+        jobs = []
+        batches: list[Batch] = []
         for data in datas:
-            options = data._asdict()
-            at_front = options.pop("at_front")
-            job = self.create_job(**options, group_id=group_id, status=JobStatus.QUEUED)
-            placed.append((job, self._placement(job, at_front=at_front), self._fields(job)))
-        for start in range(0, len(placed), _BATCH):
-            batch = [(placement, fields) for _, placement, fields in placed[start : start + _BATCH]]
-            self._send(lambda batch=batch: self._entrance.enqueue_many(batch))  # type: ignore[misc]
-        return [job for job, _, _ in placed]
+            job, form = maker.make(data) if maker else as_it_is(create(**options_of(data)))
+            chosen_id = job.id if maker is None or data.job_id is not None else None
+            self._add(batches, job, form, at_front=bool(data.at_front), chosen_id=chosen_id)
+            jobs.append(job)
+        for flow in flows(batches):
+            self._send(lambda flow=flow: self._entrance.enqueue_many(flow))  # type: ignore[misc]
+        return jobs
 
-    def _make(
-        self, f: Any, args: tuple[Any, ...], options: dict[str, Any], status: JobStatus
-    ) -> tuple[Job, bool, Pipeline | None, bool]:
-        given = self.parse_args(f, *args, **options)._asdict()
-        at_front, pipeline, unique = (given.pop(name) for name in ("at_front", "pipeline", "unique"))
-        if unique and not given["job_id"]:
+    def _add(self, batches: list[Batch], job: Job, form: Form, *, at_front: bool, chosen_id: str | None) -> None:
+        """Let a job go with those before it, or in a batch of its own. What may fail is tried before any is sent."""
+        size = form.weigh(job)
+        if may_be_too_big(size):
+            self._check_size(job, fields_in(form, job))
+        if not batches or not batches[-1].takes(form, at_front=at_front, ttl=job.ttl, chosen_id=chosen_id):
+            self._check_size(job, form.shape.common)
+            asked_s = self._clock.wall_s()
+            batches.append(
+                Batch(op=self._draw_op(), queue=self.name, form=form, asked_s=asked_s, at_front=at_front, ttl=job.ttl)
+            )
+        batches[-1].add(job, size=size, chosen_id=chosen_id)
+
+    def _parse(self, f: Any, args: tuple[Any, ...], options: dict[str, Any]) -> EnqueueArgs:
+        given: EnqueueArgs = self.parse_args(f, *args, **options)
+        if given.unique and not given.job_id:
             raise ValueError("unique=True requires an explicit job_id")
-        return self.create_job(**given, status=status), at_front, pipeline, unique
+        return given
+
+    @property
+    def _makes_as_rq_does(self) -> bool:
+        """Whether no class of the app's has a say in how a job is made and written."""
+        return self.job_class is Job and getattr(self.create_job, "__func__", None) is Queue.create_job
+
+    def _make(self, given: EnqueueArgs) -> tuple[Job, Form | None]:
+        if self._makes_as_rq_does and may_be_remembered(given):
+            return self._maker.make(given, self.name, self._default_timeout, self.serializer, self.connection)
+        return self.create_job(**options_of(given), status=JobStatus.QUEUED), None
 
     def create_job(self, *args: Any, **options: Any) -> Job:
         """Make a job object, with what our retry policies say beyond RQ's fields."""
         job = super().create_job(*args, **options)
         retry = options.get("retry")
         if isinstance(retry, Retry):
-            _carry(job, retry.to_fields())
+            carry(job, retry.to_fields())
         return job
 
-    def _enter(self, job: Job, wishes: _Wishes, *, at_front: bool, pipeline: Pipeline | None, unique: bool) -> Job:
-        _carry(job, wishes.fields)
+    def _enter(
+        self,
+        job: Job,
+        wishes: _Wishes,
+        *,
+        at_front: bool,
+        pipeline: Pipeline | None,
+        unique: bool,
+        form: Form | None = None,
+    ) -> Job:
+        carry(job, wishes.fields)
         if unique and not job._id:  # noqa: SLF001 - RQ gives an id to who only asks for it
             raise ValueError("unique=True requires an explicit job_id")
         if job.timeout is None:
             job.timeout = self._default_timeout
         if pipeline is not None or job._dependency_ids or not self.is_async:  # noqa: SLF001 - RQ gives no other way
             if self.is_async:
-                self._fields(job)
+                self._check_size(job, fields_of(job))
             return super().enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
         job.origin = self.name
         placement = self._placement(job, at_front=at_front, key=wishes.key, unique=unique)
         job.enqueued_at = datetime.fromtimestamp(placement.asked_s, tz=UTC)
-        fields = self._fields(job)
-        placed = self._send(lambda: self._entrance.enqueue(placement, fields))
-        return self._answer(job, placed, unique=unique)
+        fields = fields_in(form, job) if form and not wishes.fields else fields_of(job)
+        return self._place(job, placement, fields)
 
     def _schedule(
         self,
@@ -208,28 +235,35 @@ class Queue(RQQueue):
         delay_ms: int | None = None,
     ) -> Job:
         wishes = _Wishes.take_from(options)
-        job, at_front, pipeline, unique = self._make(f, args, options, JobStatus.SCHEDULED)
-        _carry(job, wishes.fields)
-        if pipeline is not None or not self.is_async:
+        given = self._parse(f, args, options)
+        job = self.create_job(**options_of(given), status=JobStatus.SCHEDULED)
+        carry(job, wishes.fields)
+        if given.pipeline is not None or not self.is_async:
             moment_s = due_ms / 1000 if due_ms is not None else self._clock.wall_s() + (delay_ms or 0) / 1000
             when = datetime.fromtimestamp(moment_s, tz=UTC)
-            return self.schedule_job(job, when, pipeline=pipeline, unique=unique)
-        job.enqueue_at_front = at_front or None
-        placement = self._placement(job, key=wishes.key, unique=unique, due_ms=due_ms, delay_ms=delay_ms)
-        fields = self._fields(job)
-        return self._answer(job, self._send(lambda: self._entrance.enqueue(placement, fields)), unique=unique)
+            return self.schedule_job(job, when, pipeline=given.pipeline, unique=given.unique)
+        job.enqueue_at_front = given.at_front or None
+        placement = self._placement(job, key=wishes.key, unique=given.unique, due_ms=due_ms, delay_ms=delay_ms)
+        return self._place(job, placement, fields_of(job))
 
-    def _fields(self, job: Job) -> list[Word]:
-        """Write a job for its record, unless Redis would hang up on it."""
-        fields: list[Word] = fields_of(job)
-        self._send(lambda: check_fields(self._own, job.id, fields))
-        return fields
+    def _place(self, job: Job, placement: Placement, fields: list[Word]) -> Job:
+        self._check_size(job, fields)
+        placed = self._send(lambda: self._entrance.enqueue(placement, fields))
+        return self._answer(job, placed, unique=placement.unique)
+
+    def _check_size(self, job: Job, fields: Sequence[Word]) -> None:
+        """Refuse what Redis would hang up on. Raises TooBig."""
+        if may_be_too_big(size_of(fields)):
+            self._send(lambda: check_fields(self._own, job.id, fields))
+
+    def _draw_op(self) -> str:
+        return f"{self._rng.getrandbits(64):016x}"
 
     def _placement(self, job: Job, **where: Any) -> Placement:
         return Placement(
             queue=self.name,
             job_id=job.id,
-            op=f"{self._rng.getrandbits(64):016x}",
+            op=self._draw_op(),
             asked_s=self._clock.wall_s(),
             ttl=job.ttl,
             key_horizon_ms=self._horizon_ms,

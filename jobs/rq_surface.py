@@ -24,11 +24,19 @@ from rq.job import (
 )
 from rq.job import Retry as RQRetry
 from rq.logutils import blue, green
-from rq.queue import Queue
+from rq.queue import (
+    EnqueueArgs,  # what Queue.parse_args() gives
+    EnqueueData,
+    Queue,
+)
 from rq.repeat import Repeat as RQRepeat
 from rq.serializers import resolve_serializer
 from rq.timeouts import JobTimeoutException
-from rq.utils import utcformat, utcparse
+from rq.utils import (
+    now,  # what a job's created_at is
+    resolve_function_reference,  # how a job names its function
+    utcparse,
+)
 from rq.worker import WorkerStatus
 from rq.worker_registration import register as list_worker  # puts a worker in the sets that tools read
 
@@ -40,6 +48,8 @@ __all__ = [
     "AbandonedJobError",
     "DeserializationError",
     "DuplicateJobError",
+    "EnqueueArgs",
+    "EnqueueData",
     "InvalidJobOperation",
     "Job",
     "JobStatus",
@@ -54,7 +64,8 @@ __all__ = [
     "green",
     "job_stack",
     "list_worker",
+    "now",
+    "resolve_function_reference",
     "resolve_serializer",
-    "utcformat",
     "utcparse",
 ]

@@ -53,10 +53,12 @@ OUTSIDE: dict[Status, Outside] = {
 #: test holds them together.
 MOVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "enqueue": (("none",), ("queued", "scheduled")),
+    "enqueue_many": (("none",), ("queued",)),
     "claim": (("queued",), ("started",)),
     "renew": (("started",), ("started",)),
     "annotate": (("started",), ("started",)),
     "complete": (("started",), ("finished", "queued", "scheduled", "deferred")),
+    "turn": (("queued", "started"), ("started", "finished", "queued", "scheduled", "deferred")),
     "postpone": (("started",), ("queued", "scheduled", "deferred")),
     "bury": (("started",), ("failed", "stopped", "queued", "scheduled", "deferred")),
     "give_back": (("started",), ("queued", "scheduled", "failed", "deferred")),

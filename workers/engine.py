@@ -236,22 +236,24 @@ class Engine:
             for hold in reversed(taken):
                 self._clerk.give_back(hold, begun=False)
             return
+        self._mount.holds += taken
+        self._mount.hand()
+        # Said after that: a log line takes as long as a small job.
         self._face.busy()
         for hold in taken:
             self._tell.tell(events.Claimed(hold.lease, hold.record.get(b"description", b"").decode(errors="replace")))
-        self._mount.holds += taken
-        self._mount.hand()
 
     def _tend(self, beat_at: int) -> None:
         """Wait for what the horse says or for its end, and do what comes due before that."""
-        moments = [beat_at, self._groom.due_ms(), self._settle_at()]
+        due_ms = self._groom.due_ms()
+        moments = [beat_at, due_ms, self._settle_at()]
         if not self._courier.is_away:
             moments.append(self._keeper.due_ms())
         heard = self._ears.hear(min(moment for moment in moments if moment is not None), self._mount.horse)
         for command in heard.commands:
             self._obey(command)
         ending = self._mount.hear()
-        if ending is None:
+        if ending is None and (self._stop.asked or (due_ms is not None and self._clock.boot_ms() >= due_ms)):
             self._groom.do_what_is_due()
             ending = self._mount.hear()
         if ending is not None:

@@ -50,7 +50,7 @@ def fenced(job_class: type[Job]) -> type[Job]:
             execution.ask(lambda: execution.moves.annotate(execution.lease, fields))
 
     if job_class.restore is Job.restore:
-        FencedJob.restore = _restore  # type: ignore[method-assign]
+        FencedJob.restore = _restore
     FencedJob.__name__ = job_class.__name__
     FencedJob.__qualname__ = job_class.__qualname__
     FencedJob.__module__ = job_class.__module__

@@ -34,9 +34,16 @@ class Bit(Protocol):
 
 
 class _End:
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, bell: socket.socket | None) -> None:
         self._sock = sock
+        self._bell = bell
         self._came = bytearray()
+
+    def close(self) -> None:
+        """Let go of the sockets."""
+        self._sock.close()
+        if self._bell is not None:
+            self._bell.close()
 
     def _next(self) -> Message | None:
         """Give the next message that has come whole."""
@@ -58,14 +65,14 @@ def _written(message: Message) -> bytes:
 class SocketBit(_End):
     """The horse's end.
 
-    What it says can be heard at once, and its parent is woken for it only when there is a reason: so many messages,
-    nothing more to do, or more bytes than a socket may hold.
+    What it says can be heard at once. Where there is a bell its parent is woken only by that, and it is rung when
+    there is a reason: so many messages, nothing more to do, or more bytes than a socket may hold.
     """
 
-    def __init__(self, sock: socket.socket, bell: socket.socket, most_unheard: int) -> None:
-        super().__init__(sock)
-        self._bell = bell
-        bell.setblocking(False)  # noqa: FBT003 - the socket module's
+    def __init__(self, sock: socket.socket, bell: socket.socket | None, most_unheard: int) -> None:
+        super().__init__(sock, bell)
+        if bell is not None:
+            bell.setblocking(False)  # noqa: FBT003 - the socket module's
         self._most_unheard = most_unheard
         self._unheard = self._unheard_bytes = 0
 
@@ -83,11 +90,12 @@ class SocketBit(_End):
 
     def _ring(self, stroke: bytes) -> None:
         self._unheard = self._unheard_bytes = 0
-        with suppress(OSError):
-            self._bell.send(stroke)
+        if self._bell is not None:
+            with suppress(OSError):
+                self._bell.send(stroke)
 
     def wait(self) -> Message | None:
-        flags = socket.MSG_DONTWAIT
+        flags: int = socket.MSG_DONTWAIT if self._unheard else 0
         while (message := self._next()) is None:
             try:
                 chunk = self._sock.recv(_CHUNK, flags)
@@ -107,10 +115,9 @@ class SocketBit(_End):
 class Reins(_End):
     """The parent's end: it never waits, since it has more to look after."""
 
-    def __init__(self, sock: socket.socket, bell: socket.socket) -> None:
-        super().__init__(sock)
-        self._bell = bell
-        for each in (sock, bell):
+    def __init__(self, sock: socket.socket, bell: socket.socket | None) -> None:
+        super().__init__(sock, bell)
+        for each in filter(None, (sock, bell)):
             each.setblocking(False)  # noqa: FBT003 - the socket module's
         #: What the socket did not take yet.
         self._rest = bytearray()
@@ -122,6 +129,8 @@ class Reins(_End):
 
         And, with True, what is also of interest once it can be written: something is left to say.
         """
+        if self._bell is None:
+            return {self._sock.fileno(): bool(self._rest)}
         files = {self._bell.fileno(): False}
         if self._rest or self._big:
             files[self._sock.fileno()] = bool(self._rest)
@@ -145,8 +154,9 @@ class Reins(_End):
 
     def heard(self) -> list[Message]:
         """Give what has come. A message that its writer's death cut short is none."""
-        with suppress(OSError):
-            self._big += self._bell.recv(_CHUNK).count(_BIG)
+        if self._bell is not None:
+            with suppress(OSError):
+                self._big += self._bell.recv(_CHUNK).count(_BIG)
         with suppress(OSError):
             while chunk := self._sock.recv(_CHUNK):
                 self._came += chunk
@@ -155,17 +165,14 @@ class Reins(_End):
         messages, there = [], len(self._came)
         while (message := self._next()) is not None:
             messages.append(message)
-            self._big -= there - len(self._came) > _MOST_BYTES
+            if self._bell is not None:
+                self._big -= there - len(self._came) > _MOST_BYTES
             there = len(self._came)
         return messages
 
-    def close(self) -> None:
-        """Let go of the sockets."""
-        self._sock.close()
-        self._bell.close()
 
-
-def pair() -> tuple[Reins, tuple[socket.socket, socket.socket]]:
-    """Make both ends: ours, and the sockets for the other process' `SocketBit`."""
-    (ours, theirs), (bell, rope) = socket.socketpair(), socket.socketpair()
-    return Reins(ours, bell), (theirs, rope)
+def pair(most_unheard: int) -> tuple[Reins, SocketBit]:
+    """Make both ends, with a bell if more than one thing may be left unheard for a while."""
+    ours, theirs = socket.socketpair()
+    bell, rope = socket.socketpair() if most_unheard > 1 else (None, None)
+    return Reins(ours, bell), SocketBit(theirs, rope, most_unheard)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from holdfast.workers.reins import SocketBit, pair
+from holdfast.workers.reins import pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,13 +191,12 @@ class SystemRuntime:
         ooms = oom_kills()
         sys.stdout.flush()
         sys.stderr.flush()
-        reins, theirs = pair()
+        reins, bit = pair(self._most_unheard)
         pid = os.fork()
         if pid == 0:
             reins.close()
-            _be_a_horse(parent, lambda: run(SocketBit(*theirs, self._most_unheard)))
-        for each in theirs:
-            each.close()
+            _be_a_horse(parent, lambda: run(bit))
+        bit.close()
         return ForkedHorse(pid, reins, ooms)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import random
@@ -167,6 +168,7 @@ class Worker(rq.Worker):
         """Run jobs in the child. Nothing of the parent's sockets is used here."""
         self._is_horse = True
         random.seed()
+        gc.freeze()  # what the parent made outlives every job: not to be looked through again and again
         os.environ["RQ_WORKER_ID"] = self.name
         connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
         courier = self._make_courier(connection)

@@ -260,7 +260,9 @@ class SimProducer:
         if order.get("timeout_s"):
             options["job_timeout"] = order["timeout_s"]
         try:
-            if order.get("in_s"):
+            if order.get("many"):
+                queue.enqueue_many([Queue.prepare_data(BODY, options["args"], job_id=job_id)])
+            elif order.get("in_s"):
                 queue.enqueue_in(timedelta(seconds=order["in_s"]), BODY, **options)
             else:
                 queue.enqueue(BODY, **options)

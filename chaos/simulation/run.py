@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from holdfast.chaos.simulation.servers import EPOCH_US, Fake
 from holdfast.chaos.simulation.wire import Call, Fate
 from holdfast.chaos.simulation.world import US, World
 from holdfast.chaos.terms import Terms, Violation
+from holdfast.jobs import mould
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys
 from holdfast.recovery.keeper import Keeper, all_chores
@@ -226,7 +227,9 @@ def _rq_time(world: World) -> Iterator[None]:
     def now() -> datetime:
         return datetime.fromtimestamp((EPOCH_US + world.now_us) / 1_000_000, tz=UTC)
 
-    with mock.patch.object(rq_job, "now", now), mock.patch.object(rq_queue, "now", now):
+    with ExitStack() as patches:
+        for place in (rq_job, rq_queue, mould):
+            patches.enter_context(mock.patch.object(place, "now", now))
         yield
 
 

@@ -68,6 +68,7 @@ SCENARIOS = {
             ({"body": _FAILS_ONCE, "retries": 2, "interval_s": 1},),
         ),
         Scenario("scheduled", "a job that is not due yet", ({"body": _WORKS, "in_s": 1.2},)),
+        Scenario("many", "a job of those that an app enqueues together", ({"body": _WORKS, "many": True},)),
         Scenario("once", "a job that may run at most once", ({"body": _WORKS, "crashes": 0},)),
         Scenario("buried", "a job that fails and has no retry", ({"body": _FAILS_ONCE},)),
         Scenario("poison", "a job that kills whoever works on it", ({"body": {"poison": True}},)),

@@ -47,7 +47,9 @@ def defect(sentence: str, *shows: str) -> Callable[[Break], Break]:
 
 
 _REFUSAL = "local refused = refusal(job_id, queue, execution, fence)\nif refused then\n  return refused\nend\n"
-_ANSWERED = "answered_before(instance, op, job_id, queue, execution, fence)"
+_KNOWN_REFUSAL = (
+    "  local refused = refusal(job_id, queue, execution, fence, was)\n  if refused then\n    return refused\n  end\n"
+)
 _HOLDS = (
     "local holds = job[2] == fence and job[3] == execution\n"
     "    and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution)"
@@ -59,7 +61,7 @@ _HOLDS = (
 
 @defect("A job is completed by whoever says so", "INV-04", "INV-06", "INV-10")
 def complete_unfenced() -> AbstractContextManager[None]:
-    return altered(Edit("complete", f"local over = {_ANSWERED}", "local over = replayed(instance, op)"))
+    return altered(Edit(EVERY_MOVE, _KNOWN_REFUSAL, ""))
 
 
 @defect("A settle looks at the fence, and not at whether the lease still stands", "INV-04")
@@ -76,8 +78,8 @@ def renew_by_anyone() -> AbstractContextManager[None]:
 def fence_by_clock_alone() -> AbstractContextManager[None]:
     return altered(
         Edit(
-            "claim",
-            "whole(math.max(last_fence(job_id, job) + 1, tonumber(seen_fence) + 1, now_us))",
+            EVERY_MOVE,
+            "whole(math.max(last_fence(job_id, job) + 1, asker.seen_fence + 1, now_us))",
             "whole(now_us)",
         )
     )
@@ -96,14 +98,14 @@ def claim_in_two_trips() -> AbstractContextManager[None]:
         return unhurt(moves, "claim", **{**named, "queue_names": named["queue_names"][:1]})
 
     unhurt = Scripts.call
-    popped = (
-        "local popped = queue_names[2]\n"
-        "local function pop()\n  local id = popped\n  popped = nil\n  return id\nend\n\nlocal function find()"
-    )
+    take = "local function take_some("
+    pop = "local function pop()\n  local id = popped\n  popped = nil\n  return id\nend\n"
+    find = "local answer, records = find(queue_names, "
     return by_hand(
         "claim",
         act,
-        Edit("claim", "local function find()", popped),
+        Edit("claim", take, f"local popped\n{pop}{take}"),
+        Edit("claim", find, f"popped = queue_names[2]\nqueue_names[2] = nil\n{find}"),
         Edit("claim", "redis.call('LPOP', keys.queue(queue))", "pop()"),
     )
 
@@ -111,26 +113,29 @@ def claim_in_two_trips() -> AbstractContextManager[None]:
 @defect("A claim pops a job and leaves no lease", "LIV-01", "INV-02")
 def claim_without_lease() -> AbstractContextManager[None]:
     return altered(
-        Edit("claim", "redis.call('ZADD', keys.leases(queue), whole(deadline_ms), entry)", ""),
+        Edit(EVERY_MOVE, "redis.call('ZADD', keys.leases(queue), whole(deadline_ms), entry)", ""),
         Edit(EVERY_MOVE, _HOLDS, "local holds = job[2] == fence and job[3] == execution"),
     )
 
 
 @defect("A claim that is sent again takes another job", "INV-10")
 def claim_not_replayed() -> AbstractContextManager[None]:
-    return altered(Edit("claim", "\nlocal first_answer = replayed(instance, op)", "\nlocal first_answer = nil"))
+    return altered(
+        Edit("claim", "local first_answer = answer_to(op, last_op, last_answer)", "local first_answer = nil"),
+        Edit("claim", "\ngive_back_unheard(asker, fence_given, last_answer)\n", "\n"),
+    )
 
 
 @defect("An operation that arrives after its sender moved on is done", "INV-10")
 def late_operation_done() -> AbstractContextManager[None]:
-    return altered(Edit(EVERY_MOVE, "if kept.op > tonumber(op) then", "if false then"))
+    return altered(Edit(EVERY_MOVE, "if last_op and last_op > tonumber(op) then", "if false then"))
 
 
 @defect("A job at work expires", "INV-01")
 def live_job_expires() -> AbstractContextManager[None]:
     persist = "redis.call('PERSIST', keys.job(job_id))\n  redis.call('ZADD', keys.leases(queue)"
     return altered(
-        Edit("claim", persist, persist.replace("'PERSIST', keys.job(job_id)", "'EXPIRE', keys.job(job_id), 2"))
+        Edit(EVERY_MOVE, persist, persist.replace("'PERSIST', keys.job(job_id)", "'EXPIRE', keys.job(job_id), 2"))
     )
 
 
@@ -245,7 +250,7 @@ def promote_early() -> AbstractContextManager[None]:
 
 @defect("A settle leaves the job among those at work", "INV-02")
 def settle_leaves_wip() -> AbstractContextManager[None]:
-    return altered(Edit("complete", "  redis.call('ZREM', keys.wip(queue), entry)\n", ""))
+    return altered(Edit(EVERY_MOVE, "  redis.call('ZREM', keys.wip(queue), entry)\n", ""))
 
 
 # -- effects

@@ -123,15 +123,21 @@ class Line:
         except ResponseError:
             raise
         except BaseException:
+            # A job's time may be up in the middle: the reply to this must not be read as the reply to the next.
             self.hang_up()
             raise
 
     def hang_up(self) -> None:
         """Give the connection up."""
+        if self._connection is not None:
+            self._connection.disconnect()
+        self.put_back()
+
+    def put_back(self) -> None:
+        """Give the connection back to its pool."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.disconnect()
-            self._pool.release(connection)
+            self._pool.release(connection)  # type: ignore[arg-type]  # pools give it by another name than they take it
 
 
 class Courier:

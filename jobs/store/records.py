@@ -7,20 +7,26 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from holdfast.jobs.rq_surface import UNSERIALIZABLE_RETURN_VALUE_PAYLOAD, utcformat, utcparse
+from holdfast.jobs.rq_surface import UNSERIALIZABLE_RETURN_VALUE_PAYLOAD, utcparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from holdfast.jobs.rq_surface import Job
+    from holdfast.jobs.store.scripts import Word
 
 #: How much of an error text stays on the job's record. RQ's result stream keeps it whole.
 _ERROR_BYTES = 2_000
 
 
+def rq_moment(moment: datetime) -> str:
+    """Write a moment of UTC as RQ's utcformat() does, in a quarter of the time."""
+    return f"{moment.isoformat(timespec='microseconds')[:26]}Z"
+
+
 def stamp(wall_s: float) -> str:
     """Write a moment as RQ does on records that people read."""
-    return str(utcformat(datetime.fromtimestamp(wall_s, tz=UTC)))
+    return rq_moment(datetime.fromtimestamp(wall_s, tz=UTC))
 
 
 def moment_ms(text: str) -> int | None:
@@ -52,12 +58,17 @@ def short_error(text: str) -> str:
     return text.encode(errors="backslashreplace")[-_ERROR_BYTES:].decode(errors="ignore")
 
 
-def fields_of(job: Job) -> list[str | int | float | bytes]:
-    """Flatten a job for its record, without the words that only the moves may write."""
-    mapping = job.to_dict()
+def record_of(job: Job) -> dict[str, Word]:
+    """Write a job for its record, without the words that only the moves may write."""
+    mapping: dict[str, Word] = job.to_dict()
     for owned in ("status", "enqueued_at"):
         mapping.pop(owned, None)
-    return [part for item in mapping.items() for part in item]
+    return mapping
+
+
+def fields_of(job: Job) -> list[Word]:
+    """Flatten the same."""
+    return [part for item in record_of(job).items() for part in item]
 
 
 def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:

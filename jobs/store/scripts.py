@@ -6,24 +6,26 @@ import hashlib
 import logging
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from redis.exceptions import NoScriptError
 
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.connections import Line
 from holdfast.jobs.store.pieces import pieces_of, used_by, without_comments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from redis import Redis
     from redis.client import Pipeline
 
-    from holdfast.jobs.store.connections import Line
-
 Word: TypeAlias = str | int | float | bytes
+
+#: How many requests of a flow are on their way at a time.
+_AHEAD = 4
 
 # Below RQ's own, so that `rq worker --verbose` shows it.
 logger = logging.getLogger("rq.worker.moves")
@@ -82,12 +84,16 @@ class Script:
     text: str
     sha: str
 
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(self.header.arguments)
+
     def arguments(self, named: dict[str, Word | Sequence[Word]]) -> list[Word]:
         """Put named values in the header's order.
 
         Raises TypeError for a name that is missing or too many; the message lists the right ones.
         """
-        if set(named) != set(self.header.arguments):
+        if named.keys() != self._names:
             raise TypeError(
                 f"{self.header.move}() takes {', '.join(self.header.arguments)}; "
                 f"missing: {sorted(set(self.header.arguments) - set(named)) or 'none'}, "
@@ -160,20 +166,53 @@ class Scripts:
         script = self._scripts[move]
         values = script.arguments(named)
         try:
-            if self._line is not None:
-                answer = self._line.ask("EVALSHA", script.sha, 0, *values)
-            else:
-                answer = self.redis.evalsha(script.sha, 0, *values)
+            answer = self._ask("EVALSHA", script.sha, 0, *values)
         except NoScriptError:
-            answer = self.redis.eval(script.text, 0, *values)
+            answer = self._ask("EVAL", script.text, 0, *values)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s", tell(move, named, answer))
         return answer  # type: ignore[no-any-return]
+
+    def _ask(self, *words: Word) -> Any:
+        """Send a command and read its reply. redis-py's own way there does more, for a third of the time of a move."""
+        if self._line is not None:
+            return self._line.ask(*words)
+        line = Line(self.redis)
+        try:
+            return line.ask(*words)
+        finally:
+            line.put_back()
 
     def add_to(self, pipeline: Pipeline, move: str, **named: Word | Sequence[Word]) -> None:
         """Put a move into a pipeline. The server must have been told the script: see `teach`."""
         script = self._scripts[move]
         pipeline.evalsha(script.sha, 0, *script.arguments(named))
+
+    def flow(self, move: str, asked: Iterable[dict[str, Word | Sequence[Word]]]) -> Iterator[list[Any]]:
+        """Run a move many times: each request is made and sent while the server is at work on some before it.
+
+        The server must have been told the script: see `teach`. Raises what `call` raises: what was sent without an
+        answer is then unknown.
+        """
+        script, pool = self._scripts[move], self.redis.connection_pool
+        connection = pool.get_connection()
+        unanswered = 0
+        try:
+            for named in asked:
+                connection.send_command("EVALSHA", script.sha, 0, *script.arguments(named))
+                unanswered += 1
+                if unanswered == _AHEAD:
+                    answer = connection.read_response()
+                    unanswered -= 1
+                    yield answer
+            while unanswered:
+                answer = connection.read_response()
+                unanswered -= 1
+                yield answer
+        finally:
+            if unanswered:
+                connection.disconnect()
+            pool.release(connection)
 
     def teach(self, move: str) -> None:
         """Tell the server a script, for use in pipelines."""

@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 from holdfast.jobs.errors import TooBig
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from redis import Redis
 
@@ -32,6 +32,20 @@ def check_size(redis: Redis, what: str, value: object) -> None:
     limit = _limit_of(redis)
     if size > limit:
         raise TooBig(what, size, limit)
+
+
+def size_of(values: Iterable[Word]) -> int:
+    """Add up how long values are, but for numbers: in letters, where they are texts."""
+    size = 0
+    for value in values:
+        if isinstance(value, (str, bytes)):
+            size += len(value)
+    return size
+
+
+def may_be_too_big(size: int) -> bool:
+    """Tell whether values of that size together need the look that asks the server."""
+    return size > _LOWEST
 
 
 def check_fields(redis: Redis, job_id: str, fields: Sequence[Word]) -> None:

@@ -12,12 +12,13 @@ from holdfast.jobs.store.census import Census
 from holdfast.jobs.store.records import obituary, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from redis.client import Pipeline
 
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.settings import Settings
+    from holdfast.jobs.store.batches import Batch
     from holdfast.jobs.store.scripts import Scripts, Word
 
 #: A pass goes on batch by batch, so that no script holds the server long.
@@ -156,25 +157,33 @@ class Entrance:
         """Write a job's record and put it where it belongs, in one round trip."""
         return read_placed(self._scripts.call("enqueue", **placement.named(fields)))
 
-    def enqueue_many(
-        self, batch: Sequence[tuple[Placement, Sequence[Word]]]
-    ) -> list[out.Queued | out.Scheduled | out.Duplicate]:
-        """Do so for many, in one round trip; atomic for each, not for all."""
-        try:
-            return self._send_many(batch)
-        except NoScriptError:
-            # Those that went through answer the same again.
-            self._scripts.teach("enqueue")
-            return self._send_many(batch)
+    def enqueue_many(self, batches: Sequence[Batch]) -> None:
+        """Put new jobs in line, each batch whole, one behind the other.
 
-    def _send_many(
-        self, batch: Sequence[tuple[Placement, Sequence[Word]]]
-    ) -> list[out.Queued | out.Scheduled | out.Duplicate]:
+        The jobs of a batch that may not be new, or that came before, go one by one in a round trip of their own.
+        """
+        answers = self._after_teaching("enqueue_many", lambda: self._flow(batches))
+        for batch, answer in zip(batches, answers, strict=True):
+            if answer[0] == b"known":
+                self._after_teaching("enqueue", lambda batch=batch: self._one_by_one(batch))  # type: ignore[misc]
+
+    def _flow(self, batches: Sequence[Batch]) -> list[list[Any]]:
+        return list(self._scripts.flow("enqueue_many", (batch.named() for batch in batches)))
+
+    def _one_by_one(self, batch: Batch) -> list[list[Any]]:
         pipeline: Pipeline
         with self._scripts.redis.pipeline(transaction=False) as pipeline:
-            for placement, fields in batch:
-                self._scripts.add_to(pipeline, "enqueue", **placement.named(fields))
-            return [read_placed(answer) for answer in pipeline.execute()]
+            for named in batch.one_by_one():
+                self._scripts.add_to(pipeline, "enqueue", **named)
+            return pipeline.execute()
+
+    def _after_teaching(self, move: str, send: Callable[[], list[list[Any]]]) -> list[list[Any]]:
+        try:
+            return send()
+        except NoScriptError:
+            # Those that went through answer the same again.
+            self._scripts.teach(move)
+            return send()
 
     def resolve_effect(self, job_id: str, name: str, *, happened: bool, value: bytes = b"") -> str:
         """Settle a doubt by a person's word. Gives resolved, running, or no_doubt."""

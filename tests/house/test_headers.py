@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 
 from holdfast.jobs.store.keys import FAMILIES
-from holdfast.jobs.store.scripts import SHARED, read_header
+from holdfast.jobs.store.pieces import pieces_of
+from holdfast.jobs.store.scripts import load, read_header, shared
 
 LUA = Path(__file__).parents[2] / "jobs/store/lua"
 SCRIPTS = sorted(LUA.glob("[!_]*.lua"))
 
 _TEXT_OR_COMMENT = re.compile(r"""('(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")|--[^\n]*""")
-_FUNCTION = re.compile(r"^local function (?P<name>\w+)\([^)]*\)\n(?P<body>.*?)^end$", re.MULTILINE | re.DOTALL)
+_FUNCTION = re.compile(
+    r"^local function (?P<name>\w+)\((?P<parameters>[^)]*)\)\n(?P<body>.*?)^end$", re.MULTILINE | re.DOTALL
+)
+_SPELLING = re.compile(r"^function keys\.[^\n]*$", re.MULTILINE)
 _KEYS_LINE = re.compile(r"^-- KEYS +(?P<name>\w+) +(?P<kind>\w+) +\S", re.MULTILINE)
 
 
@@ -27,56 +31,63 @@ def without_texts(source):
 
 
 @dataclass(frozen=True)
-class Body:
-    """A Lua file without its comments: its functions, and the code outside of them."""
+class Function:
+    """One function of Lua: what it is given, and what it does."""
 
-    functions: dict[str, str]
-    main: str
-
-    @classmethod
-    def of(cls, source):
-        code = without_comments(source)
-        functions = {found["name"]: found["body"] for found in _FUNCTION.finditer(code)}
-        return cls(functions, _FUNCTION.sub("", code))
+    parameters: tuple[str, ...]
+    body: str
 
 
 class Answers:
-    """The first words that a move can answer: follows each `return` through locals, calls and the prelude.
+    """The first words that a move can answer: follows each `return` through locals, calls and what moves share.
 
     Knows as much Lua as the moves use. What it cannot follow is an error, so that no word slips through.
     """
 
-    def __init__(self, source, prelude):
-        body = Body.of(source)
-        self._main = body.main
-        self._functions = Body.of(prelude).functions | body.functions
+    def __init__(self, text):
+        code = without_comments(text)
+        found = [(each["name"], each["parameters"], each["body"]) for each in _FUNCTION.finditer(code)]
+        self._functions = {name: Function(tuple(takes.split(", ")), body) for name, takes, body in found}
+        self._main = _SPELLING.sub("", _FUNCTION.sub("", code))
 
     def words(self):
-        return self._returned(self._main)
+        return self._returned(self._main, {})
 
-    def _returned(self, code):
-        return {word for found in re.findall(r"\breturn\b *([^\n]*)", code) for word in self._of(found.strip(), code)}
+    def _returned(self, code, given):
+        returns = re.findall(r"\breturn\b *([^\n]*)", code)
+        return {word for found in returns for word in self._of(first_of(found), code, given)}
 
-    def _of(self, expression, code):
-        # What is read back from `kept` is the first answer to this same operation, and was looked at there.
-        if expression in {"", "nil", "{}", "kept.answer"}:
+    def _of(self, expression, code, given):
+        # What is read back from the slot is the first answer to this same operation, and was looked at there.
+        if expression in {"", "nil", "{}", "cjson.decode(answer)"}:
             return set()
         if text := re.fullmatch(r"'(\w+)'", expression):
             return {text[1]}
-        if choice := re.fullmatch(r"[^{(]+ and (\S+) or (\S+)", expression):
-            return self._of(choice[1], code) | self._of(choice[2], code)
+        if choice := re.fullmatch(r"[^{(]+ and (.+?)(?: or (.+))?", expression):
+            return self._of(choice[1], code, given) | self._of(choice[2] or "", code, given)
         if shell := re.fullmatch(r"(?:\{|keep\(instance, op, )(.*)[})]", expression):
-            return self._of(first_of(shell[1]), code)
-        if call := re.fullmatch(r"(\w+)\(.*\)", expression):
-            return self._returned(self._functions[call[1]])
-        return self._of_local(expression, code)
+            return self._of(first_of(shell[1]), code, given)
+        if call := re.fullmatch(r"(\w+)\((.*)\)", expression):
+            return self._of_call(self._functions[call[1]], call[2], code, given)
+        # A copy begins as what it is a copy of does.
+        return self._of_local(expression.removesuffix("[1]"), code, given)
 
-    def _of_local(self, name, code):
+    def _of_call(self, function, arguments, code, given):
+        values = {}
+        for name in function.parameters:
+            value = first_of(arguments)
+            values[name] = lambda value=value: self._of(value, code, given)
+            arguments = arguments[len(value) :].lstrip(", ")
+        return self._returned(function.body, values)
+
+    def _of_local(self, name, code, given):
         if re.search(rf"^ *local (?:\w+, )*{name}(?:, \w+)* = string\.match\(kept, ", code, re.MULTILINE):
             return set()
-        values = re.findall(rf"^ *(?:local )?{re.escape(name)} = ([^\n]*)", code, re.MULTILINE)
+        values = re.findall(rf"^ *(?:local )?{re.escape(name)}(?:, \w+)* = ([^\n]*)", code, re.MULTILINE)
+        if not values and name in given:
+            return given[name]()
         assert values, f"cannot follow what is returned: {name!r}"
-        return {word for value in values for word in self._of(value.strip(), code)}
+        return {word for value in values for word in self._of(first_of(value), code, given)}
 
 
 def first_of(items):
@@ -113,9 +124,15 @@ def source(file):
     return file.read_text("utf-8")
 
 
+@pytest.fixture
+def text(file):
+    """Give the whole of what the server is given: the file, and before it what it uses of what moves share."""
+    return load()[file.stem].text
+
+
 @pytest.fixture(scope="module")
-def prelude():
-    return "".join((LUA / name).read_text("utf-8") for name in SHARED)
+def pieces():
+    return {name for piece in pieces_of(shared()) for name in piece.names}
 
 
 def test_there_are_scripts_to_check():
@@ -153,15 +170,19 @@ def test_every_argument_is_used(source):
     assert names_unused(source) == set()
 
 
-def test_no_argument_hides_a_piece_of_the_prelude(source, prelude):
-    """Arguments are bound after the prelude: one called `seconds` would take its function away."""
-    pieces = set(re.findall(r"^local (?:function )?(\w+)", prelude, re.MULTILINE)) | {"keys", "redis", "cjson"}
-    assert pieces & set(read_header(source).arguments) == set()
+def test_no_argument_hides_a_piece_of_what_moves_share(source, pieces):
+    """Arguments are bound after the pieces: one called `seconds` would take its function away."""
+    assert (pieces | {"redis", "cjson"}) & set(read_header(source).arguments) == set()
 
 
-def test_the_keys_declared_are_the_keys_used(source):
-    """A reader of the header knows what the body itself touches."""
-    assert set(read_header(source).keys) == keys_used(source)
+def test_the_keys_that_the_file_itself_touches_are_declared(source):
+    """A reader of the header knows them without the body."""
+    assert keys_used(source) <= set(read_header(source).keys)
+
+
+def test_no_key_is_declared_that_the_move_does_not_touch(source, text):
+    """A header may also name what shared pieces touch for the move; nothing else."""
+    assert set(read_header(source).keys) <= keys_used(text)
 
 
 def test_a_key_has_the_kind_that_keys_py_says(source):
@@ -171,29 +192,43 @@ def test_a_key_has_the_kind_that_keys_py_says(source):
     assert kinds == {name: FAMILIES[name].kind for name in kinds}
 
 
-def test_the_words_declared_are_the_words_returned(source, prelude):
+def test_the_words_declared_are_the_words_returned(source, text):
     """An undeclared word would meet no `case`; one that is never said is a promise without a keeper."""
-    assert set(read_header(source).outcomes) == Answers(source, prelude).words()
+    assert set(read_header(source).outcomes) == Answers(text).words()
 
 
-def test_a_word_of_a_shared_guard_counts_as_said():
-    """`fenced`, `lost`, `closed` and `not_due` are returned by the prelude for the moves that ask it."""
-    guard = "local function guard()\n  return {'lost'}\nend\n"
-    code = "local refused = guard()\nif refused then\n  return refused\nend\nreturn {'done'}\n"
-    assert Answers(code, guard).words() == {"done", "lost"}
+GUARD = "local function guard()\n  return {'lost'}\nend\n"
+COPY = "local function copy(more, answer)\n  local reply = {answer[1]}\n  return reply, more\nend\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        pytest.param(
+            f"{GUARD}local refused = guard()\nif refused then\n  return refused\nend\nreturn {{'done'}}\n",
+            {"done", "lost"},
+            id="a shared guard's",
+        ),
+        pytest.param(f"{GUARD}{COPY}return copy({{'x', 1}}, guard())\n", {"lost"}, id="through what is given on"),
+        pytest.param("local a, b = {'v'}, {'w'}\nreturn a, b\n", {"v"}, id="the first of several"),
+    ],
+)
+def test_a_word_that_is_said_elsewhere_counts_as_said(code, words):
+    """`fenced`, `lost` and `closed` are returned by shared pieces; a reply may be a copy of what another gave."""
+    assert Answers(code).words() == words
 
 
 def test_a_choice_of_words_is_followed():
     """A local says each word it was ever given, and `keep` says what it is given."""
     choice = "local to = late == '1' and 'x' or 'y'\nif a then\n  to = 'v'\nend\nreturn {to, 'z'}\n"
-    assert Answers(choice, "").words() == {"x", "y", "v"}
-    assert Answers("return keep(instance, op, {'w'})\n", "").words() == {"w"}
+    assert Answers(choice).words() == {"x", "y", "v"}
+    assert Answers("return keep(instance, op, {'w'})\n").words() == {"w"}
 
 
 def test_what_cannot_be_followed_is_an_error():
     """A checker that shrugs would let an undeclared word through."""
     with pytest.raises(AssertionError, match="cannot follow"):
-        Answers("return a_global\n", "").words()
+        Answers("return a_global\n").words()
 
 
 def test_an_unused_name_is_seen():

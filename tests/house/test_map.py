@@ -12,7 +12,8 @@ KINDS = {".py", ".lua", ".c", ".csv"}
 
 def files_of(house):
     """Name sources and data: path from the root -> file."""
-    found = (file for room in (*house.rooms, "examples", "tests") for file in (house.root / room).rglob("*"))
+    rooms = (*house.rooms, "examples", "benchmarks", "tests")
+    found = (file for room in rooms for file in (house.root / room).rglob("*"))
     return {str(file.relative_to(house.root)): file for file in found if file.suffix in KINDS}
 
 

@@ -9,7 +9,7 @@ from holdfast.jobs.store.scripts import SHARED, load, shared
 
 #: What Lua itself and the server bring.
 LANGUAGE = re.compile("and|break|do|else|elseif|end|false|for|function|if|in|local|nil|not|or|return|then|true|while")
-SERVERS = re.compile("redis|cjson|ARGV|tonumber|tostring|type|string|table|math|ipairs|pairs|unpack")
+SERVERS = re.compile("redis|cjson|ARGV|tonumber|tostring|type|string|table|math|ipairs|pairs|unpack|select")
 
 _TEXT_OR_COMMENT = re.compile(r"'(?:\\.|[^'\\\n])*'|--[^\n]*")
 _NAME = re.compile(r"(?<![\w.:])[A-Za-z_]\w*(?:(?<=keys)\.\w+)?")

@@ -31,6 +31,7 @@ ACTS = {
 #: Who may, and why. A permission that is not used is withdrawn.
 PERMITTED = {
     "jobs/clock.py": ("it is the clock", {"time"}),
+    "jobs/mould.py": ("a job from it is born as RQ's are", {"holdfast.jobs.rq_surface.now"}),
     "jobs/queue.py": (
         "app code makes a Queue as it makes RQ's, and has neither dice nor settings to hand over",
         {"os", "random"},
@@ -38,6 +39,10 @@ PERMITTED = {
     "workers/runtime.py": (
         "it is the operating system: a simulation has a runtime of its own",
         {"ctypes.CDLL", "os", "signal", "threading", "time"},
+    ),
+    "workers/reins.py": (
+        "its sockets tie two real processes: a simulated horse has reins of its own",
+        {"socket"},
     ),
     "workers/process_state.py": (
         "it is about the process it runs in; a simulated horse runs one job and has none",

@@ -9,7 +9,7 @@ from holdfast.jobs.settings import Settings, SettingsError
 
 ROW = re.compile(r"^\| `HOLDFAST_(\w+)` \| (\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 #: What the last column says of a value, and one that is refused for it.
-REFUSED = {"above 0": "0", "0 or more": "-1", "1 in this version": "2", "0, 1, true or false": "yes"}
+REFUSED = {"above 0": "0", "0 or more": "-1", "1 or more": "0", "1 to 100": "101", "0, 1, true or false": "yes"}
 
 
 @pytest.fixture

@@ -16,14 +16,14 @@ def long_functions(source):
 
 def test_no_file_is_longer_than_a_sitting(house):
     """Split it where its second subject begins."""
-    texts = {source.path: source.text for source in house.python(*house.rooms, "examples", "tests")}
+    texts = {source.path: source.text for source in house.python(*house.rooms, "examples", "benchmarks", "tests")}
     lines = {path: len(text.splitlines()) for path, text in (texts | house.lua()).items()}
     house.finds_none(f"{path}: {count} lines" for path, count in lines.items() if count > LINES_OF_A_FILE)
 
 
 def test_no_function_is_longer_than_a_breath(house):
     """Name a part of it, and move that part out."""
-    sources = house.python(*house.rooms, "examples", "tests")
+    sources = house.python(*house.rooms, "examples", "benchmarks", "tests")
     house.finds_none(long for source in sources for long in long_functions(source))
 
 

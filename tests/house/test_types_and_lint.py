@@ -44,3 +44,10 @@ def test_mypy_has_nothing_to_say(house):
         MYPYPATH=".ns",
     )
     assert code == 0, said
+
+
+@pytest.mark.timeout(600)
+def test_mypy_has_nothing_to_say_of_the_benchmarks(house):
+    """They are not installed, so they are looked for at the root."""
+    code, said = run(house, "mypy", "-p", "benchmarks", MYPYPATH=".ns:.")
+    assert code == 0, said

@@ -9,6 +9,7 @@ from redis import ConnectionPool, Redis, UnixDomainSocketConnection
 from holdfast.chaos.proxy import EatReply, FaultProxy, Pass
 from holdfast.chaos.server import PrivateServer
 from holdfast.jobs import Queue, RedisAwayError
+from holdfast.jobs.store.scripts import Scripts
 
 
 def line(queue):
@@ -35,6 +36,7 @@ def counted_queue(server, redis):
     path = server.url.removeprefix("unix://")
     queue = Queue(connection=Redis(connection_pool=ConnectionPool(connection_class=Counted, path=path)))
     queue.enqueue("shop.fulfil")
+    queue.enqueue_many([Queue.prepare_data("shop.fulfil")])
     Counted.opened = Counted.sent = 0
     return queue
 
@@ -47,12 +49,17 @@ def counted_queue(server, redis):
         pytest.param(lambda queue: queue.enqueue("shop.fulfil", key="invoice-7"), 1, id="one with a key"),
         pytest.param(lambda queue: queue.enqueue_in(timedelta(seconds=5), "shop.fulfil"), 1, id="a scheduled one"),
         pytest.param(
-            lambda queue: queue.enqueue_many([Queue.prepare_data("shop.fulfil") for _ in range(450)]), 3, id="450 jobs"
+            lambda queue: queue.enqueue_many([Queue.prepare_data("shop.fulfil") for _ in range(450)]), 5, id="450 jobs"
+        ),
+        pytest.param(
+            lambda queue: queue.enqueue_many([Queue.prepare_data("shop.fulfil", job_id=name) for name in "abc"]),
+            1,
+            id="some with ids",
         ),
     ],
 )
 def test_an_enqueue_is_one_round_trip(counted_queue, enqueue, trips):
-    """And two hundred of many go in one."""
+    """And a hundred of many go in one."""
     enqueue(counted_queue)
     assert Counted.sent == trips
 
@@ -103,6 +110,10 @@ def eat(proxy, count):
     proxy.rule = rule
 
 
+def enqueue_unnamed(queue):
+    return queue.enqueue_many([Queue.prepare_data("shop.fulfil", (number,)) for number in range(250)])
+
+
 def enqueue_many(queue):
     return queue.enqueue_many([Queue.prepare_data("shop.fulfil", job_id=f"A-{number}") for number in range(3)])
 
@@ -124,6 +135,54 @@ def test_an_enqueue_whose_reply_is_lost_is_one_enqueue(proxied, enqueue, ids):
         eat(proxied, 3)
         enqueue(queue)
         assert line(queue) == ["before", *ids]
+
+
+@pytest.mark.parametrize("eaten", [1, 2, 4])
+def test_a_flow_whose_replies_are_lost_is_one_enqueue_of_each(proxied, eaten):
+    """FM-008: what was answered and what was not is sent again, and nothing is twice in line, or in another order."""
+    with Redis.from_url(proxied.url) as client:
+        queue = Queue(connection=client)
+        enqueue_many(queue)
+        eat(proxied, eaten)
+        jobs = enqueue_unnamed(queue)
+        assert line(queue) == ["A-0", "A-1", "A-2", *(job.id for job in jobs)]
+
+
+def test_a_flow_that_is_left_leaves_no_reply_to_the_next(redis):
+    """INV-10: each request is answered by its own reply, also after an error in the middle of many."""
+    scripts = Scripts(redis)
+    for move in ("enqueue", "drop"):
+        scripts.teach(move)
+    wishes = [{"op": "1", "job_id": f"A-{number}"} for number in range(6)]
+    answers = scripts.flow("drop", iter(wishes))
+    assert next(answers) == [b"none"]
+    answers.close()
+    assert scripts.redis.ping()
+
+    def broken():
+        yield from wishes[:2]
+        raise KeyError("the third")
+
+    with pytest.raises(KeyError):
+        list(scripts.flow("drop", broken()))
+    assert scripts.redis.ping()
+
+
+def test_an_exception_between_a_request_and_its_reply_leaves_no_reply_to_the_next(redis, monkeypatch):
+    """INV-10: a job's time may be up while a move is under way."""
+
+    def time_is_up(*_, **__):
+        raise KeyboardInterrupt
+
+    scripts = Scripts(redis)
+    assert scripts.call("drop", op="1", job_id="A-1") == [b"none"]
+    # The reply is still on its way when the next request leaves.
+    redis.client_pause(200)
+    with monkeypatch.context() as patched:
+        patched.setattr(redis.connection_pool.connection_class, "read_response", time_is_up)
+        with pytest.raises(KeyboardInterrupt):
+            scripts.call("drop", op="1", job_id="A-1")
+    assert redis.ping() is True
 
 
 def test_an_enqueue_that_is_never_answered_says_that_it_may_be_in_line(fake, clock):

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -58,8 +59,8 @@ class Jobs(RuleBasedStateMachine):
 
     @initialize(deed=DEEDS, how=ENDS)
     def work_has_begun(self, deed, how):
-        self.enqueue("job-1", "high", 0, at_front=False, crashes=None)
-        self.enqueue("job-2", "default", 0, at_front=False, crashes=None)
+        self.enqueue("job-1", "high", 0, at_front=False, crashes=None, together=False)
+        self.enqueue("job-2", "default", 0, at_front=False, crashes=None, together=False)
         self.attempt(0, deed, how)
 
     @rule(
@@ -68,18 +69,21 @@ class Jobs(RuleBasedStateMachine):
         delay_ms=st.sampled_from([0, 0, 1_500]),
         at_front=st.booleans(),
         crashes=st.sampled_from([None, None, 0]),
+        together=st.booleans(),
     )
-    def enqueue(self, job_id, queue, delay_ms, at_front, crashes):
+    def enqueue(self, job_id, queue, delay_ms, *, at_front, crashes, together):
         self.births += 1
         born = stamp(1_000_000_000 + self.births)
         fields = ["data", "work", "created_at", born, "origin", queue, "retries_left", 2]
         fields += [] if crashes is None else ["hf_crashes_max", crashes]
         op = f"{self.births:x}"
-        now_s = self.pool.clock.wall_s()
-        where = {"delay_ms": delay_ms or None, "at_front": at_front}
-        placement = Placement(queue=queue, job_id=job_id, op=op, asked_s=now_s, **where)
-        answer = self.pool.entrance.enqueue(placement, fields)
-        self.entries[job_id] = (placement, fields, answer)
+        where = {"queue": queue, "op": op, "asked_s": self.pool.clock.wall_s(), "at_front": at_front}
+        if together and not delay_ms:
+            send = partial(self.pool.entrance.enqueue_many, [self.pool.batch(job_id, fields, **where)])
+        else:
+            placement = Placement(job_id=job_id, delay_ms=delay_ms or None, **where)
+            send = partial(self.pool.entrance.enqueue, placement, fields)
+        self.entries[job_id] = (send, send())
         self.forgotten.discard(job_id)
 
     @precondition(lambda self: b"failed" in self.statuses().values())
@@ -192,9 +196,9 @@ class Jobs(RuleBasedStateMachine):
             self.workers[number] = self.pool.worker(worker.name)
             self.last.pop(number, None)
         elif what == "enqueue":
-            for placement, fields, answer in self.entries.values():
+            for send, answer in self.entries.values():
                 with self.pool.nothing_changes():
-                    assert self.pool.entrance.enqueue(placement, fields) == answer, "INV-10"
+                    assert send() == answer, "INV-10"
         elif last and self.remembers(last):
             send, first, _ = last
             with self.pool.nothing_changes():

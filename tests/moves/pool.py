@@ -2,13 +2,16 @@
 
 import random
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 
 import rq
 
 from holdfast.jobs import Queue
+from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys, records
+from holdfast.jobs.store.batches import Batch, Shape
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.outcomes import Aftermath, Claimed
 from holdfast.jobs.store.scripts import Scripts
@@ -109,6 +112,20 @@ class Worker:
         return self.moves.crash(held, self._number(op), cause=cause)
 
 
+@dataclass(frozen=True)
+class Fields:
+    """The form of a job whose record a test has written."""
+
+    fields: list
+
+    @property
+    def shape(self):
+        return Shape((), tuple(self.fields[::2]))
+
+    def own(self, _):
+        return self.fields[1::2]
+
+
 class Pool:
     """Everybody around one server, with a clock that moves when told to."""
 
@@ -131,6 +148,12 @@ class Pool:
 
     def enqueue(self, job_id="job-1", queue="default", **options):
         return self.queue(queue).enqueue("shop.fulfil", "A-1", job_id=job_id, **options)
+
+    def batch(self, job_id, fields, **where):
+        """Give a batch of one job with this record, for the entrance."""
+        batch = Batch(form=Fields(fields), ttl=None, **where)
+        batch.add(Job(job_id, self.redis), size=0, chosen_id=job_id)
+        return batch
 
     def worker(self, name="w1"):
         return Worker(self, name)

@@ -6,9 +6,9 @@ local now_us = time[1] * 1000000 + time[2]
 local now_ms = math.floor(now_us / 1000)
 local now_s = now_us / 1000000
 
--- tostring() would lose digits of a fence.
+-- tostring() would lose digits of a fence, and '%.0f' takes several times as long.
 local function whole(number)
-  return string.format('%.0f', number)
+  return string.format('%d', math.floor(number + 0.5))
 end
 
 local NOW_MS = whole(now_ms)

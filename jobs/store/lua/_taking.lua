@@ -1,5 +1,6 @@
--- Shared by what takes jobs: which entry in line may be taken, and how. `asker` has what a claim was told: worker_name,
--- instance, op, seen_fence, lease_ms, stamp, epoch, budget, and held: how many leases its worker has besides.
+-- Shared by what takes jobs: which entry in line may be taken, and how.
+-- `asker` has what a claim was told: worker_name, instance, op, seen_fence, lease_ms, stamp, epoch, budget, and held: how
+-- many leases its worker has besides.
 
 local function note_ghost(job_id, queue, worker_name)
   redis.call('LPUSH', keys.ghosts(), whole(now_ms) .. ' ' .. queue .. ' ' .. job_id)

@@ -28,17 +28,21 @@
 -- OUTCOME  scheduled  job_id  waits until it is due
 -- OUTCOME  duplicate  job_id  the key, or the id, already made this job
 local job = keys.job(job_id)
-local was = redis.call('HMGET', job, 'status', 'hf_op', 'origin', 'hf_lease', 'hf_lease_queue', 'hf_moves')
-
--- Sent again: the first answer, from the record or from what a record that is gone has left.
-for _, kept in ipairs({was[2] or '', redis.call('GET', keys.tombstone(job_id)) or ''}) do
-  local by, word = string.match(kept, '^(%S+) (%a+)')
-  if by == op then
-    return {word, job_id}
+-- Most ids have never been seen: one question spares them all that follows about an earlier generation.
+local is_new = redis.call('EXISTS', job, keys.tombstone(job_id)) == 0
+local was = {}
+if not is_new then
+  was = redis.call('HMGET', job, 'status', 'hf_op', 'origin', 'hf_lease', 'hf_lease_queue', 'hf_moves')
+  -- Sent again: the first answer, from the record or from what a record that is gone has left.
+  for _, kept in ipairs({was[2] or '', redis.call('GET', keys.tombstone(job_id)) or ''}) do
+    local by, word = string.match(kept, '^(%S+) (%a+)')
+    if by == op then
+      return {word, job_id}
+    end
   end
-end
-if unique == '1' and redis.call('EXISTS', job) == 1 then
-  return {'duplicate', job_id}
+  if unique == '1' and redis.call('EXISTS', job) == 1 then
+    return {'duplicate', job_id}
+  end
 end
 if key ~= '' then
   local made = redis.call('GET', keys.dedupe(queue_name, key))
@@ -67,32 +71,31 @@ if was[1] == 'started' and lease_stands(job_id, was[4], was[5]) then
   return {status, job_id}
 end
 
--- One place at a time: an earlier generation of the id leaves the place where it was.
-local place_of = {scheduled = keys.scheduled, deferred = keys.deferred, finished = keys.finished,
-  failed = keys.failed, stopped = keys.failed, canceled = keys.canceled}
-local origin = was[3] or queue_name
-if was[1] == 'queued' then
-  redis.call('LREM', keys.queue(origin), 1, job_id)
-elseif place_of[was[1]] then
-  redis.call('ZREM', place_of[was[1]](origin), job_id)
+if not is_new then
+  -- One place at a time: an earlier generation of the id leaves the place where it was.
+  local place_of = {scheduled = keys.scheduled, deferred = keys.deferred, finished = keys.finished,
+    failed = keys.failed, stopped = keys.failed, canceled = keys.canceled}
+  local origin = was[3] or queue_name
+  if was[1] == 'queued' then
+    redis.call('LREM', keys.queue(origin), 1, job_id)
+  elseif place_of[was[1]] then
+    redis.call('ZREM', place_of[was[1]](origin), job_id)
+  end
+  -- What the earlier generation was told, and the new one is not.
+  keep_for_ever(job_id)
+  redis.call('DEL', keys.dependencies(job_id))
+  redis.call('HDEL', job, 'hf_next_run_ms', 'hf_again', 'hf_crashes_max', 'hf_jitter', 'retries_left', 'retry_intervals',
+    'enqueue_at_front_on_retry', 'number_of_retries', 'repeats_left', 'repeat_intervals', 'meta', 'ttl', 'result_ttl',
+    'failure_ttl', 'webhooks', 'enqueue_at_front', 'dependency_id', 'dependency_ids', 'allow_dependency_failures',
+    'success_callback_timeout', 'failure_callback_timeout', 'stopped_callback_timeout', 'result', 'exc_info')
 end
--- What the earlier generation was told, and the new one is not.
-keep_for_ever(job_id)
-redis.call('DEL', keys.dependencies(job_id))
-redis.call('HDEL', job, 'hf_next_run_ms', 'hf_again', 'hf_crashes_max', 'hf_jitter', 'retries_left', 'retry_intervals',
-  'enqueue_at_front_on_retry', 'number_of_retries', 'repeats_left', 'repeat_intervals', 'meta', 'ttl', 'result_ttl',
-  'failure_ttl', 'webhooks', 'enqueue_at_front', 'dependency_id', 'dependency_ids', 'allow_dependency_failures',
-  'success_callback_timeout', 'failure_callback_timeout', 'stopped_callback_timeout', 'result', 'exc_info')
 
-local record = {'hf_op', op .. ' ' .. status, 'status', status}
-for _, field in ipairs(fields) do
-  record[#record + 1] = field
-end
+append(fields, 'hf_op', op .. ' ' .. status, 'status', status)
 if status == 'queued' then
-  append(record, 'enqueued_at', stamp)
+  append(fields, 'enqueued_at', stamp)
 end
-journal(record, was[6], 'enqueue', queue_name, status)
-redis.call('HSET', job, unpack(record))
+journal(fields, was[6], 'enqueue', queue_name, status)
+redis.call('HSET', job, unpack(fields))
 if ttl ~= '' and status == 'queued' then
   redis.call('EXPIRE', job, ttl)
 end

@@ -1,0 +1,1 @@
+"""One system a file, each behind the same few words: see `protocol.py`."""

@@ -1,0 +1,100 @@
+"""The machine: its cores and who gets which, and what must stand beside every number."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+from contextlib import contextmanager
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Cores:
+    """The server has the first core for itself as long as there are others; on one core nothing is pinned."""
+
+    all: tuple[int, ...]
+
+    @classmethod
+    def here(cls) -> Cores:
+        """Take the cores that this process may use."""
+        return cls(tuple(sorted(os.sched_getaffinity(0))))
+
+    @property
+    def pinned(self) -> bool:
+        """Whether there is more than one core to choose from."""
+        return len(self.all) > 1
+
+    def of_worker(self, number: int) -> str:
+        """Name the core of a worker, from 0; empty when nothing is pinned. The client shares that of worker 0."""
+        return str(self.all[(1 + number) % len(self.all)]) if self.pinned else ""
+
+    def of_server(self) -> AbstractContextManager[None]:
+        """Let what is started meanwhile have the server's core; then go to the first worker's."""
+        return self._on({self.all[0]})
+
+    @contextmanager
+    def _on(self, cores: set[int]) -> Iterator[None]:
+        if not self.pinned:
+            yield
+            return
+        os.sched_setaffinity(0, cores)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, {self.all[1]})
+
+    def describe(self) -> str:
+        """Say it in a sentence for the head of the tables."""
+        if not self.pinned:
+            return "One core: nothing is pinned, and every system shares it with its server."
+        second = "shares the server's" if len(self.all) < 3 else "has its own"  # noqa: PLR2004 - a server and two
+        return (
+            f"{len(self.all)} cores: the server has one, the client and the first worker have another; "
+            f"a second worker {second}."
+        )
+
+
+def describe() -> dict[str, str]:
+    """Name the processor, the cores, the kernel and the load before the first round."""
+    return {
+        "cpu": _cpu(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+    }
+
+
+def _cpu() -> str:
+    known = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    return known[0] if known else platform.processor() or "unknown"
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text("utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def commit() -> str:
+    """Name the commit that is measured, and whether the tree differs from it."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
+        return done.stdout.strip()
+
+    found = git("rev-parse", "--short", "HEAD")
+    # The results of the last run are no change of what is measured.
+    changed = git("status", "--porcelain", "--", ".", ":!benchmarks/results")
+    return f"{found or 'unknown'}{' with changes that are not committed' if changed else ''}"

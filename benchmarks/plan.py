@@ -1,0 +1,51 @@
+"""How much is measured: of whom, how often, for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.cast import SYSTEMS
+
+if TYPE_CHECKING:
+    from benchmarks.cast import System
+
+MEASURES = ("enqueue", "drain", "latency", "wire", "recovery", "growth", "reaper")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A whole run of about a quarter of an hour on two cores, unless it is told otherwise."""
+
+    systems: tuple[System, ...] = SYSTEMS
+    measures: tuple[str, ...] = MEASURES
+    rounds: int = 3
+    #: How long a drain should take, by what is known of a system.
+    drain_s: float = 2.0
+    #: Waits for an idle worker, each round.
+    waits: int = 25
+    idle_workers: int = 1
+    idle_queues: int = 1
+    #: Single enqueues and those of one bulk call, each round.
+    ones: int = 500
+    many: int = 2_000
+    #: Jobs whose round trips are counted.
+    wired: int = 300
+    #: How long the next begin of a killed worker's job is waited for.
+    recovery_s: float = 90.0
+    depths: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    leases: int = 10_000
+    #: As in "redis-server"; None for whatever there is.
+    server: str | None = None
+
+
+#: A look in some minutes: good enough to see a factor of two.
+QUICK = {
+    "rounds": 1,
+    "drain_s": 1.0,
+    "waits": 10,
+    "wired": 200,
+    "recovery_s": 30.0,
+    "depths": (1_000, 10_000),
+    "leases": 1_000,
+}

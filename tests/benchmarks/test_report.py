@@ -1,0 +1,77 @@
+"""The tables say what was measured: ratios within a round, and a reason where there is no number."""
+
+import pytest
+
+from benchmarks.cast import BASE
+from benchmarks.report import number, report, times
+from benchmarks.results import Results
+
+
+@pytest.fixture
+def results():
+    return Results({"cpu": "a fast one"})
+
+
+def row(page, name):
+    """Give the cells of the line of a system in the first table that has one."""
+    line = next(line for line in page.splitlines() if line.startswith(f"| {name} |"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def note(results, name, measure, *values):
+    for place, value in enumerate(values):
+        results.of(name).note(place, measure, value)
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own_ratios(results):
+    """A machine that was busy in the second round was busy for both."""
+    note(results, BASE, "drain 1", 100.0, 10.0, 80.0)
+    note(results, "huey", "drain 1", 600.0, 60.0, 640.0)
+    assert results.ratio("huey", "drain 1") == 6.0
+    assert row(report(results), "huey")[1:4] == ["600", "× 6.0", "60.0 – 640"]
+
+
+def test_a_round_in_which_either_did_not_run_is_no_ratio(results):
+    """The first round of one is not set against the second of the other."""
+    note(results, BASE, "drain 1", 100.0, None)
+    note(results, "huey", "drain 1", None, 900.0)
+    assert results.ratio("huey", "drain 1") is None
+    assert row(report(results), "huey")[2] == "–"
+
+
+def test_waits_are_compared_at_the_same_percentile(results):
+    """A median with a median, a tail with a tail."""
+    results.of(BASE).waits = [10.0] * 99 + [20.0]
+    results.of("huey").waits = [1.0] * 50 + [5.0] * 50
+    page = report(results)
+    assert row(page, BASE)[1:5] == ["10", "× 1.0", "10", "× 1.0"]
+    assert results.wait_ratio("huey", 99) == pytest.approx(5 / results.of(BASE).wait(99))
+
+
+def test_a_system_that_did_not_run_is_said_to_be_so_with_the_reason(results):
+    """It has no line in a table, and no number anywhere."""
+    results.of("arq").not_run["drain"] = "it went home"
+    page = report(results)
+    assert "- **arq**, drain: it went home" in page
+    assert "| arq |" not in page
+
+
+def test_a_job_that_never_came_back_has_the_bound_for_an_answer(results):
+    """Not a nought, and not the bound as if it were a time."""
+    results.recovery_bound_s = 90
+    results.recovery = {"huey": None, BASE: 60.0, "streaq": 1.5}
+    page = report(results)
+    assert row(page, "huey")[1:3] == ["not within 90 s", "–"]
+    assert row(page, "streaq")[1:3] == ["1.50", "× 0.025"]
+
+
+def test_growth_is_told_beside_the_shortest_line(results):
+    """What matters is whether it falls."""
+    results.growth = {"holdfast, prefetch": {1_000: 4_000.0, 1_000_000: 2_000.0}}
+    assert row(report(results), "holdfast, prefetch")[1:] == ["4,000 (× 1.0)", "2,000 (× 0.50)"]
+
+
+def test_numbers_are_spelled_with_the_digits_that_mean_something():
+    """Thousands in groups, small ones with their first digits, none for nothing."""
+    assert [number(value) for value in (12_345, 99.95, 1.5, 0.0, None)] == ["12,300", "100.0", "1.50", "0", "–"]
+    assert [times(value) for value in (1_234.0, 34.4, 0.0123, None)] == ["× 1,230", "× 34", "× 0.012", "–"]
