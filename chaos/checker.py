@@ -171,11 +171,10 @@ def counts(history: History, terms: Terms) -> Iterator[Violation]:
             continue
         if place.executions != claims[job]:
             yield Violation("INV-09", job, f"{place.executions} executions on record, {claims[job]} claims made")
-        # A death may be charged to nobody once: after an outage.
         died = deaths.get(job, 0)
-        if not died - 1 <= place.crashes <= died:
+        if not died - terms.uncharged <= place.crashes <= died:
             yield Violation("INV-09", job, f"{place.crashes} crashes on record, {died} deaths")
-        if died > terms.crashes + 2:
+        if died > terms.crashes + 1 + terms.uncharged:
             yield Violation("INV-09", job, f"{died} deaths with a budget of {terms.crashes}")
         if job in terms.at_most_once and begins[job] > 1:
             yield Violation("INV-09", job, f"may run at most once, and began {begins[job]} times")

@@ -22,6 +22,8 @@ class Terms:
     calm_from_us: int = 0
     #: Server clocks that jump make waits incomparable.
     clock_jumped: bool = False
+    #: How many deaths of a job may be charged to nobody: after an outage; and where workers hold several, in company.
+    uncharged: int = 1
 
 
 @dataclass(frozen=True)

@@ -144,10 +144,8 @@ class Engine:
 
     def _is_without_horse(self) -> bool:
         """Send an idle horse away; True once none is left."""
-        if self._mount.horse is None:
-            return True
         self._mount.dismiss()
-        return False
+        return self._mount.horse is None
 
     def _do_upkeep(self) -> int:
         """Run chores and beat; give the moment of the next beat.

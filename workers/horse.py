@@ -97,7 +97,8 @@ class Horse:
         """Run one job and tell how it ended. True: this process is to end."""
         self._before_job(lease.queue, lease.job_id)
         attempt = self._attempt_at(lease, record)
-        end = self._end_of(attempt)
+        # Not even begun if it has waited for too long: its guard would end it with a part of it done.
+        end = End("lapsed", {}) if self.is_out_of_time() else self._end_of(attempt)
         if not end.awaits_word:
             leaves = self._leaves(is_last=is_last)
             self._tell_end(at, end, leaves=leaves)

@@ -173,8 +173,12 @@ class Mount:
         return back
 
     def dismiss(self) -> None:
-        """Send an idle horse away."""
-        if self.horse is not None and self.horse.ended() is None:
-            self.is_leaving = True
-            self.horse.say((GO,))
-            self.telling_until = self._clock.boot_ms() + LINGER_MS
+        """Send an idle horse away, if it has not died meanwhile."""
+        if self.horse is None:
+            return
+        if self.horse.ended() is not None:
+            self.let_go()
+            return
+        self.is_leaving = True
+        self.horse.say((GO,))
+        self.telling_until = self._clock.boot_ms() + LINGER_MS

@@ -17,6 +17,11 @@ STORM_US = 30_000_000
 HARDER = 2.5
 
 
+#: How the workers of a run run jobs: so many a horse, so many in hand. As they are by default in every other run.
+_MODES = ((1, 1), (1, 1), (1, 1), (3, 1), (1_000, 1), (1, 4), (3, 4), (1_000, 4))
+#: Which part of the jobs are quick where workers may take several: they do so only while jobs are.
+_QUICK = 0.8
+
 #: In which part of all runs a kind of fault may strike: most, never all.
 _USUALLY = 0.7
 
@@ -56,6 +61,9 @@ class Plan:
     #: The strikes themselves: None draws them from the seed, a list repeats a run or a part of it.
     strikes: tuple[Strike, ...] | None = None
     keepers: int = 1
+    #: How workers run jobs: so many a horse, so many in hand.
+    jobs_per_horse: int = 1
+    prefetch: int = 1
     #: After the storm, how long the rest may take.
     calm_us: int = 400_000_000
 
@@ -79,7 +87,26 @@ def plan_for(seed: int, *, hard: bool = False, only: str | None = None, jobs: in
         tuple(_order(rng, f"J{number}", queues) for number in range(producer, jobs, producers))
         for producer in range(producers)
     )
-    return Plan(seed, hard, orders, rng.randint(2, 3), queues, STORM_US, kinds, keepers=rng.randint(0, 1))
+    plan = Plan(seed, hard, orders, rng.randint(2, 3), queues, STORM_US, kinds, keepers=rng.randint(0, 1))
+    return _in_mode(plan, random.Random(f"{seed}/mode"))
+
+
+def _in_mode(plan: Plan, rng: random.Random) -> Plan:
+    """Draw how workers run jobs. Where they may take several, jobs come in crowds, and most are quick."""
+    jobs_per_horse, prefetch = rng.choice(_MODES)
+    orders = plan.orders
+    if prefetch > 1:
+        orders = tuple(tuple(_quicker(rng, order) for order in some) for some in orders)
+    return replace(plan, orders=orders, jobs_per_horse=jobs_per_horse, prefetch=prefetch)
+
+
+def _quicker(rng: random.Random, order: dict[str, Any]) -> dict[str, Any]:
+    if "timeout_s" in order or rng.random() > _QUICK:
+        return order
+    body = order["body"] | {"works_s": rng.choice(((), (0.002,)))}
+    if "effect" in body:
+        body["lingers_s"] = 0.0
+    return order | {"body": body, "after_s": rng.choice((0.0, 0.0, 0.0, 0.01, 2.5))}
 
 
 def _order(rng: random.Random, job_id: str, queues: tuple[str, ...]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -135,6 +135,7 @@ def terms_of(plan: Plan, strikes: Iterable[Strike], settings: Settings = SETTING
         delays_ms=tuple((order["job_id"], int(order["in_s"] * 1_000)) for order in orders if "in_s" in order),
         calm_from_us=plan.storm_us + _longest_us(strikes),
         clock_jumped=any("clock" in strike.fault for strike in strikes),
+        uncharged=1 if plan.prefetch == 1 else 2,
     )
 
 
@@ -182,6 +183,7 @@ def run_plan(plan: Plan, *, real: RealServer | None = None, settings: Settings =
     server: Any = Fake(world) if real is None else real.of(world)
     history = History()
     fates = _Later()
+    settings = replace(settings, jobs_per_horse=plan.jobs_per_horse, prefetch=plan.prefetch)
     connection = server.connection_class(fates, settings.reply_ms * 1_000)
     stage = Stage(
         world, lambda: server.client(connection), settings, history, judge=server.client(), queues=plan.queues

@@ -8,8 +8,9 @@ from holdfast.jobs import Queue, effect
 from holdfast.jobs.running import Running, running
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier
-from holdfast.jobs.store.moves import Caller, Moves, Spell
+from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
+from holdfast.jobs.store.work import Completion, Spell
 
 
 class Attempts:
@@ -45,7 +46,7 @@ class Attempts:
 
     def begin_a_new_generation(self):
         """Let the job succeed, and enqueue it again."""
-        self.execution.moves.complete(self.execution.lease, 3, Spell(1, 2), value="", result_ttl=500)
+        self.execution.moves.complete(3, Completion(self.execution.lease, Spell(1, 2), "", 500))
         self.execution = None
         self.queue.enqueue("shop.fulfil", job_id="A-1")
 

@@ -37,6 +37,12 @@ def leave_a_thread():
     return os.getpid()
 
 
+def become_two():
+    """Fork, as a script does that forgets to end the other one: both come back to whoever called."""
+    os.fork()
+    return os.getpid()
+
+
 def leave_a_child():
     subprocess.Popen(["/bin/sleep", "1"])
     return os.getpid()

@@ -59,6 +59,16 @@ def test_a_job_that_kills_its_horse_costs_its_neighbours_nothing(run, tmp_path, 
     assert log.count("crashed") == 1
 
 
+def test_a_job_that_comes_back_as_two_has_run_once(run, ledger):
+    """The copy says nothing to the parent, and takes no job from the one it was made of."""
+    calls = [["look"], ["become_two"], *[["look"]] * 20]
+    (before, pid, *after), jobs, _ = run(*calls)
+    assert before[0] == pid
+    assert {job.get_status() for job in jobs} == {"finished"}
+    assert [ledger.number(job, "hf_executions") for job in jobs] == [1] * len(jobs)
+    assert [ledger.number(job, "hf_crashes") for job in jobs] == [0] * len(jobs)
+
+
 def test_coroutines_share_a_horse(run):
     """Each has an event loop of its own, which ends with it, and so do the threads of its pool."""
     (one, other), _, log = run(["say"], ["say"])
