@@ -109,6 +109,7 @@ def main(words: Sequence[str] | None = None) -> None:
         rounds.run()
         tell("done")
     results.head["took"] = f"{time.monotonic() - began:.0f} s"
+    results.head["load after"] = machine.load()
     folder.mkdir(parents=True, exist_ok=True)
     text = report(results, [cores.describe()])
     (folder / "results.md").write_text(text, "utf-8")

@@ -71,8 +71,13 @@ def describe() -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "load before": load(),
     }
+
+
+def load() -> str:
+    """Give the load of the last 1, 5 and 15 minutes: what is above 2 of it is not ours."""
+    return " ".join(f"{each:.2f}" for each in os.getloadavg())
 
 
 def _cpu() -> str:

@@ -66,6 +66,7 @@ def drained(results: Results) -> str:
         "least – most",
         "jobs/s, 2 workers",
         f"× {BASE}",
+        "worker µs/job",
         "server µs/job",
     )
 
@@ -74,7 +75,8 @@ def drained(results: Results) -> str:
         spread = figures.spread("drain 1")
         between = f"{number(spread[0])} – {number(spread[1])}" if spread else NOTHING
         one, two = ((number(figures.median(each)), times(results.ratio(name, each))) for each in ("drain 1", "drain 2"))
-        return [name, *one, between, *two, number(figures.median("server us"))]
+        efforts = [number(figures.median(each)) for each in ("worker us", "server us")]
+        return [name, *one, between, *two, *efforts]
 
     return _titled("Draining no-op jobs", table(head, map(row, _named(results, "drain 1"))), _named(results, "drain 1"))
 

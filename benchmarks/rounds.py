@@ -108,7 +108,8 @@ class Rounds:
             figures.note(number, f"drain {workers}", found.window.per_s)
             if workers == 1:
                 self._rates[system.name] = found.window.per_s
-                figures.note(number, "server us", found.server_us)
+                figures.note(number, "server us", found.effort.server)
+                figures.note(number, "worker us", found.effort.workers)
 
     def _drained(self, system: System, workers: int) -> drain.Drained:
         """Drain as many jobs as should do, or more if they turn out to be too few."""
