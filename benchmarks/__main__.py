@@ -15,9 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import environments, machine, plots
 from benchmarks.cast import SYSTEMS
+from benchmarks.figures import Results
 from benchmarks.plan import MEASURES, QUICK, Plan
 from benchmarks.report import report
-from benchmarks.results import Results
 from benchmarks.rounds import Rounds
 from holdfast.chaos.server import find_program
 
@@ -100,6 +100,8 @@ def main(words: Sequence[str] | None = None) -> None:
 
         def tell(what: str) -> None:
             bar.update(task, description=what, advance=1, refresh=True)
+            if not console.is_terminal:
+                print(what, flush=True)
 
         rounds = Rounds(asked, cores, results, tell)
         bar.update(task, total=rounds.steps(), completed=-1)

@@ -18,6 +18,10 @@ LOOK_S = 0.02
 SILENT_S = 15.0
 
 
+class TooFew(NotRun):
+    """All jobs were done before all workers had begun."""
+
+
 @dataclass(frozen=True)
 class Drained:
     """What it took to get jobs done."""
@@ -28,14 +32,14 @@ class Drained:
 
 
 def measure(stage: Stage, jobs: int, workers: int, url: str | None = None) -> Drained:
-    """Put jobs in line, then start workers on them, by that address if another is given. Raises NotRun.
+    """Put jobs in line, then start workers on them, by that address if another is given. Raises NotRun, TooFew.
 
     The rate is that of the time in which all workers serve: see `stamps.steady`.
     """
     server_us = run(stage, jobs, workers, url)
     window = steady(stage.stamps.read(), workers)
     if window is None:
-        raise NotRun(f"{jobs} jobs were done before {workers} workers had begun: they were too few")
+        raise TooFew(f"{jobs} jobs were done before {workers} workers had begun: they were too few")
     return Drained(window, server_us)
 
 

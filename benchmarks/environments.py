@@ -2,7 +2,7 @@
 
     python3 -m benchmarks.environments [NAME...]
 
-Needs nothing but Python 3.11 with venv. An environment is made anew when its list of requirements changes.
+Needs nothing but Python 3.11 with venv. An environment is made anew when what it was made from changes.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ def python(name: str) -> Path:
 def install(name: str) -> str | None:
     """Make an environment unless it is ready; give what pip said if it could not be made."""
     wanted = (LISTS / f"{name}.txt").read_text("utf-8")
+    if "--editable" in wanted:
+        # What is installed of us is what pyproject.toml says.
+        wanted += (ROOT / "pyproject.toml").read_text("utf-8")
     ready = HOME / name / "ready.txt"
     if ready.exists() and ready.read_text("utf-8") == wanted:
         return None

@@ -12,7 +12,7 @@ from benchmarks.report import number, times
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmarks.results import Results
+    from benchmarks.figures import Results
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -118,7 +118,7 @@ def grown(results: Results) -> Any:
     """Draw the drain rate against the length of the line."""
     if not results.growth:
         return None
-    figure, axes = _canvas(8)
+    figure, axes = _canvas(11)
     for name, rates in results.growth.items():
         axes.plot(list(rates), list(rates.values()), marker="o", label=name)
     axes.set_xscale("log")

@@ -10,9 +10,10 @@ from benchmarks.cast import BASE, SYSTEMS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from benchmarks.results import Results
+    from benchmarks.figures import Results
 
 NOTHING = "–"
+OF_WORDS = {"system", "by what"}
 
 
 def report(results: Results, words: Sequence[str] = ()) -> str:
@@ -46,8 +47,8 @@ def times(ratio: float | None) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out a table: the first column is words, the others are numbers."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    """Lay out a table: of words on the left, of numbers on the right of their column."""
+    lines = [head, ["---" if name in OF_WORDS else "---:" for name in head], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.cast import System
+    from benchmarks.figures import Results
     from benchmarks.machine import Cores
     from benchmarks.plan import Plan
-    from benchmarks.results import Results
 
     #: Told before each step what comes.
     Tell = Callable[[str], None]
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 WORKERS = (1, 2)
 #: Fewer say nothing; more fill the server's memory and the clock.
-FEWEST, MOST = 100, 150_000
+FEWEST, MOST, MORE = 100, 150_000, 4
 #: A relay is slow: a second's jobs of a quick system, but no more than these, go through it.
 MOST_WIRED = 3_000
 
@@ -104,13 +104,23 @@ class Rounds:
     def _drain(self, system: System, number: int) -> None:
         figures = self._results.of(system.name)
         for workers in WORKERS:
-            jobs = int(self._rates[system.name] * self._plan.drain_s * workers)
-            with self._stage(system) as stage:
-                found = drain.measure(stage, min(max(jobs, FEWEST), MOST), workers)
+            found = self._drained(system, workers)
             figures.note(number, f"drain {workers}", found.window.per_s)
             if workers == 1:
                 self._rates[system.name] = found.window.per_s
                 figures.note(number, "server us", found.server_us)
+
+    def _drained(self, system: System, workers: int) -> drain.Drained:
+        """Drain as many jobs as should do, or more if they turn out to be too few."""
+        jobs = max(int(self._rates[system.name] * self._plan.drain_s * workers), FEWEST)
+        while True:
+            try:
+                with self._stage(system) as stage:
+                    return drain.measure(stage, min(jobs, MOST), workers)
+            except drain.TooFew:
+                if jobs >= MOST:
+                    raise
+                jobs *= MORE
 
     def _latency(self, system: System, _: int) -> None:
         with self._stage(system, pipe=True, queues=self._plan.idle_queues) as stage:

@@ -8,7 +8,7 @@ import select
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -183,14 +183,15 @@ class Stage:
 
 
 def kill_tree(process: subprocess.Popen[Any]) -> None:
-    """Kill a process that we started, and everything it started: a horse that leads a session too."""
-    try:
-        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-    except psutil.NoSuchProcess:
-        family = []
-    for each in family:
-        try:
-            each.kill()
-        except psutil.NoSuchProcess:
-            continue
+    """Kill a process that we started, and everything it started, as one: a horse that leads a session too."""
+    family: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        family.append(psutil.Process(process.pid))
+        # Frozen first, from the top: a parent that saw its child die would tell of it, as no dead machine can.
+        family[0].suspend()
+        family += family[0].children(recursive=True)
+    for act in (psutil.Process.suspend, psutil.Process.kill):
+        for each in family:
+            with suppress(psutil.NoSuchProcess):
+                act(each)
     process.wait(ENDS_S)

@@ -31,6 +31,9 @@ _CHANGEABLE = attrgetter("retry", "repeat", "on_success", "on_failure", "on_stop
 _OF_THE_CALL = ("created_at", "data", "description", "meta")
 _STATE_OF_THE_CALL = {*_OF_THE_CALL, "_id", "_data", "_func_name", "_instance", "_args", "_kwargs", "to_dict"}
 
+#: A queue remembers no call that is longer, in bytes.
+_SMALL = 1024
+
 
 def carry(job: Job, fields: dict[str, Word]) -> None:
     """Let a job object write fields of ours wherever RQ saves it: in its own pipelines too."""
@@ -71,7 +74,9 @@ class Mould:
         self._carried = carried
         self._state = {name: value for name, value in vars(model).items() if name not in _STATE_OF_THE_CALL}
         self._state["_id"] = None
+        # What the last call had, as many have the same.
         self._function: tuple[object, tuple[object, str]] = ("", (None, ""))
+        self._compressed = (b"", zlib.compress(b""))
         record = record_of(model)
         common = [part for item in record.items() if item[0] not in _OF_THE_CALL for part in item]
         self.shape = Shape(tuple(common), tuple(name for name in _OF_THE_CALL if name in record))
@@ -102,6 +107,14 @@ class Mould:
             self._function = (func, resolved)
         return resolved
 
+    def _compress(self, data: bytes) -> bytes:
+        last, compressed = self._compressed
+        if data != last:
+            compressed = zlib.compress(data)
+            if len(data) < _SMALL:
+                self._compressed = (data, compressed)
+        return compressed
+
     def weigh(self, job: Job) -> int:
         """Tell about how many bytes its own values have, at most: what is to be compressed is not yet."""
         meta = len(job.serializer.dumps(job.meta)) if job.meta else 0
@@ -109,7 +122,7 @@ class Mould:
 
     def own(self, job: Job) -> list[Word]:
         """Write its own values."""
-        own: list[Word] = [rq_moment(job.created_at), zlib.compress(job.data), job.description or ""]
+        own: list[Word] = [rq_moment(job.created_at), self._compress(job.data), job.description or ""]
         if job.meta:
             own.append(job.serializer.dumps(job.meta))
         return own

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 from holdfast.chaos.simulation.breaking import EVERY_MOVE, Edit, altered, by_hand
-from holdfast.jobs import events
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.recovery.reaper import Reaper
-from holdfast.workers.groom import Groom
-from holdfast.workers.shared_memory import Board
-
-if TYPE_CHECKING:
-    from holdfast.workers.hold import Hold
 
 Break = Callable[[], AbstractContextManager[None]]
 
@@ -98,8 +92,8 @@ def claim_in_two_trips() -> AbstractContextManager[None]:
         return unhurt(moves, "claim", **{**named, "queue_names": named["queue_names"][:1]})
 
     unhurt = Scripts.call
-    take = "local function take_some("
     pop = "local function pop()\n  local id = popped\n  popped = nil\n  return id\nend\n"
+    take = "local function take_some("
     find = "local answer, records = find(queue_names, "
     return by_hand(
         "claim",
@@ -123,6 +117,14 @@ def claim_not_replayed() -> AbstractContextManager[None]:
     return altered(
         Edit("claim", "local first_answer = answer_to(op, last_op, last_answer)", "local first_answer = nil"),
         Edit("claim", "\ngive_back_unheard(asker, fence_given, last_answer)\n", "\n"),
+    )
+
+
+@defect("A turn that is sent again settles and takes again", "INV-10")
+def turn_not_replayed() -> AbstractContextManager[None]:
+    return altered(
+        Edit("turn", "local first_answer = answer_to(op, last_op, last_answer)", "local first_answer = nil"),
+        Edit("turn", "\ngive_back_unheard(asker, fence_given, last_answer)\n", "\n"),
     )
 
 
@@ -271,20 +273,3 @@ def doubt_forgotten() -> AbstractContextManager[None]:
 @defect("An effect is begun by whoever says so", "INV-04", "INV-07")
 def effect_unfenced() -> AbstractContextManager[None]:
     return altered(Edit("begin_effect", _REFUSAL, ""))
-
-
-# -- horses
-
-
-@defect("A parent kills without looking at what its horse works on", "INV-10")
-@contextmanager
-def kill_without_looking() -> Iterator[None]:
-    def stop_horse(self: Groom, hold: Hold, why: str) -> None:
-        if hold.horse.ended() is None:
-            hold.stopped_for = why
-            hold.horse.kill()
-            self._tell.tell(events.HorseStopped(hold.lease, why))
-
-    unseen = property(lambda _: False, lambda *_: None)
-    with mock.patch.object(Groom, "stop_horse", stop_horse), mock.patch.object(Board, "settling", unseen):
-        yield

@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks.cast import BASE
+from benchmarks.figures import Results
 from benchmarks.report import number, report, times
-from benchmarks.results import Results
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import redis as redis_py
 
 from benchmarks import environments, wire
 from benchmarks.cast import SYSTEMS, System
+from benchmarks.figures import Results
 from benchmarks.machine import Cores
 from benchmarks.plan import Plan
 from benchmarks.relay import Relay
 from benchmarks.report import report
-from benchmarks.results import Results
 from benchmarks.rounds import Rounds, rotated
 from benchmarks.stage import NotRun, Stage
 

@@ -22,7 +22,6 @@ BUDGETS = {
     "enqueue-in-two-trips": Ground("plain", 20, ("enqueue",)),
     "fence-by-clock-alone": Ground("hard", 60),
     "give-back-burns-a-crash": Ground("deploy", 5),
-    "kill-without-looking": Ground("goodbye", 20, ("renew",)),
     "late-operation-done": Ground("hard", 120),
     "live-job-expires": Ground("hard", 20),
     "once-is-twice": Ground("deploy-once", 5),
@@ -36,6 +35,7 @@ BUDGETS = {
     "renew-by-anyone": Ground("std", 20),
     "settle-by-fence-alone": Ground("hard", 30),
     "settle-leaves-wip": Ground("plain", 5),
+    "turn-not-replayed": Ground("std", 40),
 }
 
 

@@ -55,7 +55,8 @@ def test_every_move_that_jobs_make_is_cut_somewhere():
     """A scenario that lost its move would make a test of nothing."""
     moves = {point.move for scenario in SCENARIOS.values() for point in baseline(scenario).points}
     assert moves >= {
-        *("enqueue", "promote", "claim", "renew", "complete", "postpone", "bury", "give_back", "crash", "reclaim"),
+        *("enqueue", "enqueue_many"),
+        *("promote", "claim", "renew", "complete", "postpone", "bury", "give_back", "crash", "reclaim"),
         *("begin_effect", "commit_effect"),
     }
 
