@@ -12,7 +12,7 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Closed, Completed, Empty, Fenced, Lost, Renewed
 from holdfast.jobs.store.work import Completion, Spell
-from tests.moves.crowd import enqueue, ids, leases, take
+from tests.moves.several import enqueue, ids, leases, take
 
 DONE = Completed()
 

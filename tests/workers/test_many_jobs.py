@@ -1,4 +1,4 @@
-"""A horse runs many jobs, and its worker has several in hand: what befalls one of them befalls that one alone."""
+"""A horse runs many jobs, and its worker takes several a trip: in their order, cheaply, and nobody waits in vain."""
 
 import os
 import time

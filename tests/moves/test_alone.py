@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from holdfast.jobs.store.outcomes import Aftermath, Empty
-from tests.moves.crowd import enqueue, ids, leases, take
+from tests.moves.several import enqueue, ids, leases, take
 
 
 @pytest.mark.parametrize("besides", [0, 1])
