@@ -9,6 +9,7 @@ import rq
 from holdfast.chaos.proxy import DelayReply, FaultProxy, Pass
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.scripts import load
+from holdfast.workers import Worker
 from tests.workers.crowd import Crowd
 
 pytestmark = pytest.mark.processes
@@ -173,3 +174,22 @@ def test_a_worker_whose_idle_horse_has_died_can_leave(start_worker, server, crow
         wait_until(lambda: not is_alive(horse))
         assert not worker.has_ended
         assert worker.wait(4) == 0
+
+
+@pytest.mark.parametrize("prefetch", [1, 16])
+def test_a_worker_object_may_be_told_to_work_again(in_a_horse, redis, monkeypatch, prefetch):
+    """As apps do in their own tests: each call of work() is a life of its own, which guards what it runs."""
+    queue = rq.Queue(connection=redis)
+    monkeypatch.setenv("HOLDFAST_JOBS_PER_HORSE", "100")
+    monkeypatch.setenv("HOLDFAST_PREFETCH", str(prefetch))
+
+    def scene():
+        worker = Worker(["default"], connection=redis)
+        found = [worker.work(burst=True)]
+        for _ in range(2):
+            jobs = [queue.enqueue("os.getpid") for _ in range(20)]
+            found += [worker.work(burst=True), len({job.return_value(refresh=True) for job in jobs})]
+            found.append((worker._board.begun, worker._board.is_at_work))
+        return found
+
+    assert in_a_horse(scene) == [False, *([True, 1, [20, False]] * 2)]
