@@ -79,7 +79,8 @@ class Rounds:
         return [system for system in self._plan.systems if name in system.measures]
 
     def _turn(self, name: str, system: System, number: int) -> None:
-        self._tell(f"round {number + 1} of {self._plan.rounds}: {name}, {system.name}")
+        when = f"round {number + 1} of {self._plan.rounds}: " if name in self._rotated() else ""
+        self._tell(f"{when}{name}, {system.name}")
         try:
             self._turns[name](system, number)
         except NotRun as why:
