@@ -22,7 +22,7 @@ def report(results: Results, words: Sequence[str] = ()) -> str:
         "# Benchmarks",
         "\n".join(f"- {name}: {said}" for name, said in results.head.items()),
         *words,
-        *filter(None, (table(results) for table in TABLES)),
+        *(table(results) for table in TABLES),
         _not_run(results),
         _settings(results),
     ]
