@@ -88,8 +88,8 @@ def warning(before: str) -> str:
         return ""
     return (
         f"**The machine had other work (load {before.split(maxsplit=1)[0]} before the first round). Where processes "
-        "fork and wait for each other that costs more than where one runs through, so ratios to what forks come out too high: "
-        "run it again when the machine is quiet.**"
+        "fork and wait for each other that costs more than where one runs through, so ratios to what forks come out "
+        "too high: run it again when the machine is quiet.**"
     )
 
 
