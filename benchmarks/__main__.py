@@ -109,8 +109,9 @@ def main(words: Sequence[str] | None = None) -> None:
         rounds.run()
         tell("done")
     results.head["took"] = f"{time.monotonic() - began:.0f} s"
+    results.head["load after"] = machine.load()
     folder.mkdir(parents=True, exist_ok=True)
-    text = report(results, [cores.describe()])
+    text = report(results, [machine.warning(results.head["load before"]), cores.describe()])
     (folder / "results.md").write_text(text, "utf-8")
     (folder / "results.json").write_text(json.dumps(results.as_json(), indent=1) + "\n", "utf-8")
     console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
 #: Whom the others are compared with.
 BASE = "rq.Worker"
-
-
 ALL = frozenset({"enqueue", "drain", "latency", "wire", "recovery"})
 
 
@@ -44,6 +42,7 @@ def _floor(batch: int, guess: int) -> System:
     )
 
 
+#: The three modes.
 FORK = {"HOLDFAST_JOBS_PER_HORSE": "1"}
 MANY = {"HOLDFAST_JOBS_PER_HORSE": "1000"}
 PREFETCH = {**MANY, "HOLDFAST_PREFETCH": "32"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.enqueue import put
 from benchmarks.stage import NotRun
@@ -22,13 +22,22 @@ class TooFew(NotRun):
     """All jobs were done before all workers had begun."""
 
 
+class Effort(NamedTuple):
+    """Processor time: seconds of a moment, or µs for a job."""
+
+    #: The server's main thread and its helpers.
+    server: float
+    #: All workers, with all their children.
+    workers: float
+
+
 @dataclass(frozen=True)
 class Drained:
     """What it took to get jobs done."""
 
     window: Window
-    #: Processor time of the server, in its main thread and its helpers, for one job.
-    server_us: float
+    #: For one job, in µs. It tells systems apart where other work takes the machine's time too.
+    effort: Effort
 
 
 def measure(stage: Stage, jobs: int, workers: int, url: str | None = None) -> Drained:
@@ -36,27 +45,27 @@ def measure(stage: Stage, jobs: int, workers: int, url: str | None = None) -> Dr
 
     The rate is that of the time in which all workers serve: see `stamps.steady`.
     """
-    server_us = run(stage, jobs, workers, url)
+    effort = run(stage, jobs, workers, url)
     window = steady(stage.stamps.read(), workers)
     if window is None:
         raise TooFew(f"{jobs} jobs were done before {workers} workers had begun: they were too few")
-    return Drained(window, server_us)
+    return Drained(window, effort)
 
 
-def run(stage: Stage, jobs: int, workers: int, url: str | None = None) -> float:
-    """Have it all done, and the workers ended; give the server's time for a job in µs. Raises NotRun."""
+def run(stage: Stage, jobs: int, workers: int, url: str | None = None) -> Effort:
+    """Have it all done, and the workers ended; give the time that a job took, in µs. Raises NotRun."""
     stage.forget_stamps()
     put(stage, jobs)
     stage.start_workers(workers, url)
-    server_us = _watch(stage, jobs)
+    effort = _watch(stage, jobs)
     stage.wait_until_done(SILENT_S)
     stage.end_workers()
-    return server_us
+    return effort
 
 
-def _watch(stage: Stage, jobs: int) -> float:
-    """Return when all jobs have begun: with the server's time for a job, without those of the cold start."""
-    seen, cold = 0, (0, 0.0)
+def _watch(stage: Stage, jobs: int) -> Effort:
+    """Return when all jobs have begun: with the time that a job took, without those of the cold start."""
+    seen, cold = 0, (0, Effort(0, 0))
     last_news = time.monotonic()
     while seen < jobs:
         time.sleep(LOOK_S)
@@ -65,14 +74,15 @@ def _watch(stage: Stage, jobs: int) -> float:
         if now_seen > seen:
             last_news, seen = time.monotonic(), now_seen
             if not cold[0] and seen > jobs * COLD:
-                cold = seen, _cpu_s(stage)
+                cold = seen, _spent(stage)
         elif time.monotonic() > last_news + SILENT_S:
             raise NotRun(f"{seen} of {jobs} jobs were begun, and then none for {SILENT_S:.0f} s")
     # Too quick to be seen under way: then the cold start is part of it.
-    begun, begun_s = cold if cold[0] < jobs else (0, 0.0)
-    return (_cpu_s(stage) - begun_s) / (seen - begun) * 1e6
+    begun, before = cold if cold[0] < jobs else (0, Effort(0, 0))
+    pairs = zip(_spent(stage), before, strict=True)
+    return Effort(*((after - earlier) / (seen - begun) * 1e6 for after, earlier in pairs))
 
 
-def _cpu_s(stage: Stage) -> float:
-    found = stage.redis.info("cpu")
-    return float(found["used_cpu_user"]) + float(found["used_cpu_sys"])
+def _spent(stage: Stage) -> Effort:
+    server = stage.redis.info("cpu")
+    return Effort(float(server["used_cpu_user"]) + float(server["used_cpu_sys"]), stage.workers_cpu_s())

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 WARM_UP = 20
 #: How long the connections of the dead are waited for.
 LEAVES_S = 2.0
+#: How long it may take to fill a line, where jobs go in one by one.
+PUT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ def measure(stage: Stage, ones: int, many: int) -> Enqueued:
 
 def put(stage: Stage, jobs: int) -> None:
     """Put jobs in line for another measurement, in bulk where the system can."""
-    if stage.ask("many", jobs) is None:
-        stage.ask("one", jobs)
+    if stage.ask("many", jobs, within_s=PUT_S) is None:
+        stage.ask("one", jobs, within_s=PUT_S)
 
 
 def used_bytes(stage: Stage) -> int:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 from contextlib import contextmanager
 
+#: Above this, somebody else is at work.
+BUSY = 0.7
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -71,8 +73,24 @@ def describe() -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "load before": load(),
     }
+
+
+def load() -> str:
+    """Give the load of the last 1, 5 and 15 minutes."""
+    return " ".join(f"{each:.2f}" for each in os.getloadavg())
+
+
+def warning(before: str) -> str:
+    """Say what the load before the first round makes of the numbers; nothing where there was little."""
+    if float(before.split()[0]) < BUSY:
+        return ""
+    return (
+        f"**The machine had other work (load {before.split()[0]} before the first round). Where processes fork and wait "
+        "for each other that costs more than where one runs through, so ratios to what forks come out too high: "
+        "run it again when the machine is quiet.**"
+    )
 
 
 def _cpu() -> str:

@@ -22,7 +22,7 @@ def report(results: Results, words: Sequence[str] = ()) -> str:
         "# Benchmarks",
         "\n".join(f"- {name}: {said}" for name, said in results.head.items()),
         *words,
-        *filter(None, (table(results) for table in TABLES)),
+        *(table(results) for table in TABLES),
         _not_run(results),
         _settings(results),
     ]
@@ -52,9 +52,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _named(results: Results, measure: str) -> list[str]:
-    """Give the systems that have a number for it, in the order of the cast."""
-    return [name for name in results.figures if results.of(name).median(measure) is not None]
+def _named(results: Results, *measures: str) -> list[str]:
+    """Give the systems that have a number for one of these, in the order of the cast."""
+    return [
+        name
+        for name, figures in results.figures.items()
+        if any(figures.median(measure) is not None for measure in measures)
+    ]
 
 
 def drained(results: Results) -> str:
@@ -66,6 +70,7 @@ def drained(results: Results) -> str:
         "least – most",
         "jobs/s, 2 workers",
         f"× {BASE}",
+        "worker µs/job",
         "server µs/job",
     )
 
@@ -74,9 +79,11 @@ def drained(results: Results) -> str:
         spread = figures.spread("drain 1")
         between = f"{number(spread[0])} – {number(spread[1])}" if spread else NOTHING
         one, two = ((number(figures.median(each)), times(results.ratio(name, each))) for each in ("drain 1", "drain 2"))
-        return [name, *one, between, *two, number(figures.median("server us"))]
+        efforts = [number(figures.median(each)) for each in ("worker us", "server us")]
+        return [name, *one, between, *two, *efforts]
 
-    return _titled("Draining no-op jobs", table(head, map(row, _named(results, "drain 1"))), _named(results, "drain 1"))
+    named = _named(results, "drain 1", "drain 2")
+    return _titled("Draining no-op jobs", table(head, map(row, named)), named)
 
 
 def enqueued(results: Results) -> str:
@@ -97,7 +104,7 @@ def enqueued(results: Results) -> str:
         sizes = [number(figures.median(each)) for each in ("bytes queued", "bytes finished")]
         return [name, *rates, *trips, times(results.ratio(name, "trips run")), *sizes]
 
-    named = _named(results, "enqueue one")
+    named = _named(results, "enqueue one", "trips run")
     return _titled("Enqueueing, round trips, memory", table(head, map(row, named)), named)
 
 
@@ -117,7 +124,6 @@ def waited(results: Results) -> str:
 def recovered(results: Results) -> str:
     """Lay out how soon a killed worker's job was begun again."""
     base = results.recovery.get(BASE)
-
     price = {system.name: system.recovers for system in SYSTEMS}
 
     def row(name: str, seconds: float | None) -> list[str]:

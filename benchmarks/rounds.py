@@ -36,10 +36,11 @@ class Rounds:
         self._cores = cores
         self._results = results
         self._tell = tell
+        for system in plan.systems:
+            # The tables have the order of the cast, whoever is measured first.
+            results.of(system.name)
         #: What a worker of each system finishes in a second, as far as it is known.
         self._rates = {system.name: float(system.guess) for system in plan.systems}
-        #: A system that refuses to run is not asked again in every round.
-        self._refused: set[tuple[str, str]] = set()
         self._turns: dict[str, Turn] = {
             "enqueue": self._enqueue,
             "drain": self._drain,
@@ -78,9 +79,8 @@ class Rounds:
         return [system for system in self._plan.systems if name in system.measures]
 
     def _turn(self, name: str, system: System, number: int) -> None:
-        self._tell(f"round {number + 1} of {self._plan.rounds}: {name}, {system.name}")
-        if (system.name, name) in self._refused:
-            return
+        when = f"round {number + 1} of {self._plan.rounds}: " if name in self._rotated() else ""
+        self._tell(f"{when}{name}, {system.name}")
         try:
             self._turns[name](system, number)
         except NotRun as why:
@@ -88,7 +88,6 @@ class Rounds:
 
     def _refuse(self, system: System, name: str, why: NotRun) -> None:
         self._results.of(system.name).not_run[name] = str(why)
-        self._refused.add((system.name, name))
 
     def _stage(self, system: System, *, pipe: bool = False, queues: int = 1) -> Stage:
         return Stage(system, self._cores, server=self._plan.server, pipe=pipe, queues=queues)
@@ -108,7 +107,8 @@ class Rounds:
             figures.note(number, f"drain {workers}", found.window.per_s)
             if workers == 1:
                 self._rates[system.name] = found.window.per_s
-                figures.note(number, "server us", found.server_us)
+                figures.note(number, "server us", found.effort.server)
+                figures.note(number, "worker us", found.effort.workers)
 
     def _drained(self, system: System, workers: int) -> drain.Drained:
         """Drain as many jobs as should do, or more if they turn out to be too few."""

@@ -128,6 +128,15 @@ class Stage:
             if (status := worker.poll()) is not None:
                 raise NotRun(f"its worker ended with status {status}: {self._last_words(f'worker-{number}')}")
 
+    def workers_cpu_s(self) -> float:
+        """Give the processor time that the workers have taken, with their children, those that ended too."""
+        family = [each for worker in self._workers for each in _family(worker)]
+        spent = 0.0
+        for each in family:
+            with suppress(psutil.NoSuchProcess):
+                spent += sum(each.cpu_times()[:4])  # own and waited-for children's, in user and system
+        return spent
+
     def kill_worker(self, number: int) -> None:
         """Kill a worker with all its children, as when its machine dies."""
         kill_tree(self._workers[number])
@@ -184,14 +193,21 @@ class Stage:
 
 def kill_tree(process: subprocess.Popen[Any]) -> None:
     """Kill a process that we started, and everything it started, as one: a horse that leads a session too."""
-    family: list[psutil.Process] = []
+    # Frozen first, from the top: a parent that saw its child die would tell of it, as no dead machine can.
     with suppress(psutil.NoSuchProcess):
-        family.append(psutil.Process(process.pid))
-        # Frozen first, from the top: a parent that saw its child die would tell of it, as no dead machine can.
-        family[0].suspend()
-        family += family[0].children(recursive=True)
+        psutil.Process(process.pid).suspend()
+    family = _family(process)
     for act in (psutil.Process.suspend, psutil.Process.kill):
         for each in family:
             with suppress(psutil.NoSuchProcess):
                 act(each)
     process.wait(ENDS_S)
+
+
+def _family(process: subprocess.Popen[Any]) -> list[psutil.Process]:
+    """Give a process and all its descendants, from the top."""
+    try:
+        root = psutil.Process(process.pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []

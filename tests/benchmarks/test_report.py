@@ -1,5 +1,7 @@
 """The tables say what was measured: ratios within a round, and a reason where there is no number."""
 
+import re
+
 import pytest
 
 from benchmarks.cast import BASE
@@ -69,6 +71,19 @@ def test_growth_is_told_beside_the_shortest_line(results):
     """What matters is whether it falls."""
     results.growth = {"holdfast, prefetch": {1_000: 4_000.0, 1_000_000: 2_000.0}}
     assert row(report(results), "holdfast, prefetch")[1:] == ["4,000 (× 1.0)", "2,000 (× 0.50)"]
+
+
+def test_every_line_of_a_table_has_a_cell_for_every_head(results):
+    """Or the last numbers have no name."""
+    for measure in ("drain 1", "enqueue one"):
+        note(results, BASE, measure, 100.0)
+    results.of(BASE).waits = [1.0, 2.0]
+    results.recovery = {BASE: None}
+    results.growth = {BASE: {1_000: 1.0, 10_000: 2.0}}
+    tables = re.findall(r"(?:^\|.*\n)+", report(results), re.MULTILINE)
+    assert len(tables) == 5
+    for table in tables:
+        assert len({line.count("|") for line in table.splitlines()}) == 1, table
 
 
 def test_numbers_are_spelled_with_the_digits_that_mean_something():

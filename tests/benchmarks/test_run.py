@@ -10,7 +10,7 @@ import redis as redis_py
 from benchmarks import environments, wire
 from benchmarks.cast import SYSTEMS, System
 from benchmarks.figures import Results
-from benchmarks.machine import Cores
+from benchmarks.machine import Cores, warning
 from benchmarks.plan import Plan
 from benchmarks.relay import Relay
 from benchmarks.report import report
@@ -103,3 +103,9 @@ def test_each_round_begins_with_another_system():
     """So that nobody is always the one after the slowest."""
     names = ["a", "b", "c", "d"]
     assert [rotated(names, number, 2) for number in range(2)] == [["a", "b", "c", "d"], ["c", "d", "a", "b"]]
+
+
+def test_a_busy_machine_is_said_to_have_been_one():
+    """Its ratios are not those of a quiet one."""
+    assert "load 6.10" in warning("6.10 3.00 1.00")
+    assert not warning("0.10 3.00 1.00")
