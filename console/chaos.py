@@ -214,7 +214,7 @@ def controls(defects: tuple[str, ...], seeds: int, jobs: int) -> None:
 @click.option(
     "--mode",
     type=click.Choice(["fork", "many-jobs", "prefetch"]),
-    default="fork",
+    default="many-jobs",
     show_default=True,
     help="How our workers run jobs.",
 )

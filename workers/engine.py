@@ -179,6 +179,9 @@ class Engine:
         # A horse that leaves may take its time, and another worker has one that is free.
         if self._stop.asked or self._mount.is_leaving or any(hold.is_alone for hold in unended):
             return 0
+        # What was given back from behind a slow one is not taken again to wait behind it once more.
+        if unended and self._clock.boot_ms() - (unended[0].begun_ms or self._clock.boot_ms()) >= HOSTAGE_MS:
+            return 0
         room = self._pace.fitting() - len(unended)
         if self._limits.max_jobs is not None:
             room = min(room, self._limits.max_jobs - self._done - len(unended))

@@ -17,8 +17,8 @@ STORM_US = 30_000_000
 HARDER = 2.5
 
 
-#: How the workers of a run run jobs: so many a horse, so many in hand. As they are by default in every other run.
-_MODES = ((1, 1), (1, 1), (1, 1), (3, 1), (1_000, 1), (1, 4), (3, 4), (1_000, 4))
+#: How the workers of a run run jobs: so many a horse, so many in hand.
+_MODES = ((1, 1), (1, 1), (1_000, 1), (1_000, 1), (3, 1), (1, 4), (3, 4), (1_000, 4))
 #: Which part of the jobs are quick where workers may take several: they do so only while jobs are.
 _QUICK = 0.8
 

@@ -27,6 +27,8 @@ class Scenario:
     keepers: int = 0
     #: What happens in it anyway.
     strikes: tuple[Strike, ...] = ()
+    jobs_per_horse: int = 1
+    prefetch: int = 1
 
     def plan(self, *strikes: Strike, storm_us: int = 1) -> Plan:
         """Make the plan in which these strikes fall, all of them before `storm_us`."""
@@ -46,6 +48,8 @@ class Scenario:
             strikes=fall,
             keepers=self.keepers,
             calm_us=_CALM_US,
+            jobs_per_horse=self.jobs_per_horse,
+            prefetch=self.prefetch,
         )
 
 
@@ -83,6 +87,16 @@ SCENARIOS = {
             "a worker that is told to stop, twice, while it works on a job that may run at most once",
             ({"body": {"works_s": (4.0,)}, "crashes": 0},),
             strikes=(Strike("terminate", (0, True), at_us=1_500_000),),
+        ),
+        Scenario(
+            "company",
+            "jobs that are taken four at a time by a worker that has seen a quick one; a slow one among them",
+            (
+                {"body": {}},
+                *({"body": body, "after_s": 0.001} for body in ({}, _ACTS | {"lingers_s": 0.3}, {}, {})),
+            ),
+            jobs_per_horse=1_000,
+            prefetch=4,
         ),
         Scenario(
             "mix",

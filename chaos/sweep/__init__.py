@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    *, part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None, mode: str = "fork"
+    *, part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None, mode: str = "many-jobs"
 ) -> int:
     """Run the sweep and show what it found; give the exit status: 0 when all went well, 1 when not, 2 when not run.
 

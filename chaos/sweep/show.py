@@ -26,7 +26,9 @@ _FEW = 4
 _A_LINE_EVERY = 100
 
 
-def show(*, part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None, mode: str = "fork") -> int:
+def show(
+    *, part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None, mode: str = "many-jobs"
+) -> int:
     """Run the sweep on a terminal. See the room's `sweep`."""
     console = Console()
     try:
@@ -53,11 +55,11 @@ def show(*, part: str | None, only: str | None, stock: bool, jobs: int, report: 
 
 
 def _mode_option(mode: str) -> str:
-    return "" if mode == "fork" else f" --mode {mode}"
+    return "" if mode == "many-jobs" else f" --mode {mode}"
 
 
 def _kind(mode: str) -> str:
-    return "holdfast" if mode == "fork" else f"holdfast {mode}"
+    return "holdfast" if mode == "many-jobs" else f"holdfast {mode}"
 
 
 def _run(console: Console, only: Slice, *, cast: Cast, jobs: int) -> Report:

@@ -138,7 +138,7 @@ OURS = Cast(
 
 #: How workers run jobs: a horse each, as RQ does; many in one horse; and several taken at a time.
 MODES: dict[str, dict[str, str]] = {
-    "fork": {},
+    "fork": {"HOLDFAST_JOBS_PER_HORSE": "1"},
     "many-jobs": {"HOLDFAST_JOBS_PER_HORSE": "1000"},
     "prefetch": {"HOLDFAST_JOBS_PER_HORSE": "1000", "HOLDFAST_PREFETCH": "16"},
 }

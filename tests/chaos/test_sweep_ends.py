@@ -92,7 +92,7 @@ def test_what_went_well_is_good(work):
         ("child", {"others": {CHILD: None}}, "the-child: its record is gone"),
         ("child", {"others": {CHILD: place(status="deferred", executions=0)}}, "the-child ended deferred"),
         ("child", {"told": ("body the-job",)}, "the-child ran 0 times"),
-        ("child", {"told": ("body the-child", "body the-child")}, "the-child ran 2 times"),
+        ("child", {"told": ("body the-child", "body the-child")}, "the-child: 2 bodies ran under 1 claims"),
         ("child", {"moves": told(*RELEASED, *PARENT)}, "the-child did not wait"),
         ("child", {"moves": told(*PARENT, RELEASED[0], *RELEASED)}, "the-child was released 2 times"),
         ("child", {"others": {CHILD: place(places=("finished", "leases"))}}, "the-child: it is finished and stands in"),
