@@ -35,7 +35,7 @@ bench: $(READY) ## measure us beside our peers: a quarter of an hour, or ARGS=--
 	@.bench/own/bin/python -m benchmarks $(ARGS)
 
 rq-suite: $(READY) ## run RQ's own tests with our Worker and Queue in place of RQ's (four minutes)
-	$(BIN)/python -m tests.drop_in.suite
+	$(BIN)/python -m tests.drop_in.suite $(ARGS)
 
 lint: $(READY) ## hold the house rules: floors, headers, types, ruff
 	$(BIN)/pytest tests/house $(ARGS)

@@ -211,13 +211,20 @@ def controls(defects: tuple[str, ...], seeds: int, jobs: int) -> None:
 @click.option("--part", help="Only the K-th of N parts, as K/N.")
 @click.option("--only", help="One case, as the report names it.")
 @click.option("--stock", is_flag=True, help="Stock RQ's worker in place of ours.")
+@click.option(
+    "--mode",
+    type=click.Choice(["fork", "many-jobs", "prefetch"]),
+    default="fork",
+    show_default=True,
+    help="How our workers run jobs.",
+)
 @click.option("--jobs", type=click.IntRange(1), default=16, show_default=True, help="Cases at a time; most wait.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the table to this file.")
-def sweep(part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None) -> None:
+def sweep(part: str | None, only: str | None, stock: bool, mode: str, jobs: int, report: Path | None) -> None:
     """Kill a real worker at every request it makes, each way, and see that its job ends well."""
     from holdfast.chaos.sweep import sweep as run_sweep  # noqa: PLC0415 - only this command needs it
 
-    sys.exit(run_sweep(part=part, only=only, stock=stock, jobs=jobs, report=report))
+    sys.exit(run_sweep(part=part, only=only, stock=stock, jobs=jobs, report=report, mode=mode))
 
 
 @chaos.command()

@@ -52,7 +52,7 @@ class Whole:
     shape: Shape
 
     def weigh(self, job: Job) -> int:
-        """Tell about how many bytes its own values have."""
+        """Tell about how many bytes its record has."""
         return size_of(self.own(job))
 
     def own(self, job: Job) -> list[Word]:
@@ -80,6 +80,7 @@ class Mould:
         record = record_of(model)
         common = [part for item in record.items() if item[0] not in _OF_THE_CALL for part in item]
         self.shape = Shape(tuple(common), tuple(name for name in _OF_THE_CALL if name in record))
+        self._size_in_common = size_of(common)
 
     def cast(self, given: Given) -> Job:
         """Make another job of the kind. Raises what RQ raises for its call."""
@@ -116,9 +117,9 @@ class Mould:
         return compressed
 
     def weigh(self, job: Job) -> int:
-        """Tell about how many bytes its own values have, at most: what is to be compressed is not yet."""
+        """Tell about how many bytes its record has, at most: what is to be compressed is not yet."""
         meta = len(job.serializer.dumps(job.meta)) if job.meta else 0
-        return len(job.data) + len(job.description or "") + meta
+        return self._size_in_common + len(job.data) + len(job.description or "") + meta
 
     def own(self, job: Job) -> list[Word]:
         """Write its own values."""

@@ -26,7 +26,7 @@ from holdfast.jobs.store.sizes import check_fields, may_be_too_big, size_of
 from holdfast.jobs.store.upkeep import Entrance, Placement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from redis import ConnectionPool, Redis
     from redis.client import Pipeline
@@ -167,9 +167,8 @@ class Queue(RQQueue):
         """Let a job go with those before it, or in a batch of its own. What may fail is tried before any is sent."""
         size = form.weigh(job)
         if may_be_too_big(size):
-            self._check_size(job, fields_in(form, job))
+            self._fields(job, form)
         if not batches or not batches[-1].takes(form, at_front=at_front, ttl=job.ttl, chosen_id=chosen_id):
-            self._check_size(job, form.shape.common)
             asked_s = self._clock.wall_s()
             batches.append(
                 Batch(op=self._draw_op(), queue=self.name, form=form, asked_s=asked_s, at_front=at_front, ttl=job.ttl)
@@ -217,13 +216,13 @@ class Queue(RQQueue):
             job.timeout = self._default_timeout
         if pipeline is not None or job._dependency_ids or not self.is_async:  # noqa: SLF001 - RQ gives no other way
             if self.is_async:
-                self._check_size(job, fields_of(job))
+                self._fields(job)
             return super().enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
         job.origin = self.name
         placement = self._placement(job, at_front=at_front, key=wishes.key, unique=unique)
         job.enqueued_at = datetime.fromtimestamp(placement.asked_s, tz=UTC)
-        fields = fields_in(form, job) if form and not wishes.fields else fields_of(job)
-        return self._place(job, placement, fields)
+        # What a form knows of the job is older than what the job was given to carry.
+        return self._place(job, placement, self._fields(job, None if wishes.fields else form))
 
     def _schedule(
         self,
@@ -244,17 +243,18 @@ class Queue(RQQueue):
             return self.schedule_job(job, when, pipeline=given.pipeline, unique=given.unique)
         job.enqueue_at_front = given.at_front or None
         placement = self._placement(job, key=wishes.key, unique=given.unique, due_ms=due_ms, delay_ms=delay_ms)
-        return self._place(job, placement, fields_of(job))
+        return self._place(job, placement, self._fields(job))
 
     def _place(self, job: Job, placement: Placement, fields: list[Word]) -> Job:
-        self._check_size(job, fields)
         placed = self._send(lambda: self._entrance.enqueue(placement, fields))
         return self._answer(job, placed, unique=placement.unique)
 
-    def _check_size(self, job: Job, fields: Sequence[Word]) -> None:
-        """Refuse what Redis would hang up on. Raises TooBig."""
-        if may_be_too_big(size_of(fields)):
+    def _fields(self, job: Job, form: Form | None = None) -> list[Word]:
+        """Write a job for its record, unless Redis would hang up on it."""
+        fields = fields_in(form, job) if form else fields_of(job)
+        if may_be_too_big(form.weigh(job) if form else size_of(fields)):
             self._send(lambda: check_fields(self._own, job.id, fields))
+        return fields
 
     def _draw_op(self) -> str:
         return f"{self._rng.getrandbits(64):016x}"

@@ -112,9 +112,10 @@ class Clerk:
         assert end is not None
         return self.settle(hold.lease, lambda op: end.settle(self._moves, hold.lease, op), *end.told)
 
-    def give_back(self, hold: Hold, *, begun: bool) -> None:
+    def give_back(self, hold: Hold, *, begun: bool, waited: bool = False) -> None:
         """Hand a job back unharmed."""
-        self.settle(hold.lease, lambda op: self._moves.give_back(hold.lease, op, begun=begun), "given back")
+        lease = hold.lease
+        self.settle(lease, lambda op: self._moves.give_back(lease, op, begun=begun, waited=waited), "given back")
 
     def settle(self, lease: Lease, move: Callable[[int], Any], word: str, detail: str = "") -> bool:
         """Make the move that ends the lease. Unanswered until we must go, the lease runs out by itself."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs import events
 from holdfast.jobs.store import outcomes as out
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.store.moves import Moves
     from holdfast.recovery.keeper import Keeper
     from holdfast.workers.ears import Ears
+    from holdfast.workers.face import Face
     from holdfast.workers.hold import Hold
     from holdfast.workers.order import Order
     from holdfast.workers.reins import Bit
@@ -42,26 +43,6 @@ class Limits:
     max_jobs: int | None = None
     #: Seconds without a job.
     max_idle_s: int | None = None
-
-
-class Face(Protocol):
-    """How the engine shows itself to RQ's tools: the thin adapter behind `rq worker`."""
-
-    def beat(self, now_ms: int) -> int:
-        """Say that the worker lives, if it is time to; give the moment of the next beat."""
-        ...
-
-    def busy(self) -> None:
-        """Know that the claim has said so."""
-        ...
-
-    def idle(self) -> None:
-        """Say that the worker waits."""
-        ...
-
-    def suspended(self) -> None:
-        """Say that a gate is closed."""
-        ...
 
 
 class Engine:
@@ -166,7 +147,10 @@ class Engine:
 
     def _look_for_a_job(self, idle_since: int, beat_at: int) -> bool:
         """Claim some, or wait for one. False: there is nothing more to do."""
-        answer, asked_ms = self._clerk.claim(self._room())
+        room = self._room()
+        if not room:
+            return True  # we were asked to stop just now
+        answer, asked_ms = self._clerk.claim(room)
         match answer:
             case tuple():
                 self._take_in_hand(answer, asked_ms)
@@ -192,7 +176,8 @@ class Engine:
     def _room(self) -> int:
         """Tell how many more jobs may be taken in hand."""
         unended = [hold for hold in self._mount.holds if hold.end is None]
-        if self._stop.asked or any(hold.is_alone for hold in unended):
+        # A horse that leaves may take its time, and another worker has one that is free.
+        if self._stop.asked or self._mount.is_leaving or any(hold.is_alone for hold in unended):
             return 0
         room = self._pace.fitting() - len(unended)
         if self._limits.max_jobs is not None:

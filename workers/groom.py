@@ -172,6 +172,7 @@ class Groom:
 
     def kill_horse(self) -> None:
         """Kill what runs for a person."""
+        self._mount.hear()  # what is first may have ended since
         first = self._mount.first
         if first is not None and self._mount.is_begun(first):
             self.stop_horse(first, "killed")
@@ -181,10 +182,11 @@ class Groom:
 
         What stands `behind` that one only; `but` is taken, and is not given back. Gives what was taken.
         """
+        first = self._mount.first
         taken = self._mount.recall(behind=behind)
         for hold in reversed(taken):
             if hold is not but:
-                self._clerk.give_back(hold, begun=False)
+                self._clerk.give_back(hold, begun=False, waited=hold is not first)
         return taken
 
     # -- after its end

@@ -69,13 +69,11 @@ class Worker(rq.Worker):
         self.connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
         self._rng = random.SystemRandom()
         self._clock = SystemClock()
-        self._board = Board()
         self._engine: Engine | None = None
         self._is_stopping = False
-        self._caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
         say = Say(self.log, self.name, self._clock, log_description=self.log_job_description)
         self._events = Events(say, self._hand_over_the_dead)
-        self._registration = Registration(self, self._caller.instance, self.settings)
+        self._begin_life()
 
     def work(
         self,
@@ -98,6 +96,7 @@ class Worker(rq.Worker):
             channel=self.pubsub_channel_name,
             poll_ms=self.settings.poll_ms,
         )
+        self._begin_life()
         self._engine = self._make_engine(order, ears)
         # From here on a signal is a request to stop, also while we wait for a server and register.
         self._install_signal_handlers()
@@ -114,6 +113,12 @@ class Worker(rq.Worker):
             self.teardown()
         self.log.info("Worker %s: stopped after %d jobs", self.name, done)
         return done > 0
+
+    def _begin_life(self) -> None:
+        """Take an identity and a board: all is numbered from 1 in each call of work(), and an app may call it again."""
+        self._board = Board()
+        self._caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
+        self._registration = Registration(self, self._caller.instance, self.settings)
 
     def _begin(self, bootstrap: Callable[[], None]) -> None:
         """Register at a server that can be worked with; one that says "not now" is waited for."""

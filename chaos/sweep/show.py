@@ -13,10 +13,12 @@ from holdfast.chaos.sweep.cases import Slice
 from holdfast.chaos.sweep.report import LEGEND, reproductions, summary_of, table_of, works_of, write
 from holdfast.chaos.sweep.run import NoBaseline, Report, Result, run_sweep
 from holdfast.chaos.sweep.stock import STOCK
-from holdfast.chaos.sweep.works import OURS
+from holdfast.chaos.sweep.works import ours_in
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from holdfast.chaos.sweep.works import Cast
 
 #: So few that one wants to read what the workers said.
 _FEW = 4
@@ -24,19 +26,19 @@ _FEW = 4
 _A_LINE_EVERY = 100
 
 
-def show(*, part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None) -> int:
+def show(*, part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None, mode: str = "fork") -> int:
     """Run the sweep on a terminal. See the room's `sweep`."""
     console = Console()
     try:
         slice_ = Slice.read(only, part)
-        found = _run(console, slice_, stock=stock, jobs=jobs)
+        found = _run(console, slice_, cast=STOCK if stock else ours_in(mode), jobs=jobs)
     except (ValueError, NoBaseline, NoServer) as error:
         console.print(f"[red]{escape(str(error))}[/]")
         return 2
     for work in works_of(found):
         console.print(f"[bold]{work}[/]: {LEGEND}")
         console.print(table_of(found, work))
-    for line in reproductions(found, " --stock" if stock else ""):
+    for line in reproductions(found, " --stock" if stock else _mode_option(mode)):
         console.print(line, soft_wrap=True)
     if len(found.results) <= _FEW:
         for result in found.bad:
@@ -46,12 +48,19 @@ def show(*, part: str | None, only: str | None, stock: bool, jobs: int, report: 
         console.print(f"Left out: {found.left_out} cases of other parts than {part}.")
     if report is not None:
         page = report.read_text("utf-8") if report.exists() else ""
-        report.write_text(write(found, "stock" if stock else "holdfast", page), "utf-8")
+        report.write_text(write(found, "stock" if stock else _kind(mode), page), "utf-8")
     return 1 if found.bad and not stock else 0
 
 
-def _run(console: Console, only: Slice, *, stock: bool, jobs: int) -> Report:
-    cast = STOCK if stock else OURS
+def _mode_option(mode: str) -> str:
+    return "" if mode == "fork" else f" --mode {mode}"
+
+
+def _kind(mode: str) -> str:
+    return "holdfast" if mode == "fork" else f"holdfast {mode}"
+
+
+def _run(console: Console, only: Slice, *, cast: Cast, jobs: int) -> Report:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rq import Callback, Repeat
@@ -135,3 +135,17 @@ OURS = Cast(
     environment=_SETTINGS,
     clockwork=_CLOCKWORK,
 )
+
+#: How workers run jobs: a horse each, as RQ does; many in one horse; and several taken at a time.
+MODES: dict[str, dict[str, str]] = {
+    "fork": {},
+    "many-jobs": {"HOLDFAST_JOBS_PER_HORSE": "1000"},
+    "prefetch": {"HOLDFAST_JOBS_PER_HORSE": "1000", "HOLDFAST_PREFETCH": "16"},
+}
+
+
+def ours_in(mode: str) -> Cast:
+    """Give our worker in one of the modes. Raises ValueError for a name that is none."""
+    if mode not in MODES:
+        raise ValueError(f"there is no mode {mode!r}; there are {', '.join(MODES)}")
+    return replace(OURS, environment={**OURS.environment, **MODES[mode]})

@@ -40,7 +40,7 @@ class Form(Protocol):
         ...
 
     def weigh(self, job: Job) -> int:
-        """Tell about how many bytes its own values have. Raises what writing them may raise."""
+        """Tell about how many bytes its record has. Raises what writing it may raise."""
         ...
 
     def own(self, job: Job) -> list[Word]:
@@ -80,7 +80,7 @@ class Batch:
         )
 
     def add(self, job: Job, *, size: int, chosen_id: str | None) -> None:
-        """Let a job go with these; `size`: bytes that it adds."""
+        """Let a job go with these; `size`: bytes of its record."""
         job.enqueued_at = self._asked_at
         self.jobs.append(job)
         self.size += size

@@ -230,14 +230,20 @@ class Moves:
         """Note that all was told. Harmless when sent twice, or when someone else tells it again meanwhile."""
         return bool(self.scripts.redis.zrem(keys.aftermath(told.queue), told.entry))
 
-    def give_back(self, lease: Lease, op: int, *, begun: bool) -> out.GivenBack | out.Buried | Refused:
-        """Hand back unharmed; a job that may run at most once and has begun is buried as interrupted."""
+    def give_back(
+        self, lease: Lease, op: int, *, begun: bool, waited: bool = False
+    ) -> out.GivenBack | out.Buried | Refused:
+        """Hand back unharmed; a job that may run at most once and has begun is buried as interrupted.
+
+        One that only `waited` behind another keeps its place in line however often; any other does so once.
+        """
         answer = self._settle(
             "give_back",
             lease,
             op,
             epoch=f"{self._clock.wall_s():.6f}",
             begun=int(begun),
+            waited=int(waited),
             budget=self._settings.crashes,
             obituary=obituary("Interrupted by the stop of its worker; this job may run at most once."),
         )

@@ -15,7 +15,7 @@ BUDGETS = {
     "claim-in-two-trips": Ground("plain", 40, ("claim",)),
     "claim-not-replayed": Ground("mix", 60, ("claim",)),
     "claim-without-lease": Ground("plain", 40),
-    "complete-unfenced": Ground("mix", 60, ("turn",)),
+    "complete-unfenced": Ground("hard", 60),
     "doubt-forgotten": Ground("effect", 60, ("begin_effect", "commit_effect")),
     "effect-marked-after": Ground("effect", 60, ("begin_effect", "commit_effect")),
     "effect-unfenced": Ground("hard", 150),

@@ -14,7 +14,7 @@ from holdfast.chaos.server import PrivateServer
 from tests.drop_in.judge import read
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from tests.drop_in.judge import Outcome
 
@@ -25,8 +25,12 @@ _LONGEST_TEST_S = 90
 _LEAVES_WITHIN_S = 5
 
 
-def run(tests: Path, folder: Path, ours: str, names: Collection[str]) -> Outcome:
+def run(
+    tests: Path, folder: Path, ours: str, names: Collection[str], settings: Mapping[str, str] | None = None
+) -> Outcome:
     """Run these of RQ's tests with `ours` in place of RQ's, in a folder that is made anew.
+
+    `settings` are what our workers find in their environment; by default nothing.
 
     Raises RuntimeError when pytest came to no end within 400 s.
     """
@@ -35,6 +39,7 @@ def run(tests: Path, folder: Path, ours: str, names: Collection[str]) -> Outcome
         for file in (folder / "tests").glob("*.py"):
             file.write_text(file.read_text("utf-8").replace("6379", str(server.port)), "utf-8")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("RQ_", "HOLDFAST_"))}
+        environment |= settings or {}
         environment |= {
             "RQ_SUITE_PORT": str(server.port),
             "RQ_SUITE_OURS": ours,

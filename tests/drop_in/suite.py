@@ -1,11 +1,15 @@
 """Runs RQ's own tests with our Worker, and then also our Queue, in place of RQ's: `make rq-suite`.
 
+`make rq-suite ARGS="--mode many-jobs"` has the workers run many jobs in one horse, `--mode prefetch` also take several
+at a time. The default is RQ's fork for each job.
+
 The tests are those of the installed release, out of its source distribution; the server is private. What fails without
 being on our list is run once more, alone, and then with stock RQ: a test that stock RQ fails here says nothing of us.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -22,6 +26,8 @@ from tests.drop_in.judge import judge
 from tests.drop_in.rounds import run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.drop_in.judge import Findings
 
 #: RQ's test files that are run, as in test_worker.py. What a worker does, and what enters and leaves its queues.
@@ -55,6 +61,14 @@ ROUNDS = (
 )
 
 
+#: How our workers run jobs, as their environment says it.
+MODES = {
+    "fork": {},
+    "many-jobs": {"HOLDFAST_JOBS_PER_HORSE": "1000"},
+    "prefetch": {"HOLDFAST_JOBS_PER_HORSE": "1000", "HOLDFAST_PREFETCH": "16"},
+}
+
+
 class Missing(Exception):
     """The suite cannot run here; says what it lacks, and what to do."""
 
@@ -80,13 +94,13 @@ def fetch(folder: Path) -> Path:
     return folder / archive.name.removesuffix(".tar.gz") / "tests"
 
 
-def hold(one: Round, tests: Path, folder: Path) -> Findings:
+def hold(one: Round, tests: Path, folder: Path, settings: Mapping[str, str]) -> Findings:
     """Run one round, and what fails in it again: alone, then with stock RQ."""
-    shown = run(tests, folder / "all", one.ours, [f"test_{topic}.py" for topic in TOPICS])
+    shown = run(tests, folder / "all", one.ours, [f"test_{topic}.py" for topic in TOPICS], settings)
     unexpected = shown.failed - set(one.differences)
     if not unexpected:
         return judge(shown, one.differences)
-    again = run(tests, folder / "again", one.ours, unexpected).failed & unexpected
+    again = run(tests, folder / "again", one.ours, unexpected, settings).failed & unexpected
     stock = run(tests, folder / "stock", "", again).failed if again else frozenset()
     return judge(shown, one.differences, fails_again=again, stock_fails=stock)
 
@@ -100,7 +114,11 @@ def tell_plan(tests: Path) -> None:
 
 
 def main() -> int:
-    """Run both rounds, and tell. 1: something is wrong; 2: it could not be run."""
+    """Run the rounds, and tell. 1: something is wrong; 2: it could not be run."""
+    asks = argparse.ArgumentParser(description="Run RQ's own tests with our classes in place of RQ's.")
+    asks.add_argument("--mode", choices=MODES, default="fork", help="how our workers run jobs")
+    asks.add_argument("--only", choices=[one.ours for one in ROUNDS], help="this round alone")
+    asked = asks.parse_args()
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="holdfast-rq-") as made:
         try:
@@ -110,9 +128,11 @@ def main() -> int:
             return 2
         tell_plan(tests)
         for one in ROUNDS:
-            found = hold(one, tests, Path(made) / "round")
+            if asked.only not in {None, one.ours}:
+                continue
+            found = hold(one, tests, Path(made) / "round", MODES[asked.mode])
             shutil.rmtree(Path(made) / "round")
-            print(f"\n{one.says}:\n{found.tell(one.differences)}", flush=True)
+            print(f"\n{one.says} ({asked.mode}):\n{found.tell(one.differences)}", flush=True)
             wrong += len(found.wrong)
     print("\nAs the list says: see docs/rq-suite.md." if not wrong else f"\nNOT as the list says: {wrong} wrong.")
     return 1 if wrong else 0

@@ -105,8 +105,8 @@ class Worker:
     def bury(self, held, *, op=None, cause="failures", error="boom", status="failed"):
         return self.moves.bury(held, self._number(op), Spell(10, 12), cause=cause, error=error, status=status)
 
-    def give_back(self, held, *, op=None, begun=False):
-        return self.moves.give_back(held, self._number(op), begun=begun)
+    def give_back(self, held, *, op=None, begun=False, waited=False):
+        return self.moves.give_back(held, self._number(op), begun=begun, waited=waited)
 
     def crash(self, held, *, op=None, cause="signal 9"):
         return self.moves.crash(held, self._number(op), cause=cause)

@@ -40,6 +40,18 @@ def test_a_job_is_given_back_to_the_front_once(pool):
     assert pool.line() == ["other", "job-1"]
 
 
+def test_a_job_that_only_waited_keeps_its_place_however_often_it_is_given_back(pool):
+    """It stood behind a slow one in its worker's hands: no fault of its own, so it may still go to the front once."""
+    worker, lease = held(pool)
+    pool.enqueue("other")
+    for _ in range(3):
+        worker.give_back(lease, waited=True)
+        assert pool.line() == ["job-1", "other"]
+        lease = worker.hold()
+    worker.give_back(lease)
+    assert pool.line() == ["job-1", "other"]
+
+
 @pytest.mark.parametrize("where", ["this job's own", "the pool's"])
 def test_a_job_that_may_run_once_and_has_begun_is_buried(pool, where):
     """At most once means that no one can know whether it did: a person must look."""

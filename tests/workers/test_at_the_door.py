@@ -57,7 +57,7 @@ def test_an_exception_handler_of_the_command_line_is_told_of_failures(start_work
 
 def test_a_line_that_asked_for_rqs_scheduler_still_works(start_worker, redis, wait_until, ledger):
     """FM-053: `--with-scheduler` stays in many a unit file; our promoter does its work, without another process."""
-    worker = start_worker(options=["--with-scheduler"])
+    worker = start_worker(options=["--with-scheduler"], jobs_per_horse=1)
     job = rq.Queue(connection=redis).enqueue_in(timedelta(seconds=1), "work.say")
     wait_until(lambda: ledger.status(job) == "finished")
     wait_until(lambda: worker.family == [worker.pid])

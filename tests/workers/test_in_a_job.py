@@ -78,7 +78,7 @@ def test_a_paused_horse_keeps_its_job_until_its_timeout(start_worker, enqueue, n
 
 def test_many_jobs_leave_no_open_files_behind(start_ready, enqueue, wait_until, ledger):
     """LIV-03: a worker runs for months; pidfds and sockets come and go with each job."""
-    worker = start_ready()
+    worker = start_ready(jobs_per_horse=1)
 
     def run(count):
         jobs = [enqueue("work.say", number) for number in range(count)]

@@ -135,7 +135,7 @@ def test_lost_replies_run_nothing_twice(start_worker, server, redis, enqueue, no
         wait_until(lambda: all(ledger.status(job) == "finished" for job in jobs), within=40)
         proxy.rule = lambda _: Pass()
     print(f"{len(eaten)} replies were lost")
-    assert len(eaten) > 10
+    assert len(eaten) > 4  # a plain job is one request
     assert notes() == [f"job {number}" for number in range(60)]
     assert redis.hget(keys.worker(worker.name), "successful_job_count") == b"60"
     assert "no longer ours" not in worker.log

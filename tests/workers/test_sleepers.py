@@ -54,7 +54,8 @@ def fall_asleep(start_worker, start_ready, redis, notes, wait_until, ledger, loo
     """Give a function that brings a sleeper to where its job was finished by another, and what Redis then held."""
 
     def fall_asleep(function, freeze):
-        sleeper = start_worker(name="sleeper", **TIMING)
+        # A horse of one job ends with it, so that it is seen when the sleeper's is done.
+        sleeper = start_worker(name="sleeper", jobs_per_horse=1, **TIMING)
         job = rq.Queue(connection=redis).enqueue(
             function, notes.path, on_success=Callback("work.on_success"), on_failure=Callback("work.on_failure")
         )

@@ -143,7 +143,7 @@ def test_a_job_canceled_while_it_runs_stays_canceled(start_worker, redis, notes,
 
 def test_a_job_deleted_while_it_runs_is_not_brought_back(start_worker, redis, notes, wait_until):
     """FM-050, INV-02: no half record returns from the settle of a job that somebody removed."""
-    worker = start_worker()
+    worker = start_worker(jobs_per_horse=1)
     queue = rq.Queue(connection=redis)
     job = queue.enqueue("work.held", notes.path)
     wait_until(lambda: notes("began"))

@@ -151,7 +151,14 @@ class Marksman:
 
 def stop_at_random(start_ready, redis, wait_until, dice, *, count, within):
     workers = [f"w{number}" for number in range(2)]
-    settings = {"lease_ms": 2_000, "renew_ms": 5, "margin_ms": 300, "record_moves": 0, "poll_ms": 100}
+    settings = {
+        "jobs_per_horse": 1,
+        "lease_ms": 2_000,
+        "renew_ms": 5,
+        "margin_ms": 300,
+        "record_moves": 0,
+        "poll_ms": 100,
+    }
     jobs = Queue(connection=redis).enqueue_many(
         [rq.Queue.prepare_data("work.say", (number,), description="no-op") for number in range(count)]
     )
@@ -190,7 +197,7 @@ def test_among_ten_thousand_short_jobs_only_the_named_are_stopped(start_ready, r
 
 def test_a_renewal_that_crosses_a_settle_kills_no_horse(start_worker, redis, wait_until):
     """INV-04: `lost` is then the echo of our own settle, and the horse has webhooks and a log line to go."""
-    settings = {"lease_ms": 2_000, "renew_ms": 1, "margin_ms": 300, "record_moves": 0}
+    settings = {"jobs_per_horse": 1, "lease_ms": 2_000, "renew_ms": 1, "margin_ms": 300, "record_moves": 0}
     jobs = Queue(connection=redis).enqueue_many([rq.Queue.prepare_data("work.say", (n,)) for n in range(150)])
     worker = start_worker(options=["--burst"], **settings)
     assert worker.wait(60) == 0

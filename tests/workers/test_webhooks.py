@@ -99,3 +99,16 @@ def test_a_listener_that_is_gone_does_not_cost_the_job(start_worker, redis, desk
     job = rq.Queue(connection=redis).enqueue("work.say", 1, webhooks=[hook])
     assert start_worker(options=["--burst"]).wait() == 0
     assert ledger.status(job) == "finished"
+
+
+def test_news_go_out_between_jobs_that_are_in_the_same_hands(start_worker, redis, desk, ledger):
+    """Each once, when its job is settled and not before; who waits behind is neither lost nor run twice."""
+    queue, jobs = rq.Queue(connection=redis), []
+    for number in range(30):
+        hooks = [desk.hook("finished", path=f"/{number}")] if number % 3 == 2 else None
+        jobs.append(queue.enqueue("work.say", number, webhooks=hooks))
+    assert start_worker(options=["--burst"], jobs_per_horse=1_000, prefetch=16).wait(20) == 0
+    assert sorted(path for path, _ in desk.told) == sorted(f"/{number}" for number in range(2, 30, 3))
+    assert [ledger.status(job) for job in jobs] == ["finished"] * 30
+    assert {ledger.number(job, "hf_crashes") for job in jobs} == {0}
+    assert {len(ledger.moves(job, "complete")) for job in jobs} == {1}

@@ -1,5 +1,5 @@
 -- give_back: started -> queued, scheduled, failed, deferred
--- Hand a job back unharmed: at the front once, no attempt burned.
+-- Hand a job back unharmed, no attempt burned: at the front once, and whenever it only waited behind another.
 --
 -- KEYS     job         hash  the record
 -- KEYS     execution   hash  when the attempt began
@@ -13,6 +13,7 @@
 -- ARGV     stamp       now, as RQ writes it
 -- ARGV     epoch       now, in seconds
 -- ARGV     begun       1: the job's own code may have started
+-- ARGV     waited      1: it only waited behind another in its worker's hands
 -- ARGV     budget      how many crashes a job may cause, unless it says otherwise
 -- ARGV     obituary    for a job that may not run twice
 -- OUTCOME  given_back         in line again
@@ -29,7 +30,10 @@ local job = keys.job(job_id)
 local was = redis.call('HMGET', job, 'hf_moves', 'hf_crashes_max', 'hf_given_back', 'hf_again')
 local started = redis.call('HGET', keys.execution(job_id, execution), 'created_at') or epoch
 local may_run_once = tonumber(was[2] or budget) == 0
-local fields = {'status', 'queued', 'worker_name', '', 'hf_given_back', '1'}
+local fields = {'status', 'queued', 'worker_name', ''}
+if waited ~= '1' then
+  append(fields, 'hf_given_back', '1')
+end
 journal(fields, was[1], 'give_back', worker_name, execution)
 redis.call('HSET', job, unpack(fields))
 end_execution(job_id, queue, execution, worker_name)
@@ -42,7 +46,7 @@ end
 if was[4] then
   begin_again(job_id, stamp, 0)
 else
-  put_in_line(job_id, queue, not was[3])
+  put_in_line(job_id, queue, waited == '1' or not was[3])
 end
 tell('give_back', job_id, queue, execution, fence, 'queued', worker_name)
 return keep(instance, op, {'given_back'})
