@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.stage import NotRun
@@ -10,7 +12,7 @@ from benchmarks.stamps import Stamps, steady
 from holdfast.jobs.store import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from benchmarks.stage import Stage
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 QUEUE = "bench"
 #: A script that copies many more would keep the server from everything else for too long.
 A_CALL = 10_000
-#: At least so many jobs, and for about so long, are measured at each depth.
-JOBS, FOR_S = 200, 2.5
+#: At least so many jobs, for about so long, so many times, are measured at each depth.
+JOBS, FOR_S, TIMES = 100, 1.0, 3
 LONGEST_S = 30.0
 
 CLONE = """
@@ -35,6 +37,7 @@ class Line:
     """A line of clones of one job that was enqueued as jobs are."""
 
     def __init__(self, stage: Stage) -> None:
+        self.stage = stage
         self._redis: Any = stage.redis
         stage.ask("one")
         self._template = f"template:{keys.job('')}"
@@ -52,13 +55,20 @@ class Line:
             self._made += count
 
 
-def measure(stage: Stage, depths: Sequence[int]) -> Iterator[tuple[int, float]]:
-    """Give each depth, the shortest first, and the jobs per second while that many stay in line. Raises NotRun."""
-    line = Line(stage)
-    jobs = max(JOBS, int(stage.system.guess * FOR_S))
-    for depth in depths:
-        line.grow_to(depth + jobs)
-        yield depth, _rate(stage, jobs)
+def measure(open_stage: Callable[[], Stage], depths: Sequence[int], jobs_per_s: float) -> dict[int, float]:
+    """Give the jobs per second while so many stay in line, by depth. Raises NotRun.
+
+    Each depth has a server of its own, and they take turns: what the machine does meanwhile hits them all.
+    """
+    jobs = max(JOBS, int(jobs_per_s * FOR_S))
+    rates: dict[int, list[float]] = {depth: [] for depth in depths}
+    with ExitStack() as stack:
+        lines = {depth: Line(stack.enter_context(open_stage())) for depth in depths}
+        for _ in range(TIMES):
+            for depth, line in lines.items():
+                line.grow_to(depth + jobs)
+                rates[depth].append(_rate(line.stage, jobs))
+    return {depth: median(found) for depth, found in rates.items()}
 
 
 def _rate(stage: Stage, jobs: int) -> float:

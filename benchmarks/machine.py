@@ -84,12 +84,13 @@ def load() -> str:
 
 def warning(before: str) -> str:
     """Say what the load before the first round makes of the numbers; nothing where there was little."""
-    if float(before.split(maxsplit=1)[0]) < BUSY:
+    last_minute = before.partition(" ")[0]
+    if float(last_minute) < BUSY:
         return ""
     return (
-        f"**The machine had other work (load {before.split(maxsplit=1)[0]} before the first round). Where processes "
-        "fork and wait for each other that costs more than where one runs through, so ratios to what forks come out "
-        "too high: run it again when the machine is quiet.**"
+        f"**The machine had other work (load {last_minute} before the first round). Where processes fork and wait for "
+        "each other that costs more than where one runs through, so ratios to what forks come out too high: run it "
+        "again when the machine is quiet.**"
     )
 
 

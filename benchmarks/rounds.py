@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from benchmarks import drain, enqueue, growth, latency, reaper_pass, recovery, wire
@@ -138,10 +138,8 @@ class Rounds:
         figures.note(number, "bytes finished", found.bytes_kept)
 
     def _grow(self, system: System, _: int) -> None:
-        rated = replace(system, guess=int(self._rates[system.name]))
-        with self._stage(rated) as stage:
-            for depth, rate in growth.measure(stage, self._plan.depths):
-                self._results.growth.setdefault(system.name, {})[depth] = rate
+        rate = self._rates[system.name]
+        self._results.growth[system.name] = growth.measure(lambda: self._stage(system), self._plan.depths, rate)
 
     def _recover(self) -> None:
         """Kill a worker of every system at once: it is a matter of waiting, and nobody is in another's way."""
