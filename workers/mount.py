@@ -166,7 +166,7 @@ class Mount:
         if horse is not None:
             horse.freeze()
         back = self.waiting(behind=behind)
-        self._board.recall(max(self._board.begun, behind.number if behind else 0) + 1, self._number)
+        self._board.recall(self._number, but=behind.number if behind else 0)
         if horse is not None:
             horse.thaw()
         self.holds = [hold for hold in self.holds if hold not in back]

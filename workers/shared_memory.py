@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 
-_STOP_BY, _BEGUN, _ENDED, _RECALLED_FROM, _RECALLED_TO = range(5)
+_STOP_BY, _BEGUN, _ENDED, _RECALLED_TO, _KEPT = range(5)
 _WORDS = 5
 
 
@@ -36,7 +36,7 @@ class Board:
         Said first and looked at then: a parent that recalls a job freezes the horse, and sees one or the other.
         """
         self._words[_BEGUN] = number
-        if not self._words[_RECALLED_FROM] <= number <= self._words[_RECALLED_TO]:
+        if number > self._words[_RECALLED_TO] or number == self._words[_KEPT]:
             return True
         self._words[_ENDED] = number
         return False
@@ -57,7 +57,10 @@ class Board:
         """The number of the last job whose code may have started."""
         return self._words[_BEGUN]
 
-    def recall(self, first: int, last: int) -> None:
-        """Let none of these begin. The horse must not be running at this moment."""
-        self._words[_RECALLED_FROM] = first
+    def recall(self, last: int, *, but: int = 0) -> None:
+        """Let none begin up to that number, `but` one. The horse must not be running at this moment.
+
+        Also none of those that were recalled before: they may be unread on their way still.
+        """
         self._words[_RECALLED_TO] = last
+        self._words[_KEPT] = but

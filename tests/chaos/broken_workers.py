@@ -6,98 +6,121 @@ from holdfast.jobs.store import keys
 from holdfast.jobs.store.moves import Moves
 from holdfast.jobs.store.scripts import load
 from holdfast.workers import Worker
+from holdfast.workers.speaker import Speaker
+
+#: The moves that end a lease with success.
+ENDS = ("turn", "complete")
 
 
 class TwoStepClaim(Worker):
     """Takes an id out of the line and puts it elsewhere with a second command, as a BLPOP and a ZADD would."""
 
     def _make_engine(self, order, ears):
-        engine = super()._make_engine(order, ears)
-        claim = engine._moves.claim
+        claim = Moves.claim
 
-        def claim_in_two_steps(op, queues, **more):
+        def claim_in_two_steps(moves, op, queues, **more):
             for queue in queues:
                 if job_id := self.connection.lpop(keys.queue(queue)):
                     self.connection.rpush(keys.queue(queue), job_id)
-            return claim(op, queues, **more)
+            return claim(moves, op, queues, **more)
 
-        engine._moves.claim = claim_in_two_steps
-        return engine
+        Moves.claim = claim_in_two_steps
+        return super()._make_engine(order, ears)
 
 
 class SeesNoDoubt(Worker):
     """Takes an effect that an earlier attempt began for one that did not happen."""
 
-    def _run_in_horse(self, lease, record):
+    def _serve(self, bit):
         begin = Moves.begin_effect
         Moves.begin_effect = lambda moves, lease, name, **_: begin(moves, lease, name, take_over=True)
-        return super()._run_in_horse(lease, record)
+        return super()._serve(bit)
 
 
-def _take_out_of_complete(worker, line, instead=""):
-    """Let this process' workers send another script in place of complete.lua; give the text that stood there."""
+def take_out_of_ends(worker, line, instead=""):
+    """Let this process' worker send other scripts where it ends a job; give complete.lua as it stood there."""
     scripts = load(record=True)
-    script = scripts["complete"]
-    assert script.text.count(line) == 1, script.text.count(line)
-    text = script.text.replace(line, instead)
-    sha = worker.users_connection.script_load(text)
-    scripts["complete"] = replace(script, text=text, sha=sha)
-    return script
+    whole = scripts["complete"]
+    for move in ENDS:
+        script = scripts[move]
+        assert script.text.count(line) == 1, script.text.count(line)
+        text = script.text.replace(line, instead)
+        scripts[move] = replace(script, text=text, sha=worker.users_connection.script_load(text))
+    return whole
+
+
+def after_each_end(act):
+    """Have something done with a move of its own once the first is answered: act(moves, completion)."""
+    turn, complete = Moves.turn, Moves.complete
+
+    def turn_and_act(moves, op, completions, queues, **more):
+        answer = turn(moves, op, completions, queues, **more)
+        for completion in completions:
+            act(moves, completion)
+        return answer
+
+    def complete_and_act(moves, op, completion):
+        answer = complete(moves, op, completion)
+        act(moves, completion)
+        return answer
+
+    Moves.turn, Moves.complete = turn_and_act, complete_and_act
 
 
 class ReleasesLater(Worker):
     """Ends a job, and lets those that wait for it go with a second command, as stock RQ does."""
 
-    def _run_in_horse(self, lease, record):
-        line = "release_dependents(job_id, false, stamp)\n"
-        script = _take_out_of_complete(self, line)
-        head = script.text[: script.text.index("local over = answered_before")]
-        sha = self.users_connection.script_load(f"{head}{line}return {{'released'}}")
-        complete = Moves.complete
+    def _make_engine(self, order, ears):
+        release = "release_dependents(job_id, false, stamp)"
+        script = take_out_of_ends(self, release, "true")
+        head = script.text[: script.text.index("local over = replayed(instance, op)")]
+        sha = self.users_connection.script_load(f"{head}{release}\nreturn {{'released'}}")
 
-        def complete_and_release(moves, lease, op, spell, **more):
-            answer = complete(moves, lease, op, spell, **more)
+        def let_them_go(moves, completion):
             named = dict.fromkeys(script.header.arguments, "") | {
-                "job_id": lease.job_id,
+                "job_id": completion.lease.job_id,
                 "stamp": "2026-01-01T00:00:00Z",
             }
             moves.scripts.redis.evalsha(sha, 0, *script.arguments(named))
-            return answer
 
-        Moves.complete = complete_and_release
-        return super()._run_in_horse(lease, record)
+        after_each_end(let_them_go)
+        return super()._make_engine(order, ears)
 
 
 class RepeatsLater(Worker):
     """Ends a repeat, and puts the next in line with a second command."""
 
-    def _run_in_horse(self, lease, record):
-        line = "  put_in_line(job_id, queue, false)\n  return 'queued'"
-        _take_out_of_complete(self, line, "  return 'queued'")
-        complete = Moves.complete
+    def _make_engine(self, order, ears):
+        take_out_of_ends(self, "  put_in_line(job_id, queue, false)\n  return 'queued'", "  return 'queued'")
 
-        def complete_and_repeat(moves, lease, op, spell, **more):
-            answer = complete(moves, lease, op, spell, **more)
-            if more["repeat_ms"] == 0:
-                moves.scripts.redis.rpush(keys.queue(lease.queue), lease.job_id)
-            return answer
+        def put_in_line(moves, completion):
+            if completion.repeat_ms == 0:
+                moves.scripts.redis.rpush(keys.queue(completion.lease.queue), completion.lease.job_id)
 
-        Moves.complete = complete_and_repeat
-        return super()._run_in_horse(lease, record)
+        after_each_end(put_in_line)
+        return super()._make_engine(order, ears)
 
 
 class TellsAtMostOnce(Worker):
     """Takes a death for told before it tells of it."""
 
-    def _speak_in_horse(self, left):
-        self.users_connection.zrem(keys.aftermath(left.queue), left.entry)
-        return super()._speak_in_horse(left)
+    def _serve(self, bit):
+        speak_for = Speaker.speak_for
+
+        def forget_and_speak(speaker, left):
+            self.users_connection.zrem(keys.aftermath(left.queue), left.entry)
+            return speak_for(speaker, left)
+
+        Speaker.speak_for = forget_and_speak
+        return super()._serve(bit)
 
 
 class WritesLast(Worker):
     """Notes on a job's record that it has ended, without asking whether there is one."""
 
-    def _run_in_horse(self, lease, record):
-        code = super()._run_in_horse(lease, record)
-        self.users_connection.hset(keys.job(lease.job_id), "status", "finished")
-        return code
+    def _make_engine(self, order, ears):
+        def write(moves, completion):
+            moves.scripts.redis.hset(keys.job(completion.lease.job_id), "status", "finished")
+
+        after_each_end(write)
+        return super()._make_engine(order, ears)

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from holdfast.workers.reins import pair
+from holdfast.workers.shared_memory import Board
 
 #: From nothing to far more than a socket holds, small ones between the big.
 SIZES = [0, 1, 4_000, 3, 5_000, 70_000, 1, 900_000, 2, 3_000_000, 1, 1, 65_528, 65_536, 4_096, 0] * 2
@@ -178,3 +179,12 @@ def test_who_speaks_without_end_is_never_held_up_if_its_parent_listens_when_it_i
     assert [number for _, number, _ in heard] == list(range(500))
     bit.close()
     reins.close()
+
+
+def test_what_was_recalled_stays_so_while_its_message_is_unread():
+    """A later recall keeps another one; those of the first were given back long since, and are not begun."""
+    board = Board()
+    assert board.begin(1)
+    board.recall(4)  # 2, 3 and 4, still unread
+    board.recall(6, but=5)  # 5 and 6 were handed since
+    assert [board.begin(number) for number in range(2, 8)] == [False, False, False, True, False, True]
