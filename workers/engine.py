@@ -71,9 +71,9 @@ class Engine:
         self._keeper = keeper
         self._tell = tell
         self._face = face
-        self._prefetch = settings.prefetch
+        self._prefetch = 1 if order.moves_on else settings.prefetch
         self._patience = Patience(settings)
-        self._pace = Pace(settings.prefetch, HOSTAGE_MS)
+        self._pace = Pace(self._prefetch, HOSTAGE_MS)
         self._limits = Limits()
         #: How many jobs were run.
         self._done = 0

@@ -24,6 +24,11 @@ class Order:
         self._strategy = strategy
         self._rng = rng
 
+    @property
+    def moves_on(self) -> bool:
+        """Whether each job changes where the next one is looked for: then no two can be taken at a time."""
+        return self._strategy != "default" and len(self.queues) > 1
+
     def took_from(self, queue: str) -> None:
         """Move on after a job of that queue."""
         if self._strategy == "round_robin":

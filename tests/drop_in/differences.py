@@ -29,11 +29,3 @@ DIFFERENCES = {
 
 #: Further ones with our Queue in place of RQ's.
 DIFFERENCES_OF_QUEUE: dict[str, str] = {}
-
-_SEVERAL = "wants one job of each queue in turn; a worker that takes several a trip takes them from one queue"
-
-#: Further ones where workers take several jobs at a time.
-DIFFERENCES_OF_PREFETCH = {
-    "test_worker.py::TestWorker::test_dequeue_random_strategy": _SEVERAL,
-    "test_worker.py::TestWorker::test_dequeue_round_robin": _SEVERAL,
-}
