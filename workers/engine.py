@@ -72,6 +72,8 @@ class Engine:
         self._tell = tell
         self._face = face
         self._prefetch = 1 if order.moves_on else settings.prefetch
+        #: As RQ does: the next is looked for once the horse of the last has gone.
+        self._forks_for_each = settings.jobs_per_horse == 1
         self._patience = Patience(settings)
         self._pace = Pace(self._prefetch, HOSTAGE_MS)
         self._limits = Limits()
@@ -284,7 +286,7 @@ class Engine:
 
     def _turn(self, plain: list[Hold]) -> None:
         self._pace.note(plain)
-        want = self._room() if plain else 0
+        want = self._room() if plain and not self._forks_for_each else 0
         if not want:
             for hold in plain:
                 self._mount.settled(hold, went_through=self._clerk.settle_end(hold))

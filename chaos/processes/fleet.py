@@ -37,7 +37,8 @@ SETTINGS = Settings(
     record_moves=True,
 )
 #: Stock workers leave jobs in no place: ours are not to wait a minute for each.
-MIXED = replace(SETTINGS, orphaned_ms=5_000, orphans_ms=500)
+#: And a fork for each job, or ours would leave the stock ones hardly any.
+MIXED = replace(SETTINGS, orphaned_ms=5_000, orphans_ms=500, jobs_per_horse=1)
 #: The shortest that stock RQ documents for noticing the dead; its own 60 s on top cannot be set.
 STOCK_OPTIONS = (
     "--with-scheduler",

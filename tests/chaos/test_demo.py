@@ -23,6 +23,7 @@ from holdfast.chaos.demo_story import Story, refusals_in
 from holdfast.chaos.history import Move
 from holdfast.examples.shop.produce import enqueue_orders
 from holdfast.jobs import events
+from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.lease import Lease
 from holdfast.jobs.store import keys
 from holdfast.jobs.store import outcomes as out
@@ -130,7 +131,7 @@ def test_a_refusal_is_read_from_what_a_worker_logs(by, why, caplog):
     lease = Lease("high", "fulfil-A-1", "e1", 7, 0, "1")
     log = logging.getLogger("a worker's")
     with caplog.at_level(logging.INFO, log.name):
-        Say(log, "w1-x", log_description=True)(events.Refused(lease, by))
+        Say(log, "w1-x", SystemClock(), log_description=True)(events.Refused(lease, by))
 
     (refusal,) = refusals_in(caplog.text)
     assert (refusal.job, refusal.execution, refusal.fence, refusal.why) == ("fulfil-A-1", "e1", 7, why)

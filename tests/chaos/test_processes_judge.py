@@ -16,6 +16,7 @@ from holdfast.chaos.processes.workload import Order
 from holdfast.chaos.terms import Violation
 from holdfast.chaos.verdict import Ruling, Verdict, rule
 from holdfast.jobs import events
+from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.lease import Lease
 from holdfast.jobs.store import outcomes as out
 from holdfast.workers.say import Say
@@ -229,7 +230,7 @@ def test_what_a_worker_says_is_understood(tmp_path, told, expected):
     log = logging.getLogger(f"a worker in {tmp_path}")
     log.setLevel(logging.INFO)
     log.addHandler(handler)
-    say = Say(log, "w1-1", log_description=True)
+    say = Say(log, "w1-1", SystemClock(), log_description=True)
     say(events.Claimed(LEASE, "perform('J7', {})"))
     say(told)
     handler.close()
