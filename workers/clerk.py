@@ -10,14 +10,14 @@ from holdfast.jobs.store import outcomes as out
 from holdfast.workers.hold import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.lease import Lease
     from holdfast.jobs.settings import Settings
     from holdfast.jobs.store.connections import Courier
     from holdfast.jobs.store.moves import Moves
-    from holdfast.workers.hold import Hold
+    from holdfast.workers.hold import Hold, Turn
     from holdfast.workers.order import Order
     from holdfast.workers.stop import Stop
 
@@ -31,6 +31,7 @@ class Clerk:
         self,
         *,
         moves: Moves,
+        horse_moves: Moves,
         courier: Courier,
         settings: Settings,
         clock: Clock,
@@ -39,6 +40,8 @@ class Clerk:
         stop: Stop,
     ) -> None:
         self._moves = moves
+        #: Under the name and the numbers of our horses.
+        self._horse_moves = horse_moves
         self._courier = courier
         self._clock = clock
         self._order = order
@@ -51,21 +54,20 @@ class Clerk:
         #: Whether the last claim that found nothing gave us queues to listen at.
         self._listens = False
 
-    def _next_op(self, numbers: int = 1) -> int:
-        op = self._op + 1
-        self._op += numbers
-        return op
+    def _next_op(self) -> int:
+        self._op += 1
+        return self._op
 
     # -- taking
 
-    def claim(self, want: int) -> tuple[out.Claim | None, int]:
-        """Claim until it is answered, or until we must stop: None. And since when the leases count."""
+    def claim(self) -> tuple[out.Claim | None, int]:
+        """Claim one until it is answered, or until we must stop: None. And since when the lease counts."""
         while not self._stop.is_past_last_word():
-            op, asked_ms = self._next_op(want), self._clock.boot_ms()
+            op, asked_ms = self._next_op(), self._clock.boot_ms()
             try:
                 answer = self._courier.send(
                     lambda op=op: self._moves.claim(  # type: ignore[misc]
-                        op, self._order.queues, seen_fence=self._seen_fence, want=want, listens=self._listens
+                        op, self._order.queues, seen_fence=self._seen_fence, listens=self._listens
                     ),
                     until_ms=asked_ms + self._patience.claim_ms,
                     gives_up=self._stop.is_past_last_word,
@@ -84,27 +86,25 @@ class Clerk:
 
     # -- ending
 
-    def turn(self, ended: Sequence[Hold], *, want: int, held: int) -> tuple[dict[int, bool], out.Claim | None, int]:
-        """Settle plain successes and claim, in one trip.
+    def finish(self, turn: Turn) -> out.Claim | None:
+        """Finish what a horse has begun: under its number, so that it is done once. Gives what it was given.
 
-        Gives which of them went through, the claim's answer, and since when its leases count. An unanswered one is
-        sent again for as long as we may live: only its first answer says what became of the leases.
+        Nothing is claimed if that had not arrived. Unanswered until we must go, its leases run out by themselves.
         """
-        completions = [hold.end.completion(hold.lease) for hold in ended if hold.end]
-        op, asked_ms = self._next_op(want), self._clock.boot_ms()
+        completions = [hold.end.completion(hold.lease) for hold in turn.ends if hold.end]
         try:
             answer = self._courier.send(
-                lambda: self._moves.turn(
-                    op, completions, self._order.queues, seen_fence=self._seen_fence, want=want, held=held
+                lambda: self._horse_moves.turn(
+                    turn.op, completions, self._order.queues, seen_fence=turn.seen_fence, want=0, held=len(completions)
                 ),
                 gives_up=self._stop.is_past_grace,
             )
         except RedisAwayError:
-            return {}, None, 0
-        if isinstance(answer, out.Closed):
-            return {at: self._note(hold, answer) for at, hold in enumerate(ended)}, None, 0
-        went = {at: self._note(hold, word) for at, (hold, word) in enumerate(zip(ended, answer.said, strict=True))}
-        return went, self._heard(answer.next), asked_ms
+            return None
+        for hold, word in zip(turn.ends, answer.said, strict=True):
+            assert hold.end is not None
+            tell_of(self._tell, hold.lease, word, *hold.end.told)
+        return answer.next
 
     def settle_end(self, hold: Hold) -> bool:
         """Settle as its horse said. Tells whether that went through."""
@@ -124,15 +124,13 @@ class Clerk:
             answer = self._courier.send(lambda: move(op), gives_up=self._stop.is_past_grace)
         except RedisAwayError:
             return False
-        return self._tell_of(lease, answer, word, detail)
+        return tell_of(self._tell, lease, answer, word, detail)
 
-    def _note(self, hold: Hold, answer: Any) -> bool:
-        assert hold.end is not None
-        return self._tell_of(hold.lease, answer, *hold.end.told)
 
-    def _tell_of(self, lease: Lease, answer: Any, word: str, detail: str) -> bool:
-        if isinstance(answer, REFUSALS):
-            self._tell.tell(events.Refused(lease, answer))
-            return False
-        self._tell.tell(events.Settled(lease, "buried" if isinstance(answer, out.Buried) else word, detail))
-        return True
+def tell_of(tell: events.Events, lease: Lease, answer: Any, word: str, detail: str) -> bool:
+    """Tell what became of a lease that was to end with that word. True: it did."""
+    if isinstance(answer, REFUSALS):
+        tell.tell(events.Refused(lease, answer))
+        return False
+    tell.tell(events.Settled(lease, "buried" if isinstance(answer, out.Buried) else word, detail))
+    return True

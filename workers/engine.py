@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from holdfast.jobs import events
 from holdfast.jobs.store import outcomes as out
 from holdfast.workers.clerk import Clerk
-from holdfast.workers.groom import HOSTAGE_MS, Groom
+from holdfast.workers.groom import Groom
 from holdfast.workers.hold import Patience
 from holdfast.workers.mount import Mount
-from holdfast.workers.pace import Pace
 from holdfast.workers.stop import Stop
 
 if TYPE_CHECKING:
@@ -25,13 +24,13 @@ if TYPE_CHECKING:
     from holdfast.recovery.keeper import Keeper
     from holdfast.workers.ears import Ears
     from holdfast.workers.face import Face
-    from holdfast.workers.hold import Hold
     from holdfast.workers.order import Order
     from holdfast.workers.reins import Bit
     from holdfast.workers.runtime import Runtime
     from holdfast.workers.shared_memory import Board
 
 _GATE_LOOK_MS = 1_000
+_NO_LIMIT = 2**62
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +51,7 @@ class Engine:
         self,
         *,
         moves: Moves,
+        horse_moves: Moves,
         courier: Courier,
         settings: Settings,
         clock: Clock,
@@ -71,18 +71,23 @@ class Engine:
         self._keeper = keeper
         self._tell = tell
         self._face = face
-        self._prefetch = 1 if order.moves_on else settings.prefetch
-        #: As RQ does: the next is looked for once the horse of the last has gone.
-        self._forks_for_each = settings.jobs_per_horse == 1
+        #: Whether a horse takes jobs by itself: no other is looked for before the order has moved on.
+        self._may_turn = not order.moves_on
         self._patience = Patience(settings)
-        self._pace = Pace(self._prefetch, HOSTAGE_MS)
         self._limits = Limits()
-        #: How many jobs were run.
-        self._done = 0
+        #: How many jobs were run, besides what horses have settled.
+        self._done_here = 0
         self._stop = Stop(clock, settings)
-        self._mount = Mount(runtime, board, clock, serve)
+        self._mount = Mount(runtime, board, clock, self._patience, serve)
         self._clerk = Clerk(
-            moves=moves, courier=courier, settings=settings, clock=clock, order=order, tell=tell, stop=self._stop
+            moves=moves,
+            horse_moves=horse_moves,
+            courier=courier,
+            settings=settings,
+            clock=clock,
+            order=order,
+            tell=tell,
+            stop=self._stop,
         )
         self._groom = Groom(
             moves=moves,
@@ -107,23 +112,28 @@ class Engine:
         while True:
             beat_at = self._do_upkeep()
             if self._mount.is_busy:
-                if self._mount.holds:
+                if self._mount.is_at_work:
                     idle_since = self._clock.boot_ms()
                 self._tend(beat_at)
                 continue
-            if self._is_over(idle_since) or not self._look_for_a_job(idle_since, beat_at):
+            if self._is_time_to_go(idle_since):
+                if self._is_without_horse():
+                    return self._done
+            elif not self._look_for_a_job(idle_since, beat_at):
                 return self._done
 
-    def _is_over(self, idle_since: int) -> bool:
+    @property
+    def _done(self) -> int:
+        return self._done_here + self._mount.turned
+
+    def _is_time_to_go(self, idle_since: int) -> bool:
         """Tell whether this worker is to leave; its horse goes first."""
         most, idle_s = self._limits.max_jobs, self._limits.max_idle_s
-        if not (
+        return (
             self._stop.asked
             or (most is not None and self._done >= most)
             or (idle_s is not None and self._clock.boot_ms() - idle_since >= idle_s * 1000)
-        ):
-            return False
-        return self._is_without_horse()
+        )
 
     def _is_without_horse(self) -> bool:
         """Send an idle horse away; True once none is left."""
@@ -148,11 +158,8 @@ class Engine:
     # -- without a job
 
     def _look_for_a_job(self, idle_since: int, beat_at: int) -> bool:
-        """Claim some, or wait for one. False: there is nothing more to do."""
-        room = self._room()
-        if not room:
-            return True  # we were asked to stop just now
-        answer, asked_ms = self._clerk.claim(room)
+        """Claim one, or wait for one. False: there is nothing more to do."""
+        answer, asked_ms = self._clerk.claim()
         match answer:
             case tuple():
                 self._take_in_hand(answer, asked_ms)
@@ -174,20 +181,6 @@ class Engine:
             case None:
                 return not self._is_without_horse()
         return True
-
-    def _room(self) -> int:
-        """Tell how many more jobs may be taken in hand."""
-        unended = [hold for hold in self._mount.holds if hold.end is None]
-        # A horse that leaves may take its time, and another worker has one that is free.
-        if self._stop.asked or self._mount.is_leaving or any(hold.is_alone for hold in unended):
-            return 0
-        # What was given back from behind a slow one is not taken again to wait behind it once more.
-        if unended and self._clock.boot_ms() - (unended[0].begun_ms or self._clock.boot_ms()) >= HOSTAGE_MS:
-            return 0
-        room = self._pace.fitting() - len(unended)
-        if self._limits.max_jobs is not None:
-            room = min(room, self._limits.max_jobs - self._done - len(unended))
-        return max(0, room)
 
     def _wait_idle(self, idle_since: int, beat_at: int, *, for_bell: bool) -> None:
         """Wait for the bell, doing what is due meanwhile. A closed gate is looked at, not listened to."""
@@ -227,77 +220,51 @@ class Engine:
                 self._clerk.give_back(hold, begun=False)
             return
         self._mount.holds += taken
-        self._mount.hand()
+        self._mount.hand(self._more())
         # Said after that: a log line takes as long as a small job.
         self._face.busy()
         for hold in taken:
             self._tell.tell(events.Claimed(hold.lease, hold.record.get(b"description", b"").decode(errors="replace")))
 
+    def _more(self) -> int:
+        """Tell how many jobs a horse may take by itself, besides those in hand."""
+        if self._stop.asked or not self._may_turn:
+            return 0
+        most = self._limits.max_jobs
+        return _NO_LIMIT if most is None else max(0, most - self._done - len(self._mount.holds))
+
     def _tend(self, beat_at: int) -> None:
         """Wait for what the horse says or for its end, and do what comes due before that."""
         due_ms = self._groom.due_ms()
-        moments = [beat_at, due_ms, self._settle_at()]
+        moments = [beat_at, due_ms, self._mount.listen_at]
         if not self._courier.is_away:
             moments.append(self._keeper.due_ms())
         heard = self._ears.hear(min(moment for moment in moments if moment is not None), self._mount.horse)
+        ending = self._mount.hear()
         for command in heard.commands:
             self._obey(command)
-        ending = self._mount.hear()
         if ending is None and (self._stop.asked or (due_ms is not None and self._clock.boot_ms() >= due_ms)):
             self._groom.do_what_is_due()
             ending = self._mount.hear()
         if ending is not None:
-            self._done += sum(hold.end is None and self._mount.is_begun(hold) for hold in self._mount.holds)
+            self._done_here += sum(hold.end is None and self._mount.is_begun(hold) for hold in self._mount.holds)
             self._groom.close(ending)
         self._settle()
         if not self._stop.asked:
-            self._mount.hand()
-
-    def _settle_at(self) -> int | None:
-        """Tell when those that have ended are settled at the latest."""
-        ended = self._mount.ended
-        return ended[0].ended_ms + HOSTAGE_MS if ended else None
+            self._mount.hand(self._more())
 
     def _settle(self) -> None:
-        """Settle what has ended, and take the next in the same trip: now, or together with some more."""
+        """Settle what has ended and is not settled by the horse."""
         ended = self._mount.ended
-        if not ended or not self._is_time_to_settle(ended):
-            return
-        plain = []
+        self._done_here += len(ended)
         for hold in ended:
             assert hold.end is not None
+            went_through = False
             if hold.end.kind == "lapsed":
-                self._mount.settled(hold, went_through=False)
                 self._clerk.give_back(hold, begun=True)
-            elif hold.end.kind == "complete" and not hold.end.awaits_word:
-                plain.append(hold)
             else:
-                self._mount.settled(hold, went_through=self._clerk.settle_end(hold))
-        self._done += len(ended)
-        self._turn(plain)
-
-    def _is_time_to_settle(self, ended: list[Hold]) -> bool:
-        return (
-            self._mount.first is None
-            or len(ended) * 2 >= self._prefetch
-            or self._clock.boot_ms() >= ended[0].ended_ms + HOSTAGE_MS
-            or self._stop.asked
-        )
-
-    def _turn(self, plain: list[Hold]) -> None:
-        self._pace.note(plain)
-        want = self._room() if plain and not self._forks_for_each else 0
-        if not want:
-            for hold in plain:
-                self._mount.settled(hold, went_through=self._clerk.settle_end(hold))
-            return
-        went, answer, asked_ms = self._clerk.turn(plain, want=want, held=len(self._mount.holds) - len(plain))
-        for at, hold in enumerate(plain):
-            self._mount.settled(hold, went_through=went.get(at, False))
-        if isinstance(answer, tuple):
-            self._take_in_hand(answer, asked_ms)
-        elif isinstance(answer, out.Aftermath):
-            self._mount.hand_on(answer, self._patience.telling_ms(answer.record))
+                went_through = self._clerk.settle_end(hold)
+            self._mount.settled(hold, went_through=went_through)
 
     def _obey(self, command: dict[str, Any]) -> None:
         """Do what RQ's send_*_command() asks; ignore, as RQ does, what is asked of a job we do not hold."""

@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from holdfast.jobs.store.moves import Moves
     from holdfast.jobs.store.scripts import Word
     from holdfast.workers.clerk import Clerk
-    from holdfast.workers.hold import Hold
+    from holdfast.workers.hold import Hold, Turn
     from holdfast.workers.mount import Mount
     from holdfast.workers.runtime import Ending
     from holdfast.workers.stop import Stop
 
 #: For how long a job may run before the others in hand are taken back from behind it.
 HOSTAGE_MS = 50
-#: For how long a horse may take to begin what it was handed.
+#: For how long a horse may take to begin what it was handed, or to hear of a turn of its own.
 START_MS = 10_000
+#: When one who was asked to stop tries again to take back what a horse has in hand.
+_AGAIN_MS = 5
 
 _STOPPED = "Job stopped by user, work-horse terminated."
 
@@ -66,10 +68,14 @@ class Groom:
         mount, moments = self._mount, []
         if mount.telling_until is not None:
             moments += [mount.telling_until, self._stop.at_ms]
+        if self._stop.asked and mount.holds_up(None):
+            moments.append(self._clock.boot_ms() + _AGAIN_MS)
+        if mount.turn is not None:
+            moments.append(self._silent_at(mount.turn))
         if first := mount.first:
             moments += [first.stop_by_ms, first.overdue_at, self._stop.at_ms, self._stuck_at(first)]
             moments += [hold.renew_at for hold in mount.holds if hold.end is None]
-            if mount.waiting(behind=first):
+            if mount.holds_up(first):
                 moments.append(self._hostages_at(first))
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -77,6 +83,9 @@ class Groom:
         if first.begun_ms is None or self._mount.is_begun(first):
             return None
         return first.begun_ms + START_MS
+
+    def _silent_at(self, turn: Turn) -> int:
+        return turn.asked_ms + max(START_MS, self._patience.hold_ms)
 
     def _hostages_at(self, first: Hold) -> int | None:
         return None if first.begun_ms is None else first.begun_ms + HOSTAGE_MS
@@ -89,17 +98,21 @@ class Groom:
             if mount.horse is not None:
                 mount.horse.kill()
             return
+        if mount.turn is not None and now >= self._silent_at(mount.turn) and mount.horse is not None:
+            # What it may have taken is not its any more, and nobody knows what it waits for.
+            mount.horse.kill()
+            return
         first = mount.first
-        if first is None:
-            return
-        if why := self._why_to_stop(first, now):
-            self._give_up(first, why)
-            return
-        for hold in list(mount.holds):
-            if hold.end is None and now >= hold.renew_at and not self.renew(hold):
-                self._let_go_of(hold)
-        hostages_at = self._hostages_at(first)
+        if first is not None:
+            if why := self._why_to_stop(first, now):
+                self._give_up(first, why)
+                return
+            for hold in list(mount.holds):
+                if hold.end is None and now >= hold.renew_at and not self.renew(hold):
+                    self._let_go_of(hold)
+        hostages_at = None if first is None else self._hostages_at(first)
         if self._stop.asked:
+            mount.take_no_more()
             self.take_back_unbegun()
         elif hostages_at is not None and now >= hostages_at:
             self.take_back_unbegun(behind=first)
@@ -132,7 +145,7 @@ class Groom:
 
     def _let_go_of(self, hold: Hold) -> None:
         """End the work on a job that is no longer ours."""
-        if hold not in self.take_back_unbegun(but=hold):
+        if hold not in self.take_back_unbegun(but=hold.lease.job_id):
             self.stop_horse(hold, "gone")
 
     # -- ending the horse
@@ -163,12 +176,14 @@ class Groom:
 
     def stop_job(self, job_id: str) -> None:
         """Stop a job for a person, unless it has ended already: that comes too late."""
-        for hold in list(self._mount.holds):
-            if hold.lease.job_id == job_id and hold.end is None:
-                if hold in self.take_back_unbegun(but=hold):
-                    self._bury(hold, "stopped", _STOPPED, status="stopped")
-                else:
-                    self.stop_horse(hold, "stopped")
+        first = self._mount.first
+        if first is not None and first.lease.job_id == job_id and self._mount.is_begun(first):
+            self.stop_horse(first, "stopped")
+            return
+        # It waits in hand, or a turn of the horse's has just taken it, or it is none of ours.
+        for hold in self.take_back_unbegun(but=job_id):
+            if hold.lease.job_id == job_id:
+                self._bury(hold, "stopped", _STOPPED, status="stopped")
 
     def kill_horse(self) -> None:
         """Kill what runs for a person."""
@@ -177,17 +192,31 @@ class Groom:
         if first is not None and self._mount.is_begun(first):
             self.stop_horse(first, "killed")
 
-    def take_back_unbegun(self, *, behind: Hold | None = None, but: Hold | None = None) -> Sequence[Hold]:
+    def take_back_unbegun(self, *, behind: Hold | None = None, but: str | None = None) -> Sequence[Hold]:
         """Give back what waits in our hands, the last one first: each goes to the front of its line.
 
-        What stands `behind` that one only; `but` is taken, and is not given back. Gives what was taken.
+        What stands `behind` that one only; the job `but` is taken, and is not given back. Gives what was taken.
         """
         first = self._mount.first
-        taken = self._mount.recall(behind=behind)
+        taken = [*self._mount.recall(behind=behind), *self.finish_turn()]
         for hold in reversed(taken):
-            if hold is not but:
+            if hold.lease.job_id != but:
                 self._clerk.give_back(hold, begun=False, waited=hold is not first)
         return taken
+
+    def finish_turn(self) -> Sequence[Hold]:
+        """Finish a turn whose horse will not. Gives what it has taken, which is in nobody's hands."""
+        mount = self._mount
+        turn = mount.turn_of_ours()
+        if turn is None:
+            return []
+        given = self._clerk.finish(turn)
+        if isinstance(given, out.Aftermath):
+            mount.hand_on(given, self._patience.telling_ms(given.record))
+        if not isinstance(given, tuple):
+            return []
+        mount.has_heard(given)
+        return [self._patience.hold(claimed.lease, claimed.record, turn.asked_ms) for claimed in given]
 
     # -- after its end
 
@@ -200,6 +229,7 @@ class Groom:
         handed = [] if mount.is_leaving else [hold for hold in unended if hold.number and hold not in begun]
         horse, mount.holds = mount.horse, [hold for hold in mount.holds if hold not in (*begun, *handed)]
         mount.let_go()
+        mount.holds += self.finish_turn()
         for hold in reversed(handed):
             self._clerk.give_back(hold, begun=False)
         for hold in begun:

@@ -42,6 +42,8 @@ class Hold:
     #: How it ended, as its horse said, and when we heard that, on the boot clock.
     end: End | None = None
     ended_ms: int = 0
+    #: Whether the horse settles that itself.
+    is_kept: bool = False
     #: Why we killed the horse, if we did.
     stopped_for: str | None = None
 
@@ -69,6 +71,18 @@ class Hold:
         ended_s = clock.wall_s()
         begun_ms = clock.boot_ms() if self.begun_ms is None else self.begun_ms
         return Spell(ended_s - (clock.boot_ms() - begun_ms) / 1000, ended_s)
+
+
+@dataclass
+class Turn:
+    """A settle and claim that a horse makes by itself: what is needed to make it once more under its number."""
+
+    op: int
+    seen_fence: int
+    #: Since when the leases count that it gives, on the boot clock.
+    asked_ms: int
+    #: What it ends.
+    ends: list[Hold]
 
 
 class Patience:

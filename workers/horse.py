@@ -1,4 +1,4 @@
-"""The child that runs jobs, one after the other, and tells its parent how each ended."""
+"""The child that runs jobs, one after the other, and tells its parent how each ended that it cannot settle itself."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from holdfast.jobs.store import outcomes as out
 from holdfast.workers.attempt import Attempt
 from holdfast.workers.ends import End
 from holdfast.workers.fenced_job import Blanks
+from holdfast.workers.turns import Task
 
 if TYPE_CHECKING:
     import random
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from holdfast.workers.shared_memory import Board
     from holdfast.workers.speaker import Speaker
     from holdfast.workers.trade import Trade
+    from holdfast.workers.turns import Turns
 
 logger = logging.getLogger("rq.worker")
 
@@ -41,6 +43,7 @@ class Horse:
         self,
         *,
         bit: Bit,
+        turns: Turns,
         trade: Trade,
         moves: Moves,
         courier: Courier,
@@ -49,11 +52,13 @@ class Horse:
         rng: random.Random,
         speaker: Speaker,
         most_jobs: int,
+        looks_ahead: bool = False,
         before_job: Callable[[str, str], None] = lambda _queue, _job_id: None,
         before_call: Callable[[], None] = lambda: None,
         after_job: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._bit = bit
+        self._turns = turns
         self._trade = trade
         self._moves = moves
         self._courier = courier
@@ -62,6 +67,8 @@ class Horse:
         self._rng = rng
         self._speaker = speaker
         self._most_jobs = most_jobs
+        #: Whether more than one job may be in hand.
+        self._looks_ahead = looks_ahead
         self._before_job = before_job
         #: Takes what a job's imports brought for the app's own.
         self._before_call = before_call
@@ -69,16 +76,15 @@ class Horse:
         self._after_job = after_job
         self._blanks = Blanks(trade)
         #: What was handed while we waited for a word.
-        self._backlog: deque[Message] = deque()
+        self._backlog: deque[Message | None] = deque()
 
     def serve(self) -> int:
-        """Do what comes down the reins; give the exit code of this process."""
+        """Do what comes down the reins, and what follows from that; give the exit code of this process."""
         for number in count(1):
-            message = self._backlog.popleft() if self._backlog else self._bit.wait()
             is_last = number >= self._most_jobs
-            match message:
-                case ("run", at, lease, record):
-                    if self._board.begin(at) and self._run(at, Lease(*lease), record, is_last=is_last):
+            match self._next():
+                case Task() as task:
+                    if self._board.begin(task.number, task.stop_by_ms) and self._run(task, is_last=is_last):
                         return 0
                 case ("speak", *left):
                     self._before_job(left[0], left[1])
@@ -89,21 +95,45 @@ class Horse:
                     break
         return 0
 
+    def _next(self) -> Task | Message | None:
+        """Wait for what is to be done next: the oldest in hand, from whomever."""
+        while self._looks_ahead and (message := self._bit.look()) is not None:
+            self._take_note(message)
+        self._turns.go_on(behind=len(self._backlog))
+        if not self._backlog and (task := self._turns.pop()) is not None:
+            return task
+        while not self._backlog:
+            self._take_note(self._bit.wait())
+        message = self._backlog.popleft()
+        if message is not None and message[0] == "run":
+            _, at, lease, record = message
+            return Task(at, Lease(*lease), record)
+        return message
+
+    def _take_note(self, message: Message | None) -> None:
+        if message is not None and message[0] == "run":
+            self._turns.given(message[1])
+        self._backlog.append(message)
+
     def is_out_of_time(self) -> bool:
         """Tell whether the stop-by moment has come."""
         return self._clock.boot_ms() >= self._board.stop_by_ms
 
-    def _run(self, at: int, lease: Lease, record: dict[bytes, bytes], *, is_last: bool) -> bool:
+    def _run(self, task: Task, *, is_last: bool) -> bool:
         """Run one job and tell how it ended. True: this process is to end."""
+        lease = task.lease
         self._before_job(lease.queue, lease.job_id)
-        attempt = self._attempt_at(lease, record)
+        attempt = self._attempt_at(lease, task.record)
         # Not even begun if it has waited for too long: its guard would end it with a part of it done.
         end = End("lapsed", {}) if self.is_out_of_time() else self._end_of(attempt)
         if not end.awaits_word:
             leaves = self._leaves(is_last=is_last)
-            self._tell_end(at, end, leaves=leaves)
+            if end.kind == "complete" and not leaves and self._turns.may_keep():
+                self._turns.keep(task, end)
+            else:
+                self._tell_end(task.number, end, leaves=leaves)
             return leaves
-        self._tell_end(at, end, leaves=False)
+        self._tell_end(task.number, end, leaves=False)
         if self._went_through():
             attempt.tell_outside()
         return self._is_free(is_last=is_last)
@@ -112,7 +142,7 @@ class Horse:
         while (message := self._bit.wait()) is not None:
             if message[0] in {SETTLED, REFUSED}:
                 return bool(message[0] == SETTLED)
-            self._backlog.append(message)
+            self._take_note(message)
         return False
 
     def _attempt_at(self, lease: Lease, record: dict[bytes, bytes]) -> Attempt:
@@ -138,6 +168,7 @@ class Horse:
             return End("lapsed", {})
 
     def _tell_end(self, at: int, end: End, *, leaves: bool) -> None:
+        self._turns.say_kept()  # a parent hears of ends in their order
         self._bit.say(("ended", at, end.kind, end.words, end.awaits_word, leaves))
         self._board.end(at)
 

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.answers import read_claim, read_claimed
 from holdfast.workers.ends import End
-from holdfast.workers.hold import LINGER_MS
+from holdfast.workers.hold import LINGER_MS, Turn
 from holdfast.workers.horse import GO, REFUSED, SETTLED, hand_on, hand_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from holdfast.jobs.clock import Clock
-    from holdfast.jobs.store import outcomes as out
-    from holdfast.workers.hold import Hold
+    from holdfast.workers.hold import Hold, Patience
     from holdfast.workers.reins import Bit, Message
     from holdfast.workers.runtime import Ending, Horse, Runtime
     from holdfast.workers.shared_memory import Board
+
+#: Where a `turn` has the numbers of what it ends.
+_TURN_ENDS = 5
+#: For how long what is not urgent may lie unheard: longer than the horse is silent without waking us.
+LISTEN_MS = 60
+#: How often a horse is frozen to take something back: in the moment before it speaks of a turn, in vain.
+_RECALLS = 10
 
 
 class Mount:
     """The one horse a parent has at a time, started when there is something to do."""
 
-    def __init__(self, runtime: Runtime, board: Board, clock: Clock, serve: Callable[[Bit], int]) -> None:
+    def __init__(
+        self, runtime: Runtime, board: Board, clock: Clock, patience: Patience, serve: Callable[[Bit], int]
+    ) -> None:
         self._runtime = runtime
         self._board = board
         self._clock = clock
+        self._patience = patience
         self._serve = serve
         #: Counts what was ever handed to a horse of this worker.
         self._number = 0
@@ -34,6 +45,16 @@ class Mount:
         self.horse: Horse | None = None
         #: What is in our hands, in the order in which it is run.
         self.holds: list[Hold] = []
+        #: A turn of the horse's, until it has heard the answer.
+        self.turn: Turn | None = None
+        #: The number of the last operation of a horse that we have heard of.
+        self._heard_op = 0
+        #: The numbers of those that were over before we heard of them.
+        self._over: set[int] = set()
+        #: How many jobs were settled by turns.
+        self.turned = 0
+        #: When to listen again without having been woken, on the boot clock; None: when woken.
+        self.listen_at: int | None = None
         #: Until when a horse that holds nothing may go on telling and leaving, on the boot clock; None: it is free.
         self.telling_until: int | None = None
         #: Whether it runs no more jobs, and ends by itself.
@@ -44,7 +65,12 @@ class Mount:
     @property
     def is_busy(self) -> bool:
         """Whether there is a job in hand, or a horse that is not done with one."""
-        return bool(self.holds) or self.telling_until is not None or self._left is not None
+        return self.is_at_work or self.telling_until is not None or self._left is not None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether there is a job in hand, or may be."""
+        return bool(self.holds) or self.turn is not None
 
     @property
     def first(self) -> Hold | None:
@@ -53,8 +79,8 @@ class Mount:
 
     @property
     def ended(self) -> list[Hold]:
-        """Those whose horse has said how they ended."""
-        return [hold for hold in self.holds if hold.end is not None]
+        """Those whose horse has said how they ended, and that we are to settle."""
+        return [hold for hold in self.holds if hold.end is not None and not hold.is_kept]
 
     def is_begun(self, hold: Hold) -> bool:
         """Tell whether the code of that job may have started."""
@@ -62,8 +88,8 @@ class Mount:
 
     # -- handing
 
-    def hand(self) -> None:
-        """Hand over what is in hand and not yet handed, to a new horse if need be."""
+    def hand(self, more: int) -> None:
+        """Hand over what is in hand and not yet handed, to a new horse if need be; it may take `more` by itself."""
         if self.telling_until is not None or self.awaits is not None:
             return
         if self._left is not None:
@@ -78,6 +104,7 @@ class Mount:
         for hold in new:
             self._number += 1
             hold.number = self._number
+        self._board.take_to = self._number + more
         self.publish()
         self._note_first()
         self._mounted().say(*(hand_over(hold.number, hold.lease, hold.record) for hold in new))
@@ -85,7 +112,7 @@ class Mount:
     def hand_on(self, left: out.Aftermath, patience_ms: int) -> None:
         """Let a horse tell what is left to tell of the dead, as soon as one is free."""
         self._left = (left, patience_ms)
-        self.hand()
+        self.hand(0)
 
     def _mounted(self) -> Horse:
         if self.horse is None:
@@ -96,7 +123,11 @@ class Mount:
         """Let the horse see until when it may work: by the earliest of what it was handed."""
         moments = [hold.stop_by_ms for hold in self.holds if hold.end is None and hold.number]
         if moments:
-            self._board.stop_by_ms = min(moments)
+            self._board.publish(min(moments), known_to=self._number)
+
+    def take_no_more(self) -> None:
+        """Let the horse take no job by itself from now on."""
+        self._board.take_to = 0
 
     def _note_first(self) -> None:
         first = self.first
@@ -110,23 +141,72 @@ class Mount:
         if self.horse is None:
             return None
         ending = self.horse.ended()
-        for message in self.horse.heard():
-            self._take_in(message)
+        messages = self.horse.heard()
+        now = self._clock.boot_ms()
+        if messages or (self.listen_at is not None and now >= self.listen_at):
+            # What it says without waking us may have more behind it.
+            self.listen_at = now + LISTEN_MS if messages else None
+        if messages:
+            answered = {message[1] for message in messages if message[0] == "took"}
+            self._over = {
+                number
+                for message in messages
+                if message[0] == "turn" and message[1] in answered
+                for number in message[_TURN_ENDS]
+            }
+            for message in messages:
+                self._take_in(message)
+            self.publish()
+            self._note_first()
         return ending
 
     def _take_in(self, message: Message) -> None:
         match message:
             case ("ended", number, kind, words, awaits_word, leaves):
-                # One that was recalled is not in hand any more: what is said of it is void.
-                for hold in self.holds:
-                    if hold.number == number:
-                        hold.end, hold.ended_ms = End(kind, words, awaits_word), self._clock.boot_ms()
-                        self.awaits = hold if awaits_word else None
+                if (hold := self._note_end(number, End(kind, words, awaits_word))) is not None:
+                    self.awaits = hold if awaits_word else None
                 self._may_leave(leaves)
+            case ("kept", number, words):
+                self._note_end(number, End("complete", words), is_kept=True)
+            case ("turn", op, seen_fence, last_op, asked_ms, numbers, unsaid):
+                for number, words in unsaid:
+                    self._note_end(number, End("complete", words), is_kept=True)
+                ends = [hold for hold in self.holds if hold.number in numbers]
+                self.holds = [hold for hold in self.holds if hold not in ends]
+                self.turn = Turn(op, seen_fence, asked_ms, ends)
+                self.turned += len(numbers)
+                self._heard_op = last_op
+            case ("took", op, first, given) if not self._board.is_void(op):
+                assert self.turn is not None
+                asked_ms, self.turn = self.turn.asked_ms, None
+                self._note_taken(first, given, asked_ms)
             case ("free", leaves):
                 self.telling_until = None
                 self._may_leave(leaves)
-        self._note_first()
+
+    def _note_end(self, number: int, end: End, *, is_kept: bool = False) -> Hold | None:
+        # One that was recalled is not in hand any more: what is said of it is void.
+        for hold in self.holds:
+            if hold.number == number:
+                hold.end, hold.ended_ms, hold.is_kept = end, self._clock.boot_ms(), is_kept
+                return hold
+        return None
+
+    def _note_taken(self, first: int, given: list[Any], asked_ms: int) -> None:
+        match given[0]:
+            case b"claimed":
+                for number, row in enumerate(given[1:], first):
+                    self._number = number
+                    # Most are over by the time we hear of them, and nobody asks for their records.
+                    if number not in self._over:
+                        claimed = read_claimed(row)
+                        hold = self._patience.hold(claimed.lease, claimed.record, asked_ms)
+                        hold.number = number
+                        self.holds.append(hold)
+            case b"aftermath":
+                left = read_claim(given)
+                assert isinstance(left, out.Aftermath)
+                self._left = (left, self._patience.telling_ms(left.record))
 
     def _may_leave(self, leaves: bool) -> None:  # noqa: FBT001 - as the horse says it
         if leaves:
@@ -139,10 +219,24 @@ class Mount:
         self.is_leaving = False
         self.telling_until = None
         self.awaits = None
+        self.listen_at = None
         self._board.end(self._board.begun)
         for hold in self.holds:
+            hold.is_kept = False
             if hold.end is None:
                 hold.number, hold.begun_ms = 0, None
+
+    def turn_of_ours(self) -> Turn | None:
+        """Give a turn that is to be finished by us: its horse has gone, or drops what it gives."""
+        turn = self.turn
+        if turn is None or not (self.horse is None or self._board.is_void(turn.op)):
+            return None
+        self.turn = None
+        return turn
+
+    def has_heard(self, claimed: Sequence[out.Claimed]) -> None:
+        """Note that we know what a horse's turn has given: the next does not give it back."""
+        self._board.seen_fence = max(self._board.seen_fence, *(each.lease.fence for each in claimed))
 
     # -- ending
 
@@ -158,17 +252,51 @@ class Mount:
         """Give what is in hand and has not begun, but for `behind` itself."""
         return [hold for hold in self.holds if hold.end is None and hold is not behind and not self.is_begun(hold)]
 
+    def holds_up(self, first: Hold | None) -> bool:
+        """Tell whether anything waits behind that one: to begin, or to be settled."""
+        return (
+            bool(self.waiting(behind=first))
+            or self.turn is not None
+            or self._is_about_to_turn()
+            or any(hold.is_kept for hold in self.holds)
+        )
+
+    def _is_about_to_turn(self) -> bool:
+        return self._board.op > self._heard_op
+
     def recall(self, *, behind: Hold | None = None) -> Sequence[Hold]:
-        """Take back what has not begun, but for `behind` itself. Gives those, and keeps the others."""
-        if not self.waiting(behind=behind):
+        """Take back what has not begun, but for `behind` itself. Gives those, and keeps the others.
+
+        So it does with what the horse keeps, which is then among the ended, and with a turn of its that is not
+        answered yet: `turn` is then ours to finish.
+        """
+        if not self.holds_up(behind):
             return []
         horse = self.horse if self.horse is not None and self.horse.ended() is None else None
-        if horse is not None:
-            horse.freeze()
+        for _ in range(_RECALLS):
+            if horse is not None:
+                horse.freeze()
+                self.hear()
+            is_sure = not self._is_about_to_turn() or horse is None
+            if is_sure:
+                back = self._take_back(behind)
+            if horse is not None:
+                horse.thaw()
+            if is_sure:
+                return back
+            self._clock.sleep(0.001)  # in a moment it has said what it is about to do
+        return []
+
+    def _take_back(self, behind: Hold | None) -> list[Hold]:
         back = self.waiting(behind=behind)
         self._board.recall(self._number, but=behind.number if behind else 0)
-        if horse is not None:
-            horse.thaw()
+        if self.turn is not None:
+            self._board.void(self.turn.op)
+            # Nor does it begin another before that one is finished.
+            self.take_no_more()
+        for hold in self.holds:
+            if hold.is_kept:
+                self._board.settled_to, hold.is_kept = hold.number, False
         self.holds = [hold for hold in self.holds if hold not in back]
         return back
 

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from holdfast.workers.hold import Hold
-
 #: How much the last jobs count against those before.
 _WEIGHT = 0.2
 
@@ -21,12 +14,10 @@ class Pace:
         self._within_s = within_ms / 1000
         self._mean_s: float | None = None
 
-    def note(self, ended: Sequence[Hold]) -> None:
-        """Take the last ones into account."""
-        for hold in ended:
-            assert hold.end is not None
-            took_s = max(0.0, hold.end.words["ended_s"] - hold.end.words["started_s"])
-            self._mean_s = took_s if self._mean_s is None else self._mean_s + _WEIGHT * (took_s - self._mean_s)
+    def note(self, took_s: float) -> None:
+        """Take one more into account."""
+        took_s = max(0.0, took_s)
+        self._mean_s = took_s if self._mean_s is None else self._mean_s + _WEIGHT * (took_s - self._mean_s)
 
     def fitting(self) -> int:
         """Tell how many jobs are over within half of the time that others may be made to wait."""

@@ -9,27 +9,44 @@ import marshal
 import socket
 import struct
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: A word for what it is, and what it takes. Plain values only: both ends are one program.
 Message = tuple[Any, ...]
 
 _HEAD = struct.Struct("=Q")
 _CHUNK = 1 << 16
-#: Less than sockets hold by default, on Linux as on macOS.
-_MOST_BYTES = 4_096
+#: How many bytes may be left unheard, and how many a socket must then hold: a small message takes several times more.
+_MOST_BYTES, _ROOM_BYTES = 32_768, 131_072
 _BELL, _BIG = b"!", b"B"
+#: After so long without one the next message rings, urgent or not.
+QUIET_S = 0.05
 
 
 class Bit(Protocol):
     """The horse's end: it has one thing to do at a time, and waits."""
 
-    def say(self, message: Message) -> None:
-        """Say something. Returns once the other end can hear it, whatever becomes of us."""
+    def say(self, message: Message, *, is_urgent: bool = True) -> None:
+        """Say something. Returns once the other end can hear it, whatever becomes of us.
+
+        What is not urgent is heard a little later, together with more.
+        """
+        ...
+
+    def look(self) -> Message | None:
+        """Give the next message, if one has come."""
         ...
 
     def wait(self) -> Message | None:
         """Wait for the next message; None once nobody is at the other end."""
+        ...
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody is at the other end any more."""
         ...
 
 
@@ -66,33 +83,54 @@ class SocketBit(_End):
     """The horse's end.
 
     What it says can be heard at once. Where there is a bell its parent is woken only by that, and it is rung when
-    there is a reason: so many messages, nothing more to do, or more bytes than a socket may hold.
+    there is a reason: something urgent, so many messages, nothing more to do, more bytes than a socket may hold, or a
+    first word after a while.
     """
 
-    def __init__(self, sock: socket.socket, bell: socket.socket | None, most_unheard: int) -> None:
+    def __init__(
+        self, sock: socket.socket, bell: socket.socket | None, most_unheard: int, now_s: Callable[[], float]
+    ) -> None:
         super().__init__(sock, bell)
+        self._now_s = now_s
         if bell is not None:
             bell.setblocking(False)  # noqa: FBT003 - the socket module's
         self._most_unheard = most_unheard
         self._unheard = self._unheard_bytes = 0
+        self._rung_at_s = 0.0
+        self._is_alone = False
 
-    def say(self, message: Message) -> None:
+    @property
+    def is_alone(self) -> bool:
+        return self._is_alone
+
+    def say(self, message: Message, *, is_urgent: bool = True) -> None:
         written = _written(message)
         if self._unheard_bytes + len(written) > _MOST_BYTES:
             self._ring(_BIG if len(written) > _MOST_BYTES else _BELL)
-        # Without a parent there is nobody left to tell; this process ends, too.
-        with suppress(OSError):
+        try:
             self._sock.sendall(written)
+        except OSError:
+            # Without a parent there is nobody left to tell; this process ends, too.
+            self._is_alone = True
         self._unheard += 1
         self._unheard_bytes += len(written)
-        if self._unheard >= self._most_unheard:
+        if is_urgent or self._unheard >= self._most_unheard or self._now_s() >= self._rung_at_s + QUIET_S:
             self._ring(_BELL)
 
     def _ring(self, stroke: bytes) -> None:
         self._unheard = self._unheard_bytes = 0
+        self._rung_at_s = self._now_s()
         if self._bell is not None:
             with suppress(OSError):
                 self._bell.send(stroke)
+
+    def look(self) -> Message | None:
+        message = self._next()
+        if message is None:
+            with suppress(OSError):
+                self._came += self._sock.recv(_CHUNK, socket.MSG_DONTWAIT)
+            message = self._next()
+        return message
 
     def wait(self) -> Message | None:
         flags: int = socket.MSG_DONTWAIT if self._unheard else 0
@@ -107,6 +145,7 @@ class SocketBit(_End):
             except OSError:
                 return None
             if not chunk:
+                self._is_alone = True
                 return None
             self._came += chunk
         return message
@@ -171,8 +210,10 @@ class Reins(_End):
         return messages
 
 
-def pair(most_unheard: int) -> tuple[Reins, SocketBit]:
+def pair(most_unheard: int, now_s: Callable[[], float]) -> tuple[Reins, SocketBit]:
     """Make both ends, with a bell if more than one thing may be left unheard for a while."""
     ours, theirs = socket.socketpair()
-    bell, rope = socket.socketpair() if most_unheard > 1 else (None, None)
-    return Reins(ours, bell), SocketBit(theirs, rope, most_unheard)
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * _ROOM_BYTES)
+    is_roomy = theirs.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) >= _ROOM_BYTES
+    bell, rope = socket.socketpair() if most_unheard > 1 and is_roomy else (None, None)
+    return Reins(ours, bell), SocketBit(theirs, rope, most_unheard, now_s)

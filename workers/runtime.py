@@ -191,7 +191,7 @@ class SystemRuntime:
         ooms = oom_kills()
         sys.stdout.flush()
         sys.stderr.flush()
-        reins, bit = pair(self._most_unheard)
+        reins, bit = pair(self._most_unheard, time.monotonic)
         pid = os.fork()
         if pid == 0:
             reins.close()

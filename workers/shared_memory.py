@@ -1,44 +1,62 @@
 """What parent and horse both see: a few numbers on a page they share.
 
-Each is one aligned 8-byte word, so none is ever seen half written. Jobs are numbered as they are handed to a horse, so
-that the one word `begun` says how far it has come, at any moment, even when it was just killed.
+Each is one aligned 8-byte word, so none is ever seen half written. Jobs are numbered as a horse gets them, from its
+parent or by itself, so that the one word `begun` says how far it has come, at any moment, even when it was just killed.
 """
 
 from __future__ import annotations
 
 import mmap
 
-_STOP_BY, _BEGUN, _ENDED, _RECALLED_TO, _KEPT = range(5)
-_WORDS = 5
+(
+    _STOP_BY,
+    _KNOWN_TO,
+    _OWN_STOP_BY,
+    _BEGUN,
+    _ENDED,
+    _OP,
+    _SEEN_FENCE,
+    _RECALLED_TO,
+    _KEPT,
+    _TAKE_TO,
+    _VOID_TO,
+    _SETTLED_TO,
+) = range(12)
 
 
 class Board:
     """The shared page of one worker's life."""
 
     def __init__(self) -> None:
-        self._page = mmap.mmap(-1, 8 * _WORDS)
+        self._page = mmap.mmap(-1, 8 * (_SETTLED_TO + 1))
         self._words = memoryview(self._page).cast("q")
 
     @property
     def stop_by_ms(self) -> int:
-        """When, on the boot clock, a holder that could not renew stops: by then someone else may hold the job."""
-        return self._words[_STOP_BY]
+        """When, on the boot clock, a holder that could not renew stops: by then someone else may hold the job.
 
-    @stop_by_ms.setter
-    def stop_by_ms(self, moment: int) -> None:
-        self._words[_STOP_BY] = moment
+        Of the job that has begun last. What its parent has not heard of yet goes by what the horse says itself.
+        """
+        words = self._words
+        # Read in this order, and written in the other.
+        is_known = words[_BEGUN] <= words[_KNOWN_TO]
+        return words[_STOP_BY] if is_known else words[_OWN_STOP_BY]
 
     # -- the horse's words
 
-    def begin(self, number: int) -> bool:
+    def begin(self, number: int, stop_by_ms: int = 0) -> bool:
         """Say that the code of the job with that number may start now; False: it was recalled and must not.
 
         Said first and looked at then: a parent that recalls a job freezes the horse, and sees one or the other.
+        `stop_by_ms` holds for a job that its parent did not hand over.
         """
-        self._words[_BEGUN] = number
-        if number > self._words[_RECALLED_TO] or number == self._words[_KEPT]:
+        words = self._words
+        if stop_by_ms:
+            words[_OWN_STOP_BY] = stop_by_ms
+        words[_BEGUN] = number
+        if number > words[_RECALLED_TO] or number == words[_KEPT]:
             return True
-        self._words[_ENDED] = number
+        words[_ENDED] = number
         return False
 
     def end(self, number: int) -> None:
@@ -50,12 +68,44 @@ class Board:
         """Whether the code of a job may be running."""
         return self._words[_BEGUN] > self._words[_ENDED]
 
+    @property
+    def op(self) -> int:
+        """The number of the last operation that a horse may have sent. Written before that is said."""
+        return self._words[_OP]
+
+    @op.setter
+    def op(self, number: int) -> None:
+        self._words[_OP] = number
+
+    @property
+    def seen_fence(self) -> int:
+        """The highest fence in an answer to such an operation."""
+        return self._words[_SEEN_FENCE]
+
+    @seen_fence.setter
+    def seen_fence(self, fence: int) -> None:
+        self._words[_SEEN_FENCE] = fence
+
     # -- the parent's words
 
     @property
     def begun(self) -> int:
         """The number of the last job whose code may have started."""
         return self._words[_BEGUN]
+
+    def publish(self, stop_by_ms: int, *, known_to: int) -> None:
+        """Say until when all jobs up to that number may be worked on."""
+        self._words[_STOP_BY] = stop_by_ms
+        self._words[_KNOWN_TO] = known_to
+
+    @property
+    def take_to(self) -> int:
+        """Up to which number the horse may take jobs by itself."""
+        return self._words[_TAKE_TO]
+
+    @take_to.setter
+    def take_to(self, number: int) -> None:
+        self._words[_TAKE_TO] = number
 
     def recall(self, last: int, *, but: int = 0) -> None:
         """Let none begin up to that number, `but` one. The horse must not be running at this moment.
@@ -64,3 +114,21 @@ class Board:
         """
         self._words[_RECALLED_TO] = last
         self._words[_KEPT] = but
+
+    def void(self, op: int) -> None:
+        """Let the horse drop what that operation gives: its parent finishes it. The horse must not be running."""
+        self._words[_VOID_TO] = op
+
+    def is_void(self, op: int) -> bool:
+        """Tell whether its answer is the parent's."""
+        return op <= self._words[_VOID_TO]
+
+    @property
+    def settled_to(self) -> int:
+        """Up to which number the parent has taken it on itself to settle what the horse had kept."""
+        return self._words[_SETTLED_TO]
+
+    @settled_to.setter
+    def settled_to(self, number: int) -> None:
+        """Take on what is kept up to that number. The horse must not be running."""
+        self._words[_SETTLED_TO] = number

@@ -26,8 +26,11 @@ from holdfast.workers.at_start import one_line
 from holdfast.workers.calls import flush_reports
 from holdfast.workers.ears import SocketEars
 from holdfast.workers.engine import Engine, Limits
+from holdfast.workers.groom import HOSTAGE_MS
+from holdfast.workers.hold import Patience
 from holdfast.workers.horse import Horse
 from holdfast.workers.order import Order
+from holdfast.workers.pace import Pace
 from holdfast.workers.registration import Registration
 from holdfast.workers.runtime import SystemRuntime, guard
 from holdfast.workers.say import Say
@@ -35,6 +38,7 @@ from holdfast.workers.shared_memory import Board
 from holdfast.workers.speaker import Speaker
 from holdfast.workers.tidy import Tidy
 from holdfast.workers.trade import Trade
+from holdfast.workers.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +49,9 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger("rq.worker")
+
+#: How many words of a horse's may lie unheard: their socket holds some more.
+_MOST_UNHEARD = 64
 
 
 class _NotBegun(Exception):
@@ -118,6 +125,8 @@ class Worker(rq.Worker):
         """Take an identity and a board: all is numbered from 1 in each call of work(), and an app may call it again."""
         self._board = Board()
         self._caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
+        #: What horses do by themselves is numbered on its own: one of them lives at a time.
+        self._horse_caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
         self._registration = Registration(self, self._caller.instance, self.settings)
 
     def _begin(self, bootstrap: Callable[[], None]) -> None:
@@ -145,10 +154,11 @@ class Worker(rq.Worker):
         chores = all_chores(scripts, self._clock, self.settings, self._events)
         return Engine(
             moves=Moves(scripts, self._clock, self.settings, self._caller),
+            horse_moves=Moves(scripts, self._clock, self.settings, self._horse_caller),
             courier=courier,
             settings=self.settings,
             clock=self._clock,
-            runtime=SystemRuntime(most_unheard=max(1, self.settings.prefetch // 2)),
+            runtime=SystemRuntime(most_unheard=1 if self.settings.jobs_per_horse == 1 else _MOST_UNHEARD),
             ears=ears,
             keeper=Keeper(chores, self._clock, self._rng, on_trouble=courier.take_note),
             board=self._board,
@@ -156,7 +166,7 @@ class Worker(rq.Worker):
             tell=self._events,
             face=self._registration,
             rng=self._rng,
-            serve=self._serve,
+            serve=lambda bit: self._serve(bit, order),
         )
 
     def _make_courier(self, connection: Redis, line: Line | None = None) -> Courier:
@@ -169,7 +179,7 @@ class Worker(rq.Worker):
             line=line,
         )
 
-    def _serve(self, bit: Bit) -> int:
+    def _serve(self, bit: Bit, order: Order) -> int:
         """Run jobs in the child. Nothing of the parent's sockets is used here."""
         self._is_horse = True
         random.seed()
@@ -191,6 +201,7 @@ class Worker(rq.Worker):
         tidy = Tidy(memory_max_mb=memory_max_mb, clock=self._clock) if most_jobs > 1 else None
         horse = Horse(
             bit=bit,
+            turns=self._turns(bit, order, connection),
             trade=trade,
             moves=moves,
             courier=courier,
@@ -199,6 +210,7 @@ class Worker(rq.Worker):
             rng=self._rng,
             speaker=Speaker(trade, moves, courier, self._clock, self._events),
             most_jobs=self.settings.jobs_per_horse,
+            looks_ahead=self.settings.prefetch > 1,
             before_job=self._before_job,
             before_call=tidy.before_call if tidy else lambda: None,
             after_job=tidy.after_job if tidy else lambda: None,
@@ -211,6 +223,21 @@ class Worker(rq.Worker):
         code = horse.serve()
         flush_reports()
         return code
+
+    def _turns(self, bit: Bit, order: Order, connection: Redis) -> Turns:
+        line = Line(connection)
+        scripts = Scripts(connection, record=self.settings.record_moves, line=line)
+        return Turns(
+            bit=bit,
+            board=self._board,
+            moves=Moves(scripts, self._clock, self.settings, self._horse_caller),
+            courier=self._make_courier(connection, line),
+            clock=self._clock,
+            queues=order.queues,
+            pace=Pace(self.settings.prefetch, HOSTAGE_MS),
+            hold_ms=Patience(self.settings).hold_ms,
+            tell=self._events,
+        )
 
     def _before_job(self, queue: str, job_id: str) -> None:
         """Say what is worked on where RQ says it."""

@@ -15,17 +15,21 @@ from holdfast.jobs.queue import Queue
 from holdfast.jobs.retry import Retry
 from holdfast.jobs.rq_surface import Job, resolve_serializer
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.connections import Courier
+from holdfast.jobs.store.connections import Courier, Line
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.recovery.keeper import Keeper, all_chores
 from holdfast.workers.engine import Engine, Limits
+from holdfast.workers.groom import HOSTAGE_MS
+from holdfast.workers.hold import Patience
 from holdfast.workers.horse import Horse
 from holdfast.workers.order import Order
+from holdfast.workers.pace import Pace
 from holdfast.workers.runtime import LEASE_ENDED
 from holdfast.workers.shared_memory import Board
 from holdfast.workers.speaker import Speaker
 from holdfast.workers.trade import Trade
+from holdfast.workers.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,9 +83,10 @@ class Stage:
         self.workers: list[SimWorker] = []
         self.producers: list[Process] = []
 
-    def scripts(self, client: redis.Redis, who: str = "") -> Scripts:
+    def scripts(self, client: redis.Redis, who: str = "", line: Line | None = None) -> Scripts:
         """Give the moves on a connection, recording themselves in the server's order."""
-        return (NextVersion if who.split(".", maxsplit=1)[0] in self.deployed else Scripts)(client, record=True)
+        kind = NextVersion if who.split(".", maxsplit=1)[0] in self.deployed else Scripts
+        return kind(client, record=True, line=line)
 
     def hear(self) -> tuple[Move, ...]:
         """Write down what the server has done so far, and give it: at the end, or when it is about to forget some."""
@@ -151,16 +156,18 @@ class SimWorker:
         client = stage.connect()
         scripts = stage.scripts(client, name)
         caller = Caller(name, f"{rng.getrandbits(64):016x}")
+        horse_caller = Caller(name, f"{rng.getrandbits(64):016x}")
         board = Board()
         tell = stage.tell(name)
         courier = Courier(client, stage.clock, rng)
         ears = self.ears = SimEars(stage.world, stage.clock, poll_ms=stage.settings.poll_ms)
 
         def serve(bit: Bit) -> int:
-            return _serve(stage, caller, board, bit)
+            return _serve(stage, caller, horse_caller, self._queues, board, bit)
 
         self.engine = Engine(
             moves=Moves(scripts, stage.clock, stage.settings, caller),
+            horse_moves=Moves(scripts, stage.clock, stage.settings, horse_caller),
             courier=courier,
             settings=stage.settings,
             clock=stage.clock,
@@ -180,7 +187,7 @@ class SimWorker:
         return 0
 
 
-def _serve(stage: Stage, caller: Caller, board: Board, bit: Bit) -> int:
+def _serve(stage: Stage, caller: Caller, horse_caller: Caller, queues: Sequence[str], board: Board, bit: Bit) -> int:
     """Do in a simulated child what the adapter does in a forked one."""
     world = stage.world
     process = world.running
@@ -190,8 +197,21 @@ def _serve(stage: Stage, caller: Caller, board: Board, bit: Bit) -> int:
     trade = Trade(connection=client, job_class=Job, serializer=resolve_serializer(None), death_penalty=_NoPenalty)
     moves = Moves(stage.scripts(client, caller.name), stage.clock, stage.settings, caller)
     courier = Courier(client, stage.clock, rng)
+    line = Line(client)
+    turns = Turns(
+        bit=bit,
+        board=board,
+        moves=Moves(stage.scripts(client, caller.name, line), stage.clock, stage.settings, horse_caller),
+        courier=Courier(client, stage.clock, rng, line=line),
+        clock=stage.clock,
+        queues=queues,
+        pace=Pace(stage.settings.prefetch, HOSTAGE_MS),
+        hold_ms=Patience(stage.settings).hold_ms,
+        tell=stage.tell(process.name),
+    )
     horse = Horse(
         bit=bit,
+        turns=turns,
         trade=trade,
         moves=moves,
         courier=courier,
@@ -200,6 +220,7 @@ def _serve(stage: Stage, caller: Caller, board: Board, bit: Bit) -> int:
         rng=rng,
         speaker=Speaker(trade, moves, courier, stage.clock, stage.tell(process.name)),
         most_jobs=stage.settings.jobs_per_horse,
+        looks_ahead=stage.settings.prefetch > 1,
     )
 
     def watch() -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.chaos.simulation.servers import EPOCH_US
 from holdfast.chaos.simulation.world import FOR_EVER, Process, World
 from holdfast.workers.ears import Heard
+from holdfast.workers.reins import QUIET_S
 from holdfast.workers.runtime import Ending
 
 if TYPE_CHECKING:
@@ -49,18 +50,35 @@ class SimBit:
         #: What each end has been told, and has not heard yet.
         self.for_horse: deque[Message] = deque()
         self.for_parent: deque[Message] = deque()
+        #: Whether the parent was woken since it heard last, and when.
+        self.rung = False
+        self._rung_at_us = 0
 
-    def say(self, message: Message) -> None:
+    def say(self, message: Message, *, is_urgent: bool = True) -> None:
         self.for_parent.append(message)
-        self._world.wake(self._parent)
+        if is_urgent or self._world.now_us >= self._rung_at_us + QUIET_S * 1_000_000:
+            self._ring()
         # A process may be stopped or killed just after it has said something.
         self._world.wait(_HOP_US)
 
+    def _ring(self) -> None:
+        self.rung, self._rung_at_us = True, self._world.now_us
+        self._world.wake(self._parent)
+
+    def look(self) -> Message | None:
+        return self.for_horse.popleft() if self.for_horse else None
+
     def wait(self) -> Message | None:
         self.process = self._world.running
+        if not self.for_horse and self.for_parent:
+            self._ring()
         while not self.for_horse:
             self._world.wait_until(FOR_EVER, may_be_woken=True)
         return self.for_horse.popleft()
+
+    @property
+    def is_alone(self) -> bool:
+        return False  # it ends with its parent
 
 
 class SimHorse:
@@ -84,12 +102,13 @@ class SimHorse:
     def heard(self) -> list[Message]:
         said = list(self._bit.for_parent)
         self._bit.for_parent.clear()
+        self._bit.rung = False
         return said
 
     @property
     def has_news(self) -> bool:
-        """Whether its parent has something to hear."""
-        return bool(self._bit.for_parent) or not self._process.is_alive
+        """Whether its parent was woken."""
+        return self._bit.rung or not self._process.is_alive
 
     def ended(self) -> Ending | None:
         if self._process.is_alive:

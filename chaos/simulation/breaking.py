@@ -18,6 +18,7 @@ from holdfast.jobs.store import scripts
 if TYPE_CHECKING:
     from redis import Redis
 
+    from holdfast.jobs.store.connections import Line
     from holdfast.jobs.store.scripts import Script, Scripts, Word
 
 #: What a move does by hand: given the scripts, the move's named arguments, and the move itself.
@@ -86,8 +87,8 @@ def altered(*edits: Edit) -> Iterator[None]:
 class NextVersion(scripts.Scripts):
     """The same moves in another text, as a worker has them that was deployed later."""
 
-    def __init__(self, redis: Redis, *, record: bool = False) -> None:
-        super().__init__(redis, record=record)
+    def __init__(self, redis: Redis, *, record: bool = False, line: Line | None = None) -> None:
+        super().__init__(redis, record=record, line=line)
         self._scripts = {name: next_version(script) for name, script in self._scripts.items()}
 
 

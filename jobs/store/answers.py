@@ -31,7 +31,7 @@ def read_claim(answer: list[Any]) -> out.Claim:
     """Read what a claim answered. Raises RuntimeError for a word it does not know."""
     match answer[0]:
         case b"claimed":
-            return tuple(_claimed(row) for row in answer[1:])
+            return tuple(read_claimed(row) for row in answer[1:])
         case b"aftermath":
             queue, job_id, entry = (part.decode() for part in answer[1:4])
             return out.Aftermath(queue, job_id, entry.split(" ", 2)[1], entry, pairs(answer[4]))
@@ -47,19 +47,24 @@ def read_claim(answer: list[Any]) -> out.Claim:
             raise unexpected("claim", answer)
 
 
-def read_turn(answer: list[Any]) -> out.Turned | out.Closed:
-    """Read what a turn answered. Raises RuntimeError for a word it does not know."""
+def read_turn(answer: list[Any], ends: int) -> out.Turned:
+    """Read what a turn answered that was to end so many leases. Raises RuntimeError for a word it does not know.
+
+    One that came too late has ended none and taken none.
+    """
     match answer[0]:
         case b"turned":
             said = tuple(out.Completed() if word[0] == b"completed" else refused(word) for word in answer[1])
-            return out.Turned(said, read_claim(answer[2]))  # type: ignore[arg-type]  # what is no refusal is a completion
+            return out.Turned(said, read_claim(answer[2]), answer[2])  # type: ignore[arg-type]  # what is no refusal is a completion
         case b"closed":
-            return out.Closed(answer[1].decode())
+            late = out.Closed(answer[1].decode())
+            return out.Turned((late,) * ends, late, answer)
         case _:
             raise unexpected("turn", answer)
 
 
-def _claimed(row: list[Any]) -> out.Claimed:
+def read_claimed(row: list[Any]) -> out.Claimed:
+    """Read a row of that answer."""
     queue, job_id, execution, fence, deadline_ms, generation, record = row
     lease = Lease(
         queue.decode(), job_id.decode(), execution.decode(), int(fence), int(deadline_ms), generation.decode()

@@ -112,20 +112,34 @@ class Line:
     def __init__(self, redis: Redis) -> None:
         self._pool = redis.connection_pool
         self._connection: AbstractConnection | None = None
+        #: Whether an answer is still to be read.
+        self.is_asked = False
 
-    def ask(self, *words: str | bytes | float) -> Any:
-        """Send a command and wait for its answer. Raises what redis-py raises."""
+    def send(self, *words: str | bytes | float) -> None:
+        """Send a command. Raises what redis-py raises."""
         if self._connection is None:
             self._connection = self._pool.get_connection()
         try:
             self._connection.send_command(*words)
-            return self._connection.read_response()
+        except BaseException:
+            self.hang_up()
+            raise
+        self.is_asked = True
+
+    def read(self) -> Any:
+        """Wait for the answer to what was sent. Raises what redis-py raises."""
+        assert self._connection is not None
+        try:
+            answer = self._connection.read_response()
         except ResponseError:
+            self.is_asked = False
             raise
         except BaseException:
             # A job's time may be up in the middle: the reply to this must not be read as the reply to the next.
             self.hang_up()
             raise
+        self.is_asked = False
+        return answer
 
     def hang_up(self) -> None:
         """Give the connection up."""
@@ -136,6 +150,7 @@ class Line:
     def put_back(self) -> None:
         """Give the connection back to its pool."""
         connection, self._connection = self._connection, None
+        self.is_asked = False
         if connection is not None:
             self._pool.release(connection)  # type: ignore[arg-type]  # pools give it by another name than they take it
 

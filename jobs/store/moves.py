@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.lease import Lease
     from holdfast.jobs.settings import Settings
-    from holdfast.jobs.store.scripts import Scripts, Word
+    from holdfast.jobs.store.scripts import Scripts, Trip, Word
 
 Refused = out.Refused
 
@@ -113,6 +113,32 @@ class Moves:
         )
         return read_claim(answer)
 
+    def begin_turn(
+        self,
+        op: int,
+        completions: Sequence[Completion],
+        queues: Sequence[str],
+        *,
+        seen_fence: int,
+        want: int,
+        held: int = 0,
+    ) -> Trip:
+        """Spell a move that ends these leases with success and takes up to `want` jobs.
+
+        Operations number `op` to `op + want - 1` are used up; `held` are our leases besides. Its answer is for
+        `answers.read_turn`.
+        """
+        words: list[Word] = []
+        for each in completions:
+            words += each.words(self._settings.keep_results)
+        return self.scripts.trip(
+            "turn",
+            **self._asker(op, seen_fence, want),
+            held=held,
+            ended_count=len(completions),
+            words=[*words, *queues],
+        )
+
     def turn(
         self,
         op: int,
@@ -122,19 +148,10 @@ class Moves:
         seen_fence: int,
         want: int,
         held: int = 0,
-    ) -> out.Turned | out.Closed:
-        """End these leases with success and take up to `want` jobs, in one trip; `held` are our leases besides."""
-        words: list[Word] = []
-        for each in completions:
-            words += each.words(self._settings.keep_results)
-        answer = self.scripts.call(
-            "turn",
-            **self._asker(op, seen_fence, want),
-            held=held,
-            ended_count=len(completions),
-            words=[*words, *queues],
-        )
-        return read_turn(answer)
+    ) -> out.Turned:
+        """Make that move."""
+        trip = self.begin_turn(op, completions, queues, seen_fence=seen_fence, want=want, held=held)
+        return read_turn(trip.answer(), len(completions))
 
     def renew(self, lease: Lease, *, worked_s: float) -> out.Renewed | Refused:
         """Push back the deadline. Sent twice, it renews twice: no operation number is needed."""

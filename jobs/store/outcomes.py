@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast.jobs.lease import Lease
@@ -242,3 +242,5 @@ class Turned:
     #: A word for each lease, in the order in which they were given.
     said: tuple[Completed | Refused, ...]
     next: Claim
+    #: That claim's answer as it came.
+    given: list[Any] = field(default_factory=list, compare=False)

@@ -150,6 +150,35 @@ def _words_of(answer: list[Any]) -> Iterator[str]:
             yield from (each.decode(errors="replace")[:60] for each in part[:4] if isinstance(each, bytes))
 
 
+class Trip:
+    """A move as it is sent: to be waited for later, if there is a line to keep, and to be sent again."""
+
+    def __init__(self, script: Script, values: Sequence[Word], redis: Redis, line: Line | None) -> None:
+        self._script = script
+        self._values = values
+        self._redis = redis
+        self._line = line
+
+    def send(self) -> None:
+        """Send it before its answer is waited for. Nothing else may be asked on that line until then."""
+        if self._line is not None:
+            self._line.send("EVALSHA", self._script.sha, 0, *self._values)
+
+    def answer(self) -> list[Any]:
+        """Wait for the answer to what was sent, or send it now. Raises what redis-py raises."""
+        line = self._line or Line(self._redis)
+        try:
+            if not line.is_asked:
+                line.send("EVALSHA", self._script.sha, 0, *self._values)
+            return line.read()  # type: ignore[no-any-return]
+        except NoScriptError:
+            line.send("EVAL", self._script.text, 0, *self._values)
+            return line.read()  # type: ignore[no-any-return]
+        finally:
+            if self._line is None:
+                line.put_back()
+
+
 class Scripts:
     """The moves of one client, called by name with named arguments; on a line of its own, if it has one."""
 
@@ -163,25 +192,15 @@ class Scripts:
 
         Raises TypeError for wrong names and whatever redis-py raises; a lost reply is not hidden here.
         """
-        script = self._scripts[move]
-        values = script.arguments(named)
-        try:
-            answer = self._ask("EVALSHA", script.sha, 0, *values)
-        except NoScriptError:
-            answer = self._ask("EVAL", script.text, 0, *values)
+        answer = self.trip(move, **named).answer()
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s", tell(move, named, answer))
-        return answer  # type: ignore[no-any-return]
+        return answer
 
-    def _ask(self, *words: Word) -> Any:
-        """Send a command and read its reply. redis-py's own way there does more, for a third of the time of a move."""
-        if self._line is not None:
-            return self._line.ask(*words)
-        line = Line(self.redis)
-        try:
-            return line.ask(*words)
-        finally:
-            line.put_back()
+    def trip(self, move: str, **named: Word | Sequence[Word]) -> Trip:
+        """Spell a move that is to be sent, maybe more than once. Raises TypeError for wrong names."""
+        script = self._scripts[move]
+        return Trip(script, script.arguments(named), self.redis, self._line)
 
     def add_to(self, pipeline: Pipeline, move: str, **named: Word | Sequence[Word]) -> None:
         """Put a move into a pipeline. The server must have been told the script: see `teach`."""

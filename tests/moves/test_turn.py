@@ -10,7 +10,7 @@ from rq.suspension import suspend
 
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.outcomes import Closed, Completed, Empty, Fenced, Lost, Renewed
+from holdfast.jobs.store.outcomes import Closed, Completed, Empty, Fenced, Lost, Renewed, Turned
 from holdfast.jobs.store.work import Completion, Spell
 from tests.moves.several import enqueue, ids, leases, take
 
@@ -225,7 +225,7 @@ def test_a_turn_that_arrives_after_its_worker_has_moved_on_is_refused(pool):
     worker.op += 5
     worker.complete(held[0])
     with pool.nothing_changes():
-        assert worker.turn(*held, op=worker.op - 1) == Closed("late")
+        assert worker.turn(*held, op=worker.op - 1) == Turned((Closed("late"),) * len(held), Closed("late"))
 
 
 # -- closed doors -------------------------------------------------------------------------------------------

@@ -53,7 +53,9 @@ end
 
 local queue_names = {unpack(words, 10 * ended_count + 1)}
 local answer, records = {'closed', 'suspended'}, {}
-if redis.call('EXISTS', keys.suspended()) == 0 then
+if want == '0' then
+  answer = {'empty'}
+elseif redis.call('EXISTS', keys.suspended()) == 0 then
   if room.err then
     answer = {'closed', 'full'}
   else

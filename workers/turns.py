@@ -1,0 +1,199 @@
+"""Settle and claim in one trip, made by the horse itself: its parent hears of each turn, and is not waited for.
+
+What is said, and when, so that a death at any point leaves nothing unknown: `turn` before the request, with all that is
+needed to make it once more under its number, and `took` before the first of what it gave is begun.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from holdfast.jobs import events
+from holdfast.jobs.errors import RedisAwayError
+from holdfast.jobs.store.answers import read_turn
+from holdfast.workers.clerk import tell_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.jobs.clock import Clock
+    from holdfast.jobs.lease import Lease
+    from holdfast.jobs.store import outcomes as out
+    from holdfast.jobs.store.connections import Courier
+    from holdfast.jobs.store.moves import Moves
+    from holdfast.jobs.store.scripts import Trip
+    from holdfast.workers.ends import End
+    from holdfast.workers.pace import Pace
+    from holdfast.workers.reins import Bit
+    from holdfast.workers.shared_memory import Board
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job to be run."""
+
+    number: int
+    lease: Lease
+    record: dict[bytes, bytes]
+    #: Until when it may be worked on, on the boot clock; 0: as its parent says.
+    stop_by_ms: int = 0
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A plain success that its horse settles by itself."""
+
+    number: int
+    lease: Lease
+    end: End
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A turn on its way."""
+
+    op: int
+    kept: Sequence[_Kept]
+    trip: Trip
+    asked_ms: int
+
+
+class Turns:
+    """The horse's own turns. One thread, one turn at a time; while it is on its way, what is in hand is run."""
+
+    def __init__(
+        self,
+        *,
+        bit: Bit,
+        board: Board,
+        moves: Moves,
+        courier: Courier,
+        clock: Clock,
+        queues: Sequence[str],
+        pace: Pace,
+        hold_ms: int,
+        tell: events.Events,
+    ) -> None:
+        self._bit = bit
+        self._board = board
+        self._moves = moves
+        self._courier = courier
+        self._clock = clock
+        self._queues = queues
+        self._pace = pace
+        self._hold_ms = hold_ms
+        self._tell = tell
+        self._tasks: deque[Task] = deque()
+        self._kept: list[_Kept] = []
+        #: Whose ends are not said yet, of those that are kept.
+        self._unsaid: list[tuple[int, dict[str, Any]]] = []
+        self._asked: _Asked | None = None
+        #: The number of the last job that this horse was given or has taken.
+        self._number = 0
+
+    def may_keep(self) -> bool:
+        """Tell whether a plain success may be settled here."""
+        return self._number < self._board.take_to and not self._bit.is_alone
+
+    def given(self, number: int) -> None:
+        """Go on with numbers after that one."""
+        self._number = max(self._number, number)
+
+    def keep(self, task: Task, end: End) -> None:
+        """Settle a plain success with the next turn."""
+        self._kept.append(_Kept(task.number, task.lease, end))
+        self._unsaid.append((task.number, end.words))
+        self._pace.note(end.words["ended_s"] - end.words["started_s"])
+
+    def go_on(self, behind: int) -> None:
+        """Do what is due before the next job. `behind` were handed by the parent, and wait besides what was taken here.
+
+        An answer is waited for only where there is nothing else to do.
+        """
+        in_hand = len(self._tasks) + behind
+        if self._asked is not None and self._is_time_to_turn(in_hand):
+            self._hear(self._asked)
+            in_hand = len(self._tasks) + behind
+        if self._kept and self._is_time_to_turn(in_hand):
+            self._ask(in_hand)
+            if self._asked is not None and not in_hand:
+                self._hear(self._asked)
+        self.say_kept()
+
+    def pop(self) -> Task | None:
+        """Give the next job that was taken here; None: there is none."""
+        if not self._tasks:
+            return None
+        task = self._tasks.popleft()
+        self._tell.tell(events.Claimed(task.lease, task.record.get(b"description", b"").decode(errors="replace")))
+        return task
+
+    def _is_time_to_turn(self, in_hand: int) -> bool:
+        return not in_hand or 2 * len(self._kept) >= self._pace.fitting()
+
+    def say_kept(self) -> None:
+        """Say what has ended and waits for company: it is settled by the parent if the next job takes long."""
+        for number, words in self._unsaid:
+            self._bit.say(("kept", number, words), is_urgent=False)
+            self._board.end(number)
+        self._unsaid.clear()
+
+    def _ask(self, held: int) -> None:
+        board, bit = self._board, self._bit
+        op, most = board.op + 1, self._pace.fitting()
+        # Before it is looked at what we may do: the parent sees by this that a turn may be about to be said.
+        board.op = op + most - 1
+        want = min(most - held, board.take_to - self._number)
+        if want <= 0:
+            board.op = op - 1
+            if board.take_to <= self._number:
+                self._leave_to_the_parent()
+            return
+        kept = [each for each in self._kept if each.number > board.settled_to]
+        asked_ms, seen_fence = self._clock.boot_ms(), board.seen_fence
+        trip = self._moves.begin_turn(
+            op,
+            [each.end.completion(each.lease) for each in kept],
+            self._queues,
+            seen_fence=seen_fence,
+            want=want,
+            held=held,
+        )
+        ends = [each.number for each in kept]
+        bit.say(("turn", op, seen_fence, board.op, asked_ms, ends, self._unsaid), is_urgent=False)
+        board.end(self._kept[-1].number)
+        self._kept, self._unsaid, self._asked = [], [], _Asked(op, kept, trip, asked_ms)
+        self._courier.send_once(trip.send)
+
+    def _leave_to_the_parent(self) -> None:
+        for each in self._kept:
+            self._bit.say(("ended", each.number, each.end.kind, each.end.words, False, False))
+            self._board.end(each.number)
+        self._kept, self._unsaid = [], []
+
+    def _hear(self, asked: _Asked) -> None:
+        self._asked = None
+        try:
+            answer = self._courier.send(
+                lambda: read_turn(asked.trip.answer(), len(asked.kept)),
+                gives_up=lambda: self._board.is_void(asked.op) or self._bit.is_alone,
+            )
+        except RedisAwayError:
+            return  # its parent has it
+        # Said first, and looked at then, as in Board.begin().
+        taken = answer.next if isinstance(answer.next, tuple) else ()
+        self._bit.say(("took", asked.op, self._number + 1, answer.given), is_urgent=not taken)
+        if self._board.is_void(asked.op):
+            return
+        for each, word in zip(asked.kept, answer.said, strict=True):
+            tell_of(self._tell, each.lease, word, *each.end.told)
+        if taken:
+            self._take(taken, asked.asked_ms + self._hold_ms)
+
+    def _take(self, taken: tuple[out.Claimed, ...], stop_by_ms: int) -> None:
+        self._board.seen_fence = max(self._board.seen_fence, *(each.lease.fence for each in taken))
+        for each in taken:
+            self._number += 1
+            self._tasks.append(Task(self._number, each.lease, each.record, stop_by_ms))
