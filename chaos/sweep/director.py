@@ -53,8 +53,7 @@ class Director:
         if name == FOR_CALLBACK and not self.worker.horses():
             # The parent's own. Not by peer_pid: with many cases at a time, that takes longer than a reply may.
             name = "renew"
-        self.looks += name in TAKING
-        if not self.looks:
+        if not self.looks and name not in TAKING:
             return Pass()
         if self._is_inside_a_transaction(request):
             return Pass()
@@ -62,6 +61,8 @@ class Director:
             self._stage += 1
             self._awaited = set(self._work.clockwork)
         boundary = self._sightings.see(name, self._stage, operation_of(request.words))
+        # Not what is only sent again: the watch would end in the middle of the job.
+        self.looks += boundary is not None and name in TAKING
         if boundary is not None and self._case is None and self.looks <= self._work.takings:
             self.boundaries.append(Boundary(boundary, has_horse=bool(self.worker.horses())))
         if boundary is not None and self._case is not None and boundary == self._case.boundary:
