@@ -13,11 +13,13 @@ from holdfast.chaos.sweep.cases import Boundary, Case, Fault, Setting, Side
 from holdfast.chaos.sweep.director import Director
 from holdfast.chaos.sweep.report import by_chance_of, write
 from holdfast.chaos.sweep.run import NoBaseline, Report, _Players
+from holdfast.chaos.sweep.tasks import arrival, gate
 from holdfast.chaos.sweep.works import OURS
 from holdfast.jobs.store.scripts import load
 from tests.chaos.played import played, told
 
 PLAIN, EFFECT = Setting(1, "plain"), Setting(1, "effect")
+DEATH = (Side.BEFORE, Fault.KILL_TREE, PLAIN)
 
 
 def spelled(names):
@@ -52,6 +54,19 @@ def test_a_claim_that_is_sent_once_more_does_not_end_the_watch(tmp_path):
         director(Request(0, 1, tuple(each)))
     assert [each.name for each in director.boundaries] == ["claim#1", "complete#1"]
     assert director.looks == 2
+
+
+def test_a_parent_that_has_no_work_to_tell_of_is_not_taken_for_its_horse(tmp_path):
+    """It renews on the connection on which it claimed; nobody looks at processes for that, which takes long."""
+    director = Director(OURS.clockwork, OURS.works["on-success"], tmp_path, Case("no#1", *DEATH))
+    director.worker = None
+    renew = words("renew", epoch="1.0", worked_s="0.000")
+    arrival(str(tmp_path), 1).touch()
+    director(Request(1, 1, tuple(words("claim", op=1))))
+    director(Request(2, 2, tuple(renew)))
+    assert not gate(str(tmp_path), 1).exists()
+    director(Request(3, 1, tuple(renew)))
+    assert gate(str(tmp_path), 1).exists()
 
 
 # -- several runs
@@ -114,7 +129,7 @@ def unhurt(names, **what):
 
 
 def case_at(boundary):
-    return Case(boundary, Side.BEFORE, Fault.KILL_TREE, PLAIN)
+    return Case(boundary, *DEATH)
 
 
 def test_runs_that_agree_are_enough_and_others_need_a_third(players):
