@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from holdfast.chaos.sweep.cases import Boundary
 from holdfast.jobs.store.keys import FAMILIES
 from holdfast.jobs.store.scripts import load
 
@@ -98,8 +99,38 @@ class Sightings:
                 return None
             self._seen.add((name, stage))
         elif operation is not None:
+            if name == FOR_CALLBACK:
+                # Dated anew whenever it is sent: only the stage tells asking again from asking for the next callback.
+                operation = (name.encode(), b"%d" % stage)
             if operation in self._sent:
                 return None
             self._sent.add(operation)
         self._count[name] += 1
         return f"{name}#{self._count[name]}"
+
+
+def agreed(*groups: Sequence[Sequence[Boundary]]) -> tuple[tuple[Boundary, ...], tuple[str, ...]]:
+    """Give what all runs of one group passed, in the order of the requests, and the names of the rest: it was chance.
+
+    The runs are without a fault. Whether there was a horse is agreed upon in the same way.
+    """
+    runs = [passed for group in groups for passed in group]
+    there = _in_all_of_one([[{each.name for each in passed} for passed in group] for group in groups])
+    with_horse = _in_all_of_one(
+        [[{each.name for each in passed if each.has_horse} for passed in group] for group in groups]
+    )
+    orders = [[each.name for each in passed if each.name in there] for passed in runs]
+    came = list(dict.fromkeys(each.name for passed in runs for each in passed))
+    # As the run has it that came to the most of them: in the others, what is missing lets the rest move up.
+    kept = sorted(
+        (name for name in came if name in there),
+        key=lambda name: max(order.index(name) for order in orders if name in order),
+    )
+    horses = {each.name for passed in runs for each in passed if each.has_horse}
+    by_chance = [name for name in came if name not in there]
+    by_chance += [f"a horse at {name}" for name in kept if name in horses - with_horse]
+    return tuple(Boundary(name, has_horse=name in with_horse) for name in kept), tuple(by_chance)
+
+
+def _in_all_of_one(groups: Sequence[Sequence[set[str]]]) -> set[str]:
+    return set().union(*(set.intersection(*group) for group in groups if group))

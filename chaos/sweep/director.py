@@ -38,6 +38,8 @@ class Director:
         self._stage = 0
         self._awaited: set[str] = set()
         self._in_multi: set[int] = set()
+        #: Connections that have asked for a job: no horse does.
+        self._of_the_parent: set[int] = set()
         #: How often the worker has asked for a job.
         self.looks = 0
         #: The boundaries passed from its first taking of a job until it has been watched for long enough.
@@ -50,11 +52,13 @@ class Director:
     def __call__(self, request: Request) -> Act:
         """Say what becomes of a request. Called in the proxy's thread."""
         name = name_of(request.words)
-        if name == FOR_CALLBACK and not self.worker.horses():
-            # The parent's own. Not by peer_pid: with many cases at a time, that takes longer than a reply may.
+        if name in TAKING:
+            self._of_the_parent.add(request.connection)
+        if name == FOR_CALLBACK and request.connection in self._of_the_parent:
+            # Not by a look at processes: with many cases at a time, that takes longer than a reply may, and then the
+            # horse asks again, is answered too late again, and gives its job back, for as long as the machine is busy.
             name = "renew"
-        self.looks += name in TAKING
-        if not self.looks:
+        if not self.looks and name not in TAKING:
             return Pass()
         if self._is_inside_a_transaction(request):
             return Pass()
@@ -62,6 +66,8 @@ class Director:
             self._stage += 1
             self._awaited = set(self._work.clockwork)
         boundary = self._sightings.see(name, self._stage, operation_of(request.words))
+        # Not what is only sent again: the watch would end in the middle of the job.
+        self.looks += boundary is not None and name in TAKING
         if boundary is not None and self._case is None and self.looks <= self._work.takings:
             self.boundaries.append(Boundary(boundary, has_horse=bool(self.worker.horses())))
         if boundary is not None and self._case is not None and boundary == self._case.boundary:

@@ -79,6 +79,12 @@ def summary_of(report: Report) -> str:
     )
 
 
+def by_chance_of(report: Report) -> str:
+    """Say at how many boundaries nobody was hurt, since nobody can say when a worker comes to them."""
+    names = ", ".join(f"{name} ({count})" for name, count in Counter(name for name, _ in report.by_chance).items())
+    return f"Left out: {len(report.by_chance)} boundaries that came by chance: {names}"
+
+
 def write(report: Report, kind: str, page: str) -> str:
     """Put the tables between a page's lines for this kind of sweep, or at its end, and give the page."""
     begin, end = _BEGIN.format(kind), _END.format(kind)
@@ -92,6 +98,8 @@ def write(report: Report, kind: str, page: str) -> str:
 
 def _markdown(report: Report) -> Iterator[str]:
     yield f"{summary_of(report)}."
+    if report.by_chance:
+        yield f"{by_chance_of(report)}."
     for work in works_of(report):
         faults = _faults(report, work)
         yield f"\n**{work}**\n"

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from holdfast.chaos.server import NoServer
 from holdfast.chaos.sweep.cases import Slice
-from holdfast.chaos.sweep.report import LEGEND, reproductions, summary_of, table_of, works_of, write
+from holdfast.chaos.sweep.report import LEGEND, by_chance_of, reproductions, summary_of, table_of, works_of, write
 from holdfast.chaos.sweep.run import NoBaseline, Report, Result, run_sweep
 from holdfast.chaos.sweep.stock import STOCK
 from holdfast.chaos.sweep.works import ours_in
@@ -48,6 +48,8 @@ def show(
     console.print(summary_of(found), soft_wrap=True)
     if found.left_out:
         console.print(f"Left out: {found.left_out} cases of other parts than {part}.")
+    if found.by_chance:
+        console.print(f"{by_chance_of(found)}.", soft_wrap=True)
     if report is not None:
         page = report.read_text("utf-8") if report.exists() else ""
         report.write_text(write(found, "stock" if stock else _kind(mode), page), "utf-8")

@@ -26,6 +26,8 @@ _SETTINGS = {
     "HOLDFAST_MARGIN_MS": "300",
     "HOLDFAST_REAP_MS": "200",
     "HOLDFAST_PROMOTE_MS": "300",
+    # Once, at the start: nothing gets old enough to be put back, and a slow case would meet the next look by chance.
+    "HOLDFAST_ORPHANS_MS": "600000",
     "HOLDFAST_POLL_MS": "100",
     "HOLDFAST_GRACE_MS": "5000",
     "HOLDFAST_RECORD_MOVES": "1",
