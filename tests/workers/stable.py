@@ -1,0 +1,265 @@
+"""A worker's parent and its horses in one process, a step at a time: the shipped engine and turns, on a fake server."""
+
+import random
+from collections import Counter, deque
+
+from holdfast.jobs import events
+from holdfast.jobs.lease import Lease
+from holdfast.jobs.settings import Settings
+from holdfast.jobs.store.connections import Courier, Line
+from holdfast.jobs.store.moves import Caller, Moves
+from holdfast.jobs.store.scripts import Scripts
+from holdfast.workers.ears import Heard
+from holdfast.workers.ends import End
+from holdfast.workers.engine import Engine, Limits
+from holdfast.workers.groom import HOSTAGE_MS
+from holdfast.workers.hold import Patience
+from holdfast.workers.order import Order
+from holdfast.workers.pace import Pace
+from holdfast.workers.runtime import Ending
+from holdfast.workers.shared_memory import Board
+from holdfast.workers.turns import Task, Turns
+from tests.moves.pool import Pool
+
+_FAR = 2**62
+
+
+class Dead(BaseException):
+    """Ends a horse where it stands, as SIGKILL does."""
+
+
+class Bit:
+    """The horse's end of the reins. `before` and `after` are called with each message, and may raise Dead."""
+
+    def __init__(self):
+        self.is_alone = False
+        #: All that was ever said.
+        self.said = []
+        self.unheard = []
+        self.before = self.after = lambda _: None
+
+    def say(self, message, *, is_urgent=True):
+        del is_urgent
+        self.before(message)
+        self.said.append(message)
+        self.unheard.append(message)
+        self.after(message)
+
+
+class Horse:
+    """A horse as its parent sees it, and what it does, as told: `run` is one round of its loop."""
+
+    pid = 4711
+
+    def __init__(self, stable):
+        self._stable = stable
+        self.bit = Bit()
+        self._orders = deque()
+        self._ending = None
+        self.freezes = 0
+        line = Line(stable.redis)
+        self.turns = Turns(
+            bit=self.bit,
+            board=stable.board,
+            moves=stable.moves(stable.horse_caller, line),
+            courier=Courier(stable.redis, stable.clock, stable.rng, line=line),
+            clock=stable.clock,
+            queues=["default"],
+            pace=Pace(stable.settings.prefetch, HOSTAGE_MS),
+            hold_ms=Patience(stable.settings).hold_ms,
+            tell=stable.tell,
+        )
+
+    # -- as its parent sees it
+
+    def say(self, *messages):
+        self._orders.extend(messages)
+
+    def heard(self):
+        heard, self.bit.unheard = self.bit.unheard, []
+        return heard
+
+    def ended(self):
+        return self._ending
+
+    def freeze(self):
+        self.freezes += 1
+
+    def thaw(self):
+        pass
+
+    def kill(self):
+        self._ending = Ending(None, 9)
+        return self._ending
+
+    # -- what it does
+
+    def begin(self):
+        """Do what is due before the next job, and begin it; give None where there is none."""
+        while True:
+            for order in self._orders:
+                self.turns.given(order[1])
+            self.turns.go_on(behind=len(self._orders))
+            if self._orders:
+                _, number, lease, record = self._orders.popleft()
+                task = Task(number, Lease(*lease), record)
+            elif (task := self.turns.pop()) is None:
+                return None
+            if self._stable.board.begin(task.number, task.stop_by_ms):
+                self._stable.ran[task.lease.job_id] += 1
+                return task
+
+    def end(self, task, kind="complete"):
+        """Be done with a job."""
+        now = self._stable.clock.wall_s()
+        words = {"started_s": now - 0.001, "ended_s": now}
+        words |= {"value": "", "result_ttl": 500} if kind == "complete" else {"cause": "failures", "error": "boom"}
+        end = End(kind, words)
+        if kind == "complete" and self.turns.may_keep():
+            self.turns.keep(task, end)
+            return
+        self.turns.say_kept()
+        self.bit.say(("ended", task.number, end.kind, end.words, False, False))
+        self._stable.board.end(task.number)
+
+    def run(self, most=1):
+        """Run so many, or as many as there are; give which."""
+        ran = []
+        while len(ran) < most and (task := self.begin()) is not None:
+            ran.append(task.lease.job_id)
+            self.end(task)
+        return ran
+
+    def dies(self, deed, *, before=None, after=None):
+        """Do that, and die when this word is said: just before it, or just after."""
+
+        def falls(word):
+            def at(message):
+                if message[0] == word:
+                    raise Dead
+
+            return at
+
+        self.bit.before, self.bit.after = falls(before), falls(after)
+        try:
+            deed()
+        except Dead:
+            pass
+        else:
+            raise AssertionError(f"it said no {before or after}: {self.words()}")
+        self.kill()
+
+    def words(self):
+        """Give what it has said, without what it said it of."""
+        return [message[0] for message in self.bit.said]
+
+
+class _Quiet:
+    """Stands for ears, keeper and face."""
+
+    def __init__(self, clock):
+        self._clock = clock
+        self.commands = []
+
+    def hear(self, until_ms, horse):
+        del until_ms, horse
+        commands, self.commands = tuple(self.commands), []
+        return Heard(True, commands)
+
+    def wait_for_bell(self, listens_at):
+        pass
+
+    def run_due(self, at_most=None):
+        return 0
+
+    def due_ms(self):
+        return _FAR
+
+    def beat(self, now_ms):
+        del now_ms
+        return _FAR
+
+    def busy(self):
+        pass
+
+    idle = suspended = busy
+
+
+class Stable:
+    """One worker's life."""
+
+    def __init__(self, redis, clock, **settings):
+        self.redis, self.clock = redis, clock
+        self.settings = Settings(**({"prefetch": 8} | settings))
+        self.pool = Pool(redis, clock, settings=self.settings)
+        self.rng = random.Random(7)
+        self.ran, self.told = Counter(), []
+        self.tell = events.Events(self.told.append)
+        self.board = Board()
+        self.horse_caller = Caller("ours", "b" * 16)
+        self.horses = []
+        quiet = self.ears = _Quiet(clock)
+        self.engine = Engine(
+            moves=self.moves(Caller("ours", "a" * 16)),
+            horse_moves=self.moves(self.horse_caller),
+            courier=Courier(redis, clock, self.rng),
+            settings=self.settings,
+            clock=clock,
+            runtime=self,
+            ears=quiet,
+            keeper=quiet,
+            board=self.board,
+            order=Order(["default"], "default", self.rng),
+            tell=self.tell,
+            face=quiet,
+            rng=self.rng,
+            serve=lambda _: 0,
+        )
+        self.mount = self.engine._mount
+
+    def moves(self, caller, line=None):
+        return Moves(Scripts(self.redis, line=line), self.clock, self.settings, caller)
+
+    def start_horse(self, _):
+        self.horses.append(Horse(self))
+        return self.horses[-1]
+
+    @property
+    def horse(self):
+        return self.mount.horse
+
+    def line(self, *job_ids):
+        """Put jobs in line."""
+        for job_id in job_ids:
+            self.pool.enqueue(str(job_id))
+
+    def limit(self, max_jobs):
+        self.engine._limits = Limits(max_jobs=max_jobs)
+
+    def step(self, times=1):
+        """Let the parent do one round of its loop: it hears its horse, settles, hands; or claims."""
+        for _ in range(times):
+            if self.mount.is_busy:
+                self.engine._tend(_FAR)
+            else:
+                self.engine._look_for_a_job(0, _FAR)
+
+    def run_all(self, most=200):
+        """Let both go on until nothing is left to do."""
+        for _ in range(most):
+            self.step()
+            if self.horse is not None:
+                self.horse.run(1)
+            if not self.mount.is_busy and not self.pool.line():
+                self.step()
+                return
+        raise AssertionError(f"never done: {self.pool.everywhere()} {self.mount.holds}")
+
+    def statuses(self):
+        """Count all jobs by status."""
+        keys = self.redis.keys("rq:job:*")
+        return dict(Counter(self.redis.hget(key, "status").decode() for key in keys))
+
+    def given_back(self):
+        """Name what went back in line, in that order."""
+        return [event.lease.job_id for event in self.told if getattr(event, "word", "") == "given back"]
