@@ -74,6 +74,12 @@ SCENARIOS = {
         Scenario("scheduled", "a job that is not due yet", ({"body": _WORKS, "in_s": 1.2},)),
         Scenario("many", "a job of those that an app enqueues together", ({"body": _WORKS, "many": True},)),
         Scenario("once", "a job that may run at most once", ({"body": _WORKS, "crashes": 0},)),
+        Scenario(
+            "once-turn",
+            "a job that may run at most once, taken by a horse with its own turn",
+            ({"body": {"works_s": (0.3,)}}, {"body": {"works_s": (0.3,)}, "after_s": 0.01, "crashes": 0}),
+            jobs_per_horse=1_000,
+        ),
         Scenario("buried", "a job that fails and has no retry", ({"body": _FAILS_ONCE},)),
         Scenario("poison", "a job that kills whoever works on it", ({"body": {"poison": True}},)),
         Scenario(

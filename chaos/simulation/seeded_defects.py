@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from holdfast.chaos.simulation.bodies import SimBit
 from holdfast.chaos.simulation.breaking import EVERY_MOVE, Edit, altered, by_hand
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.recovery.reaper import Reaper
+from holdfast.workers.mount import Mount
+
+if TYPE_CHECKING:
+    from holdfast.workers.reins import Message
 
 Break = Callable[[], AbstractContextManager[None]]
 
@@ -126,6 +131,22 @@ def turn_not_replayed() -> AbstractContextManager[None]:
         Edit("turn", "local first_answer = answer_to(op, last_op, last_answer)", "local first_answer = nil"),
         Edit("turn", "\ngive_back_unheard(asker, fence_given, last_answer)\n", "\n"),
     )
+
+
+@defect("A parent that hears a turn's answer for its dead horse does not tell the next horse", "INV-09")
+def finished_turn_unheard() -> AbstractContextManager[None]:
+    return mock.patch.multiple(Mount, has_heard=lambda _mount, _claimed: None)
+
+
+@defect("A horse keeps its turns to itself", "INV-10")
+def turn_unsaid() -> AbstractContextManager[None]:
+    original = SimBit.say
+
+    def say(self: SimBit, message: Message, *, is_urgent: bool = True) -> None:
+        if message[0] not in {"turn", "took"}:
+            original(self, message, is_urgent=is_urgent)
+
+    return mock.patch.multiple(SimBit, say=say)
 
 
 @defect("An operation that arrives after its sender moved on is done", "INV-10")

@@ -21,6 +21,7 @@ BUDGETS = {
     "effect-unfenced": Ground("hard", 150),
     "enqueue-in-two-trips": Ground("plain", 20, ("enqueue",)),
     "fence-by-clock-alone": Ground("hard", 60),
+    "finished-turn-unheard": Ground("once-turn", 60, ("turn",)),
     "give-back-burns-a-crash": Ground("deploy", 5),
     "late-operation-done": Ground("hard", 120),
     "live-job-expires": Ground("hard", 20),
@@ -36,6 +37,7 @@ BUDGETS = {
     "settle-by-fence-alone": Ground("hard", 30),
     "settle-leaves-wip": Ground("plain", 5),
     "turn-not-replayed": Ground("std", 40),
+    "turn-unsaid": Ground("company", 5),
 }
 
 

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from holdfast.jobs import events
 from holdfast.jobs.lease import Lease
 from holdfast.jobs.settings import Settings
+from holdfast.jobs.store import keys
 from holdfast.jobs.store.connections import Courier, Line
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
@@ -22,6 +23,8 @@ from holdfast.workers.turns import Task, Turns
 from tests.moves.pool import Pool
 
 _FAR = 2**62
+#: Jobs, in the order of their line.
+NAMES = "abcdefghijklmnopqrst"
 
 
 class Dead(BaseException):
@@ -109,17 +112,17 @@ class Horse:
                 self._stable.ran[task.lease.job_id] += 1
                 return task
 
-    def end(self, task, kind="complete"):
-        """Be done with a job."""
+    def end(self, task, kind="complete", *, awaits_word=False):
+        """Be done with a job; with a webhook to be sent for it, if it awaits a word."""
         now = self._stable.clock.wall_s()
         words = {"started_s": now - 0.001, "ended_s": now}
         words |= {"value": "", "result_ttl": 500} if kind == "complete" else {"cause": "failures", "error": "boom"}
         end = End(kind, words)
-        if kind == "complete" and self.turns.may_keep():
+        if kind == "complete" and not awaits_word and self.turns.may_keep():
             self.turns.keep(task, end)
             return
         self.turns.say_kept()
-        self.bit.say(("ended", task.number, end.kind, end.words, False, False))
+        self.bit.say(("ended", task.number, end.kind, end.words, awaits_word, False))
         self._stable.board.end(task.number)
 
     def run(self, most=1):
@@ -188,7 +191,7 @@ class _Quiet:
 class Stable:
     """One worker's life."""
 
-    def __init__(self, redis, clock, **settings):
+    def __init__(self, redis, clock, *job_ids, most=None, **settings):
         self.redis, self.clock = redis, clock
         self.settings = Settings(**({"prefetch": 8} | settings))
         self.pool = Pool(redis, clock, settings=self.settings)
@@ -215,7 +218,10 @@ class Stable:
             rng=self.rng,
             serve=lambda _: 0,
         )
+        self.engine._limits = Limits(max_jobs=most)
         self.mount = self.engine._mount
+        self.line(*job_ids)
+        self.step()
 
     def moves(self, caller, line=None):
         return Moves(Scripts(self.redis, line=line), self.clock, self.settings, caller)
@@ -232,9 +238,6 @@ class Stable:
         """Put jobs in line."""
         for job_id in job_ids:
             self.pool.enqueue(str(job_id))
-
-    def limit(self, max_jobs):
-        self.engine._limits = Limits(max_jobs=max_jobs)
 
     def step(self, times=1):
         """Let the parent do one round of its loop: it hears its horse, settles, hands; or claims."""
@@ -257,9 +260,29 @@ class Stable:
 
     def statuses(self):
         """Count all jobs by status."""
-        keys = self.redis.keys("rq:job:*")
-        return dict(Counter(self.redis.hget(key, "status").decode() for key in keys))
+        return dict(Counter(self.redis.hget(key, "status").decode() for key in self.redis.keys("rq:job:*")))
 
-    def given_back(self):
-        """Name what went back in line, in that order."""
-        return [event.lease.job_id for event in self.told if getattr(event, "word", "") == "given back"]
+    def turn_under_way(self):
+        """Let it run until a turn is sent that is not answered; give the job that it runs meanwhile."""
+        while True:
+            task = self.horse.begin()
+            if self.horse.words().count("turn") > self.horse.words().count("took"):
+                return task
+            self.horse.end(task)
+
+    def refusals(self):
+        return [event for event in self.told if isinstance(event, events.Refused)]
+
+    def crashes(self):
+        """Count what jobs were charged."""
+        jobs = {key.decode().rpartition(":")[2]: self.redis.hget(key, "hf_crashes") for key in self.redis.keys("rq:job:*")}
+        return Counter({job_id: int(count) for job_id, count in jobs.items() if int(count or 0)})
+
+    def ends_well(self, *, twice="", charged=""):
+        """Go on to the end: every job is finished, ran once but for these, and nobody is charged but those."""
+        self.run_all()
+        assert self.statuses() == {"finished": len(NAMES)}
+        assert self.ran == Counter(NAMES) + Counter(twice)
+        assert self.crashes() == Counter(charged)
+        assert not self.refusals()
+        assert self.redis.zcard(keys.leases("default")) == 0

@@ -1,53 +1,17 @@
-"""A horse settles and claims by itself, and may die, be stopped or be overtaken at each point of that."""
+"""A horse settles and claims by itself, and may die at each point of that."""
 
 from collections import Counter
 
 import pytest
 
-from holdfast.jobs import events
 from holdfast.jobs.store import keys
-from tests.workers.stable import Stable
-
-NAMES = "abcdefghijklmnopqrst"
+from tests.workers.stable import NAMES, Stable
 
 
 @pytest.fixture
 def stable(fake, clock):
     """Give a worker with twenty jobs in line, of which it has claimed one and handed it to its first horse."""
-    stable = Stable(fake, clock)
-    stable.line(*NAMES)
-    stable.step()
-    return stable
-
-
-def with_a_turn_under_way(stable):
-    """Let it run until a turn is sent that is not answered; give the job that it runs meanwhile."""
-    horse = stable.horse
-    while horse.words().count("turn") == horse.words().count("took") or horse.words()[-1] == "took":
-        task = horse.begin()
-        if horse.words().count("turn") > horse.words().count("took"):
-            return task
-        horse.end(task)
-    raise AssertionError
-
-
-def refusals(stable):
-    return [event for event in stable.told if isinstance(event, events.Refused)]
-
-
-def crashes(stable):
-    found = {name: stable.redis.hget(keys.job(name), "hf_crashes") for name in NAMES}
-    return {name: int(count) for name, count in found.items() if count and int(count)}
-
-
-def assert_all_went_well(stable, *, twice="", charged=""):
-    """Every job is finished, ran once but for these, and nobody is charged but those."""
-    stable.run_all()
-    assert stable.statuses() == {"finished": len(NAMES)}
-    assert stable.ran == Counter(NAMES) + Counter(twice)
-    assert crashes(stable) == Counter(charged)
-    assert not refusals(stable)
-    assert stable.redis.zcard(keys.leases("default")) == 0
+    return Stable(fake, clock, *NAMES)
 
 
 # -- what is said, and when
@@ -86,7 +50,7 @@ def test_all_run_once_and_in_their_order(stable):
         ran += stable.horse.run()
         stable.step()
     assert ran == [*NAMES]
-    assert_all_went_well(stable)
+    stable.ends_well()
     assert "ended" not in stable.horse.words()
     assert stable.engine._done == len(NAMES)
 
@@ -107,19 +71,19 @@ def test_a_horse_dies_at_its_turn(stable, where, twice):
     """What had ended is ended once, what was taken runs once; only an end that nobody said is a crash."""
     stable.horse.run()
     stable.horse.dies(stable.horse.begin, **where)
-    assert_all_went_well(stable, twice=twice, charged=twice)
+    stable.ends_well(twice=twice, charged=twice)
     assert len(stable.horses) == 2
 
 
 @pytest.mark.parametrize("heard", [False, True])
 def test_a_horse_dies_at_a_job_while_its_turn_is_unanswered(stable, heard):
     """Whether or not its parent had heard of the turn: only the job that ran is charged, and runs again."""
-    task = with_a_turn_under_way(stable)
+    task = stable.turn_under_way()
     if heard:
         stable.step()
         assert stable.mount.turn is not None
     stable.horse.kill()
-    assert_all_went_well(stable, twice=task.lease.job_id, charged=task.lease.job_id)
+    stable.ends_well(twice=task.lease.job_id, charged=task.lease.job_id)
 
 
 @pytest.mark.xfail(strict=True, reason="an end is unsaid while its horse waits for an answer: it is charged as a crash")
@@ -148,7 +112,7 @@ def test_what_a_finished_turn_gave_is_not_given_back_by_the_next(stable):
     asked = [message for message in stable.horse.bit.said if message[0] == "turn"]
     assert [message[2] for message in asked] == [taken]
     assert stable.pool.everywhere()["f"] == ["leases default"]
-    assert_all_went_well(stable)
+    stable.ends_well()
 
 
 def test_a_horse_that_never_hears_of_its_turn_is_killed_and_the_turn_finished(stable):
@@ -165,157 +129,20 @@ def test_a_horse_that_never_hears_of_its_turn_is_killed_and_the_turn_finished(st
     stable.clock.advance(10_001)
     stable.step()
     assert horse.ended() is not None
-    assert_all_went_well(stable)
-
-
-# -- the parent takes back
-
-
-def test_behind_a_slow_job_an_unanswered_turn_is_finished_by_the_parent(stable):
-    """What it took goes back to the front of the line, what it ended is ended; its horse drops the answer."""
-    task = with_a_turn_under_way(stable)
-    stable.step()
-    stable.clock.advance(60)
-    stable.step()
-    assert stable.pool.everywhere()[task.lease.job_id] == ["leases default"]
-    assert stable.redis.zcard(keys.leases("default")) == 1
-    begun = stable.pool.line()
-    assert begun == [name for name in NAMES if name > task.lease.job_id]
-    number = task.number
-    stable.horse.end(task)
-    assert stable.horse.begin() is None
-    assert stable.horse.words()[-1] == "took"
-    stable.step(2)
-    assert [hold.number for hold in stable.mount.holds] == [stable.mount._number]
-    following = stable.horse.begin()
-    assert following.number == stable.mount._number > number
-    stable.horse.end(following)
-    assert_all_went_well(stable)
-
-
-def test_a_worker_that_is_asked_to_stop_in_the_moment_before_a_turn_gives_back_what_it_takes(stable):
-    """The horse has looked whether it may, and not said so yet: its parent sees that on the board, and tries again."""
-    horse = stable.horse
-    horse.run()
-    stable.engine.ask_to_stop()
-
-    def meanwhile(message):
-        if message[0] == "turn":
-            horse.bit.before = lambda _: None
-            stable.step()
-            assert horse.freezes == 10
-            assert [hold.number for hold in stable.mount.holds] == [1]
-
-    horse.bit.before = meanwhile
-    horse.bit.after = lambda message: message[0] == "turn" and stable.step()
-    ran = horse.run(99)
-    stable.step()
-    assert ran == []
-    assert stable.pool.line() == [*NAMES[1:]]
-    assert stable.statuses() == {"finished": 1, "queued": len(NAMES) - 1}
-    assert not stable.mount.is_at_work
-
-
-def test_a_worker_that_is_asked_to_stop_begins_nothing_more(stable):
-    """What waits goes back at once, in its order; what runs is finished, and settled by the parent."""
-    task = with_a_turn_under_way(stable)
-    stable.engine.ask_to_stop()
-    stable.step(2)
-    stable.horse.end(task)
-    assert stable.horse.begin() is None
-    stable.step(2)
-    assert stable.pool.line() == [name for name in NAMES if name > task.lease.job_id]
-    assert stable.redis.zcard(keys.leases("default")) == 0
-    assert stable.redis.hget(keys.job(task.lease.job_id), "status") == b"finished"
-
-
-def test_a_job_that_a_turn_has_just_taken_can_be_stopped(stable):
-    """A person names a job that its worker has not heard of yet."""
-    task = with_a_turn_under_way(stable)
-    stable.step()
-    taken = [entry.decode().split(":")[0] for entry in stable.redis.zrange(keys.leases("default"), 0, -1)]
-    unheard = max(taken)
-    assert unheard not in {hold.lease.job_id for hold in stable.mount.holds}
-    stable.ears.commands = [{"command": "stop-job", "job_id": unheard}]
-    stable.step()
-    stable.horse.end(task)
-    stable.horse.begin()
-    stable.run_all()
-    assert stable.statuses() == {"finished": len(NAMES) - 1, "stopped": 1}
-    assert stable.ran == Counter(NAMES) - Counter(unheard)
-
-
-def test_what_is_kept_is_settled_behind_a_slow_job_and_not_settled_again(stable):
-    """By the parent, after 50 ms; the horse's next turn leaves it out."""
-    stable.horse.run(3)
-    slow = stable.horse.begin()
-    assert [message[1] for message in stable.horse.bit.said if message[0] == "kept"] == [2, 3]
-    stable.step()
-    stable.clock.advance(60)
-    stable.step()
-    assert [stable.redis.hget(keys.job(name), "status") for name in "abc"] == [b"finished"] * 3
-    stable.horse.end(slow)
-    stable.horse.begin()
-    assert [message[5] for message in stable.horse.bit.said if message[0] == "turn"] == [[1], [slow.number]]
-    assert not refusals(stable)
+    stable.ends_well()
 
 
 # -- how many
 
 
 @pytest.mark.parametrize("most", [1, 2, 5, 9, 10])
-def test_a_horse_takes_no_more_than_its_worker_may_run(stable, most):
+def test_a_horse_takes_no_more_than_its_worker_may_run(fake, clock, most):
     """rq worker --max-jobs."""
-    fresh = Stable(stable.redis, stable.clock)
-    fresh.redis.flushall()
-    fresh.line(*NAMES)
-    fresh.limit(most)
-    fresh.step()
+    stable = Stable(fake, clock, *NAMES, most=most)
     for _ in range(40):
-        fresh.horse.run()
-        if fresh.mount.is_busy:
-            fresh.step()
-    assert fresh.engine._done == most
-    assert fresh.pool.line() == [*NAMES[most:]]
-    assert fresh.statuses() == {"finished": most} | {"queued": len(NAMES) - most}
-
-
-# -- what the others hold
-
-
-@pytest.mark.xfail(strict=True, reason="both claim, and give out the same numbers")
-def test_nobody_claims_while_a_horse_may(stable):
-    """A slow job fails, and all else was settled behind it: one of the two claims, and no number is given twice."""
-    horse = stable.horse
-    horse.run(3)
-    slow = horse.begin()
-    stable.step()
-    stable.clock.advance(60)
-    stable.step()
-    horse.end(slow, "bury")
-    stable.step()
-    following = horse.begin()
-    stable.step(2)
-    numbers = [hold.number for hold in stable.mount.holds if hold.number]
-    assert len(numbers) == len(set(numbers))
-    if following is not None:
-        horse.end(following, "bury")
-    stable.run_all()
-    assert set(stable.ran.values()) == {1}
-    failed = [name for name in NAMES if stable.redis.hget(keys.job(name), "status") == b"failed"]
-    assert failed == [slow.lease.job_id] + ([following.lease.job_id] if following else [])
-
-
-@pytest.mark.xfail(strict=True, reason="the number that was never said is waited for")
-def test_a_horse_that_died_in_the_moment_before_a_turn_leaves_the_next_one_recallable(stable):
-    """Its number was taken and never said. What waits behind a slow job of the next horse goes back all the same."""
-    stable.horse.run(4)
-    stable.horse.dies(lambda: stable.horse.run(99), before="turn")
-    stable.step(2)
-    slow = stable.horse.begin()
-    stable.step()
-    stable.clock.advance(60)
-    stable.step()
-    assert stable.horse.freezes <= 1
-    stable.horse.end(slow)
-    stable.run_all()
+        stable.horse.run()
+        if stable.mount.is_busy:
+            stable.step()
+    assert stable.engine._done == most
+    assert stable.pool.line() == [*NAMES[most:]]
+    assert stable.statuses() == {"finished": most, "queued": len(NAMES) - most}
