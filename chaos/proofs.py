@@ -15,10 +15,12 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-002": (
         "tests/chaos/test_sweep.py::test_a_job_ends_well_wherever_its_worker_is_hurt",
         "tests/chaos/test_sweep.py::test_a_claim_in_two_steps_is_found_to_lose_jobs",
+        "tests/workers/test_turns.py::test_a_horse_dies_at_its_turn",
     ),
     "FM-003": (
         "tests/workers/test_deaths.py::test_a_killed_horse_is_noticed_at_once_and_its_job_is_run_again",
         "tests/workers/test_deaths.py::test_a_job_that_takes_its_horse_down_is_tried_again",
+        "tests/workers/test_horses_die.py::test_horses_are_killed_again_and_again",
         "tests/moves/test_crash.py::test_a_crash_is_not_a_failure",
         "tests/workers/test_aftermath.py::test_a_job_whose_horse_died_once_too_often_gets_its_callback_and_handlers",
     ),

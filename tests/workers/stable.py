@@ -167,7 +167,7 @@ class _Quiet:
     def hear(self, until_ms, horse):
         del until_ms, horse
         commands, self.commands = tuple(self.commands), []
-        return Heard(True, commands)
+        return Heard(bell=True, commands=commands)
 
     def wait_for_bell(self, listens_at):
         pass
@@ -275,7 +275,9 @@ class Stable:
 
     def crashes(self):
         """Count what jobs were charged."""
-        jobs = {key.decode().rpartition(":")[2]: self.redis.hget(key, "hf_crashes") for key in self.redis.keys("rq:job:*")}
+        jobs = {
+            key.decode().rpartition(":")[2]: self.redis.hget(key, "hf_crashes") for key in self.redis.keys("rq:job:*")
+        }
         return Counter({job_id: int(count) for job_id, count in jobs.items() if int(count or 0)})
 
     def ends_well(self, *, twice="", charged=""):

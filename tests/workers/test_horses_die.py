@@ -31,7 +31,7 @@ def crashes(ledger, jobs):
 
 @pytest.mark.parametrize("prefetch", [1, 32])
 def test_horses_are_killed_again_and_again(start_worker, redis, crowd, notes, ledger, prefetch):
-    """Each job is done; each death costs the one that ran at the most, and runs no other a second time."""
+    """FM-003: each job is done; each death costs the one that ran at the most, and runs no other a second time."""
     jobs = crowd.line(before=1_500, after=0)
     worker = start_worker(prefetch=prefetch, **PATIENT)
     killed, until = 0, time.monotonic() + 60

@@ -1,7 +1,5 @@
 """A horse settles and claims by itself, and may die at each point of that."""
 
-from collections import Counter
-
 import pytest
 
 from holdfast.jobs.store import keys
@@ -68,7 +66,7 @@ def test_all_run_once_and_in_their_order(stable):
     ],
 )
 def test_a_horse_dies_at_its_turn(stable, where, twice):
-    """What had ended is ended once, what was taken runs once; only an end that nobody said is a crash."""
+    """FM-002: what had ended is ended once, what was taken runs once; only an end that nobody said is a crash."""
     stable.horse.run()
     stable.horse.dies(stable.horse.begin, **where)
     stable.ends_well(twice=twice, charged=twice)
@@ -137,7 +135,7 @@ def test_a_horse_that_never_hears_of_its_turn_is_killed_and_the_turn_finished(st
 
 @pytest.mark.parametrize("most", [1, 2, 5, 9, 10])
 def test_a_horse_takes_no_more_than_its_worker_may_run(fake, clock, most):
-    """rq worker --max-jobs."""
+    """RQ's --max-jobs: what a horse takes by itself is counted, too."""
     stable = Stable(fake, clock, *NAMES, most=most)
     for _ in range(40):
         stable.horse.run()
