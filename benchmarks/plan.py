@@ -10,7 +10,7 @@ from benchmarks.cast import SYSTEMS
 if TYPE_CHECKING:
     from benchmarks.cast import System
 
-MEASURES = ("enqueue", "drain", "latency", "wire", "recovery", "growth", "reaper")
+MEASURES = ("enqueue", "drain", "latency", "wire", "recovery", "growth", "reaper", "profile")
 
 
 @dataclass(frozen=True, kw_only=True)
