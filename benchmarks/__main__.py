@@ -69,13 +69,7 @@ def plan(words: Sequence[str] | None) -> tuple[Plan, Path]:
     if not shutil.which("redis-server"):
         given.setdefault("server", None)
     made = Plan(systems=tuple(systems), **{"server": "redis-server", **given})
-    return made, folder or (WHOLE if _leaves_nothing_out(made) else PARTIAL)
-
-
-def _leaves_nothing_out(made: Plan) -> bool:
-    """Tell whether all of a page is made anew; the profile is one by itself."""
-    whole = Plan(server=made.server)
-    return made in (whole, replace(whole, measures=("profile",)))
+    return made, folder or (WHOLE if made.is_whole else PARTIAL)
 
 
 def head(of: Plan) -> dict[str, str]:
@@ -113,7 +107,8 @@ def main(words: Sequence[str] | None = None) -> None:
         if set(asked.measures) - {"profile"}:
             runs.append(("results", results := Results(head(asked)), Rounds(asked, cores, results, tell)))
         if "profile" in asked.measures:
-            runs.append(("profile", results := Results(head(asked)), Costs(asked, cores, results, tell)))
+            own = replace(asked, systems=tuple(each for each in asked.systems if each.environment == "own"))
+            runs.append(("profile", results := Results(head(own)), Costs(asked, cores, results, tell)))
         bar.update(task, total=sum(run.steps() for _, _, run in runs), completed=-1)
         for _, results, run in runs:
             began = time.monotonic()

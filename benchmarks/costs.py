@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: Jobs in a trip of the bare loop, and in hand of a worker.
 WANTS = (1, 32)
 #: How often each worker is run in a round: what they differ by is small beside what machines do.
-WORKERS_A_ROUND = 2
+WORKERS_A_ROUND = 3
 #: How many turns each loop has for a second of a drain, and how many trips a turn: some 20 ms.
 TURNS_A_S, TRIPS = 10, {1: 100, 32: 8}
 #: How many jobs a worker does for a second of a drain, about.

@@ -65,10 +65,7 @@ class Whole:
     new: str
 
     def of(self, lua: str) -> tuple[str, int]:
-        try:
-            pieces = pieces_of(lua)
-        except ValueError:
-            return lua, 0  # a move's own code: nothing in it is shared
+        pieces = pieces_of(lua)
         hits = [piece for piece in pieces if self.name in piece.names]
         return "".join(f"{self.new}\n" if piece in hits else piece.text for piece in pieces), len(hits)
 

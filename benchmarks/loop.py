@@ -51,7 +51,7 @@ class Ask:
     url: str
     #: On a server that several share, each has one.
     database: int = 0
-    #: moves: ours; claims: the same, and nothing is settled; floor: its own; trip: a script that does nothing, as often.
+    #: moves: ours; claims: the same, and nothing is settled; floor: its own; trip: a script that does nothing.
     kind: str = "moves"
     #: How many jobs go in one trip.
     want: int = 1
