@@ -233,11 +233,13 @@ def _look(stage: Stage, at_least: int) -> _Look:
 
 
 def _wait_for(stage: Stage, jobs: int) -> None:
-    until = time.monotonic() + SILENT_S
-    while stage.stamps.count() < jobs:
+    seen, last_news = 0, time.monotonic()
+    while (now_seen := stage.stamps.count()) < jobs:
         stage.check_workers()
-        if time.monotonic() > until:
-            raise NotRun(f"{stage.stamps.count()} of {jobs} jobs were begun within {SILENT_S:.0f} s")
+        if now_seen > seen:
+            seen, last_news = now_seen, time.monotonic()
+        elif time.monotonic() > last_news + SILENT_S:
+            raise NotRun(f"{seen} of {jobs} jobs were begun, and then none for {SILENT_S:.0f} s")
         time.sleep(LOOK_S)
 
 
