@@ -213,7 +213,8 @@ class EmptyLoop:
     def go(self, trips: int) -> None:
         """Ask for nothing."""
         for _ in range(trips):
-            self._line.ask("EVALSHA", self._sha, 0)
+            self._line.send("EVALSHA", self._sha, 0)
+            self._line.read()
 
     def check(self) -> None:
         """Have nothing to be wrong about."""
