@@ -15,6 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import environments, machine, plots
 from benchmarks.cast import SYSTEMS
+from benchmarks.costs import Costs
+from benchmarks.costs_report import page
 from benchmarks.figures import Results
 from benchmarks.plan import MEASURES, QUICK, Plan
 from benchmarks.report import report
@@ -66,9 +68,8 @@ def plan(words: Sequence[str] | None) -> tuple[Plan, Path]:
         systems = [system for system in systems if system.environment == "own"]
     if not shutil.which("redis-server"):
         given.setdefault("server", None)
-    whole = Plan()
     made = Plan(systems=tuple(systems), **{"server": "redis-server", **given})
-    return made, folder or (WHOLE if made == replace(whole, server=made.server) else PARTIAL)
+    return made, folder or (WHOLE if made.is_whole else PARTIAL)
 
 
 def head(of: Plan) -> dict[str, str]:
@@ -91,7 +92,6 @@ def main(words: Sequence[str] | None = None) -> None:
     """Measure what the command line asks for."""
     asked, folder = plan(words)
     cores = machine.Cores.here()
-    results = Results(head(asked))
     console = Console()
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     # No thread that draws by itself: it would take its time from the workers.
@@ -103,20 +103,29 @@ def main(words: Sequence[str] | None = None) -> None:
             if not console.is_terminal:
                 print(what, flush=True)
 
-        rounds = Rounds(asked, cores, results, tell)
-        bar.update(task, total=rounds.steps(), completed=-1)
-        began = time.monotonic()
-        rounds.run()
+        runs: list[tuple[str, Results, Rounds | Costs]] = []
+        if set(asked.measures) - {"profile"}:
+            runs.append(("results", results := Results(head(asked)), Rounds(asked, cores, results, tell)))
+        if "profile" in asked.measures:
+            own = replace(asked, systems=tuple(each for each in asked.systems if each.environment == "own"))
+            runs.append(("profile", results := Results(head(own)), Costs(asked, cores, results, tell)))
+        bar.update(task, total=sum(run.steps() for _, _, run in runs), completed=-1)
+        for _, results, run in runs:
+            began = time.monotonic()
+            run.run()
+            results.head["took"] = f"{time.monotonic() - began:.0f} s"
+            results.head["load after"] = machine.load()
         tell("done")
-    results.head["took"] = f"{time.monotonic() - began:.0f} s"
-    results.head["load after"] = machine.load()
     folder.mkdir(parents=True, exist_ok=True)
-    text = report(results, [machine.warning(results.head["load before"]), cores.describe()])
-    (folder / "results.md").write_text(text, "utf-8")
-    (folder / "results.json").write_text(json.dumps(results.as_json(), indent=1) + "\n", "utf-8")
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-    for written in (folder / "results.md", folder / "results.json", *plots.draw(results, folder)):
-        console.print(f"wrote {written}", markup=False, highlight=False)
+    for name, results, _ in runs:
+        words = [machine.warning(results.head["load before"]), cores.describe()]
+        text = report(results, words) if name == "results" else page(results, words)
+        (folder / f"{name}.md").write_text(text, "utf-8")
+        (folder / f"{name}.json").write_text(json.dumps(results.as_json(), indent=1) + "\n", "utf-8")
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        drawn = plots.draw(results, folder) if name == "results" else []
+        for written in (folder / f"{name}.md", folder / f"{name}.json", *drawn):
+            console.print(f"wrote {written}", markup=False, highlight=False)
 
 
 if __name__ == "__main__":

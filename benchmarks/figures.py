@@ -63,10 +63,14 @@ class Results:
         """Give the figures of a system, to read or to fill."""
         return self.figures.setdefault(system, Figures())
 
-    def ratio(self, system: str, measure: str) -> float | None:
+    def ratio(self, system: str, measure: str, base: str = BASE) -> float | None:
         """Compare with the base, round by round: what hits a round hits both. The median of that."""
-        own, base = (self.of(name).rounds.get(measure, []) for name in (system, BASE))
-        return _median_of([a / b for a, b in zip(own, base, strict=False) if a is not None and b])
+        return _median_of(self.ratios(system, measure, base))
+
+    def ratios(self, system: str, measure: str, base: str = BASE) -> list[float]:
+        """Give what the base's number is taken times in each round in which both were measured."""
+        own, others = (self.of(name).rounds.get(measure, []) for name in (system, base))
+        return [a / b for a, b in zip(own, others, strict=False) if a is not None and b]
 
     def wait_ratio(self, system: str, percent: int) -> float | None:
         """Compare a percentile of the waits with the base's."""

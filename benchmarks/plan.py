@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmarks.cast import SYSTEMS
@@ -10,7 +10,7 @@ from benchmarks.cast import SYSTEMS
 if TYPE_CHECKING:
     from benchmarks.cast import System
 
-MEASURES = ("enqueue", "drain", "latency", "wire", "recovery", "growth", "reaper")
+MEASURES = ("enqueue", "drain", "latency", "wire", "recovery", "growth", "reaper", "profile")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,12 @@ class Plan:
     leases: int = 10_000
     #: As in "redis-server"; None for whatever there is.
     server: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is left out of the pages that it makes: the profile is one by itself."""
+        whole = Plan(server=self.server)
+        return self in (whole, replace(whole, measures=("profile",)))
 
 
 #: A look in some minutes: good enough to see a factor of two.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from benchmarks.figures import Results
 
 NOTHING = "–"
-OF_WORDS = {"system", "by what"}
+OF_WORDS = {"system", "by what", "part", "what it is", "why it is there"}
 
 
 def report(results: Results, words: Sequence[str] = ()) -> str:

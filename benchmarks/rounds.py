@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from benchmarks import drain, enqueue, growth, latency, reaper_pass, recovery, wire
 from benchmarks.stage import NotRun, Stage
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     #: Told before each step what comes.
     Tell = Callable[[str], None]
     Turn = Callable[[System, int], None]
+
+T = TypeVar("T")
 
 WORKERS = (1, 2)
 #: Fewer say nothing; more fill the server's memory and the clock.
@@ -172,7 +174,7 @@ class Rounds:
                 self._refuse(system, "reaper", why)
 
 
-def rotated(systems: Sequence[System], number: int, rounds: int) -> list[System]:
+def rotated(systems: Sequence[T], number: int, rounds: int) -> list[T]:
     """Begin each round with another system, spread over the list."""
     begin = number * len(systems) // max(1, rounds)
     return [*systems[begin:], *systems[:begin]]

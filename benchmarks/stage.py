@@ -137,6 +137,11 @@ class Stage:
                 spent += sum(each.cpu_times()[:4])  # own and waited-for children's, in user and system
         return spent
 
+    def worker_pids(self, number: int) -> tuple[int, list[int]]:
+        """Give the process of a worker, and those that it has started."""
+        root, *others = [each.pid for each in _family(self._workers[number])] or [0]
+        return root, others
+
     def kill_worker(self, number: int) -> None:
         """Kill a worker with all its children, as when its machine dies."""
         kill_tree(self._workers[number])

@@ -31,7 +31,10 @@ from rq.queue import (
 )
 from rq.repeat import Repeat as RQRepeat
 from rq.serializers import resolve_serializer
-from rq.timeouts import JobTimeoutException
+from rq.timeouts import (
+    JobTimeoutException,
+    UnixSignalDeathPenalty,  # what a worker ends jobs with, unless the app names another
+)
 from rq.utils import (
     now,  # what a job's created_at is
     resolve_function_reference,  # how a job names its function
@@ -58,6 +61,7 @@ __all__ = [
     "Queue",
     "RQRepeat",
     "RQRetry",
+    "UnixSignalDeathPenalty",
     "WorkerStatus",
     "blue",
     "get_connection_kwargs",

@@ -13,6 +13,7 @@ from holdfast.jobs.rq_surface import JobStatus, JobTimeoutException, Queue, RQRe
 from holdfast.jobs.store.records import return_value
 from holdfast.workers.calls import execute, write_result
 from holdfast.workers.ends import End
+from holdfast.workers.fenced_job import unread_record
 
 if TYPE_CHECKING:
     import random
@@ -54,14 +55,15 @@ class Attempt:
         """Run it. Raises LeaseEnded."""
         job = self._job
         try:
-            job.restore(self._record)
+            if unread_record(job) is None:
+                job.restore(self._record)
             value = self._call()
             self._ended_s = self._clock.wall_s()
             if not isinstance(value, RQRetry):
                 data = write_result(self.execution, value)
-                job._result = value  # noqa: SLF001 - where RQ's callbacks look for it
-                job._status = JobStatus.FINISHED  # noqa: SLF001
-                if job.success_callback is not None:
+                if self._may_have(b"success_callback_name") and job.success_callback is not None:
+                    job._result = value  # noqa: SLF001 - where RQ's callbacks look for it
+                    job._status = JobStatus.FINISHED  # noqa: SLF001
                     self._call_back(job.success_callback, job.success_callback_timeout, value)
         except LeaseEnded:
             raise
@@ -78,9 +80,15 @@ class Attempt:
         else:
             self._job.send_webhooks(self._status)
 
+    def _may_have(self, name: bytes) -> bool:
+        """Tell whether the job may have that: by its record, while nobody has looked at the object."""
+        return bool(self._record.get(name)) or unread_record(self._job) is None
+
     def _call(self) -> Any:
         job = self._job
-        timeout = job.timeout or Queue.DEFAULT_TIMEOUT
+        told = self._record.get(b"timeout", b"")
+        timeout = int(told) if told.isdigit() else job.timeout
+        timeout = timeout or Queue.DEFAULT_TIMEOUT
         job_stack.push(job)
         try:
             if timeout <= 0:
@@ -98,15 +106,16 @@ class Attempt:
             callback(self._job, self._trade.connection, *given)
 
     def _end(self, kind: str, **words: Any) -> End:
-        awaits_word = bool(self._job.webhooks) and kind != "postpone"
+        awaits_word = kind != "postpone" and self._may_have(b"webhooks") and bool(self._job.webhooks)
         return End(kind, {"started_s": self._started_s, "ended_s": self._ended_s, **words}, awaits_word)
 
     def _succeed(self, data: str) -> End:
-        repeat_ms, repeats_left = _next_repeat(self._job)
+        default_ttl = self._trade.default_result_ttl
+        repeat_ms, repeats_left = _next_repeat(self._job) if self._may_have(b"repeats_left") else (None, 0)
         return self._end(
             "complete",
             value=data,
-            result_ttl=self._job.get_result_ttl(self._trade.default_result_ttl),
+            result_ttl=self._job.get_result_ttl(default_ttl) if self._may_have(b"result_ttl") else default_ttl,
             repeat_ms=repeat_ms,
             repeats_left=repeats_left,
         )

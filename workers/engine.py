@@ -146,7 +146,7 @@ class Engine:
         A lease comes first: with a job in hand, nothing is done while Redis is away or a renewal is due, and one thing
         at a time otherwise, since on a slow link each takes long.
         """
-        renewals = [hold.renew_at for hold in self._mount.holds]
+        renewals = [hold.renew_at for hold in self._mount.holds if hold.end is None]
         if not renewals:
             self._keeper.run_due()
         elif self._courier.is_away or self._clock.boot_ms() >= min(renewals):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from copy import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -78,26 +79,91 @@ def _moment(text: bytes) -> datetime | None:
         return None
 
 
+#: Where an app's class has its own of these, its objects are made and read as it says.
+_RQS_OWN = ("__init__", "restore", "data", "func", "func_name", "instance", "args", "kwargs", "get_result_ttl")
+_reading = threading.Lock()
+
+
+def _unread(fenced_class: type[Any]) -> type[Any]:
+    """Give a class of jobs that are read when somebody looks: most functions never ask which job they are."""
+
+    class UnreadJob(fenced_class):  # type: ignore[misc]
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__") or "_record" not in vars(self):
+                raise AttributeError(name)
+            read(self)
+            return getattr(self, name)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            read(self)
+            setattr(self, name, value)
+
+    def read(job: Any) -> None:
+        with _reading:  # a job may have threads
+            state = vars(job)
+            if "_record" in state:
+                full = object.__new__(fenced_class)
+                vars(full).update(state["_blank"].anew(), **state)
+                del vars(full)["_record"], vars(full)["_blank"]
+                try:
+                    full.restore(state["_record"])
+                finally:
+                    # What could be read of a broken one is what there is.
+                    state.update(vars(full))
+                    object.__setattr__(job, "__class__", fenced_class)
+                    del state["_record"], state["_blank"]
+
+    UnreadJob.__name__ = fenced_class.__name__
+    UnreadJob.__qualname__ = fenced_class.__qualname__
+    UnreadJob.__module__ = fenced_class.__module__
+    return UnreadJob
+
+
+class _Blank:
+    """The state of a job object before it is read."""
+
+    def __init__(self, job: Job) -> None:
+        self._state = vars(job)
+        self._changeable = [name for name, value in self._state.items() if isinstance(value, (list, dict, set))]
+        self.connection, self.serializer = job.connection, job.serializer
+
+    def anew(self) -> dict[str, Any]:
+        """Give it for another job."""
+        return self._state | {name: copy(self._state[name]) for name in self._changeable}
+
+
 class Blanks:
-    """Makes the job objects of one horse. Where the app's class begins as RQ's does, that is done once."""
+    """Makes the job objects of one horse: read when somebody looks, where the app's class is read as RQ's is."""
 
     def __init__(self, trade: Trade) -> None:
         self._trade = trade
         self._class = fenced(trade.job_class)
-        self._blank = trade.new_job("blank", self._class) if self._class.__init__ is Job.__init__ else None
-        state = {} if self._blank is None else vars(self._blank)
-        self._changeable = [name for name, value in state.items() if isinstance(value, (list, dict, set))]
+        self._unread = _unread(self._class)
+        is_rqs = all(getattr(trade.job_class, name) is getattr(Job, name) for name in _RQS_OWN)
+        self._blank = _Blank(trade.new_job("blank", self._class)) if is_rqs else None
 
-    def job(self, job_id: str, execution: Running) -> Job:
-        """Make a job object whose writes go under this lease, for as long as it lives."""
-        if self._blank is None:
-            job = self._trade.new_job(job_id, self._class)
-        else:
-            job = object.__new__(self._class)
-            state = vars(job)
-            state.update(vars(self._blank))
-            for name in self._changeable:
-                state[name] = copy(state[name])
-            job.id = job_id
-        job._execution = execution  # type: ignore[attr-defined]  # FencedJob's own
+    def job(self, job_id: str, record: dict[bytes, bytes], execution: Running) -> Job:
+        """Make a job object whose writes go under this lease, for as long as it lives.
+
+        It is to be restored, unless it has an `unread_record`.
+        """
+        blank = self._blank
+        if blank is None:
+            job: Job = self._trade.new_job(job_id, self._class)
+            vars(job)["_execution"] = execution
+            return job
+        job = object.__new__(self._unread)
+        vars(job).update(
+            _id=job_id,
+            connection=blank.connection,
+            serializer=blank.serializer,
+            _execution=execution,
+            _blank=blank,
+            _record=record,
+        )
         return job
+
+
+def unread_record(job: Job) -> dict[bytes, bytes] | None:
+    """Give the record of a job at which nobody has looked yet."""
+    return vars(job).get("_record")

@@ -68,7 +68,7 @@ class Groom:
         mount, moments = self._mount, []
         if mount.telling_until is not None:
             moments += [mount.telling_until, self._stop.at_ms]
-        if self._stop.asked and mount.holds_up(None):
+        if (self._stop.asked or mount.is_elsewhere()) and mount.holds_up(None):
             moments.append(self._clock.boot_ms() + _AGAIN_MS)
         if mount.turn is not None:
             moments.append(self._silent_at(mount.turn))
@@ -93,26 +93,34 @@ class Groom:
     def do_what_is_due(self) -> None:
         """End the horse if its time is over, renew, and take back what waits behind a slow job."""
         now, mount = self._clock.boot_ms(), self._mount
-        if mount.telling_until is not None and (self._stop.is_due() or now >= mount.telling_until):
-            # It holds nothing: its webhooks may not take for ever.
-            if mount.horse is not None:
-                mount.horse.kill()
-            return
-        if mount.turn is not None and now >= self._silent_at(mount.turn) and mount.horse is not None:
-            # What it may have taken is not its any more, and nobody knows what it waits for.
-            mount.horse.kill()
-            return
-        first = mount.first
-        if first is not None:
-            if why := self._why_to_stop(first, now):
-                self._give_up(first, why)
-                return
-            for hold in list(mount.holds):
-                if hold.end is None and now >= hold.renew_at and not self.renew(hold):
-                    self._let_go_of(hold)
-        hostages_at = None if first is None else self._hostages_at(first)
         if self._stop.asked:
             mount.take_no_more()
+        if mount.is_elsewhere():
+            self.take_back_unbegun()
+        if mount.telling_until is not None:
+            if (self._stop.is_due() or now >= mount.telling_until) and mount.horse is not None:
+                # It holds nothing: its webhooks may not take for ever.
+                mount.horse.kill()
+        elif mount.turn is not None and now >= self._silent_at(mount.turn) and mount.horse is not None:
+            # What it may have taken is not its any more, and nobody knows what it waits for.
+            mount.horse.kill()
+        elif mount.first is None or not self._has_ended(mount.first, now):
+            self._look_behind(mount.first, now)
+
+    def _has_ended(self, first: Hold, now: int) -> bool:
+        """End the horse if the time of its job is over. Else renew what is in hand."""
+        if why := self._why_to_stop(first, now):
+            self._give_up(first, why)
+            return True
+        for hold in list(self._mount.holds):
+            if hold.end is None and now >= hold.renew_at and not self.renew(hold):
+                self._let_go_of(hold)
+        return False
+
+    def _look_behind(self, first: Hold | None, now: int) -> None:
+        """Take back what waits."""
+        hostages_at = None if first is None else self._hostages_at(first)
+        if self._stop.asked:
             self.take_back_unbegun()
         elif hostages_at is not None and now >= hostages_at:
             self.take_back_unbegun(behind=first)
@@ -176,14 +184,14 @@ class Groom:
 
     def stop_job(self, job_id: str) -> None:
         """Stop a job for a person, unless it has ended already: that comes too late."""
-        first = self._mount.first
-        if first is not None and first.lease.job_id == job_id and self._mount.is_begun(first):
-            self.stop_horse(first, "stopped")
-            return
-        # It waits in hand, or a turn of the horse's has just taken it, or it is none of ours.
-        for hold in self.take_back_unbegun(but=job_id):
-            if hold.lease.job_id == job_id:
-                self._bury(hold, "stopped", _STOPPED, status="stopped")
+        mount = self._mount
+        known = next((hold for hold in mount.holds if hold.lease.job_id == job_id and hold.end is None), None)
+        if known is not None and mount.is_begun(known):
+            self.stop_horse(known, "stopped")
+        elif known is not None or mount.may_have_taken():
+            for hold in self.take_back_unbegun(but=job_id):
+                if hold.lease.job_id == job_id:
+                    self._bury(hold, "stopped", _STOPPED, status="stopped")
 
     def kill_horse(self) -> None:
         """Kill what runs for a person."""

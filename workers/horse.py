@@ -154,7 +154,7 @@ class Horse:
             born=record.get(b"created_at", b"").decode(),
             is_out_of_time=self.is_out_of_time,
         )
-        job = self._blanks.job(lease.job_id, execution)
+        job = self._blanks.job(lease.job_id, record, execution)
         return Attempt(execution, record, job, self._trade, self._clock, self._rng, self._before_call)
 
     @staticmethod

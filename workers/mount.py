@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.store import outcomes as out
-from holdfast.jobs.store.answers import read_claim, read_claimed
+from holdfast.jobs.store.answers import read_claim
 from holdfast.workers.ends import End
 from holdfast.workers.hold import LINGER_MS, Turn
 from holdfast.workers.horse import GO, REFUSED, SETTLED, hand_on, hand_over
+from holdfast.workers.news import known_of, over_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from holdfast.workers.runtime import Ending, Horse, Runtime
     from holdfast.workers.shared_memory import Board
 
-#: Where a `turn` has the numbers of what it ends.
-_TURN_ENDS = 5
 #: For how long what is not urgent may lie unheard: longer than the horse is silent without waking us.
 LISTEN_MS = 60
 #: How often a horse is frozen to take something back: in the moment before it speaks of a turn, in vain.
@@ -147,13 +146,7 @@ class Mount:
             # What it says without waking us may have more behind it.
             self.listen_at = now + LISTEN_MS if messages else None
         if messages:
-            answered = {message[1] for message in messages if message[0] == "took"}
-            self._over = {
-                number
-                for message in messages
-                if message[0] == "turn" and message[1] in answered
-                for number in message[_TURN_ENDS]
-            }
+            self._over = over_in(messages)
             for message in messages:
                 self._take_in(message)
             self.publish()
@@ -193,20 +186,16 @@ class Mount:
         return None
 
     def _note_taken(self, first: int, given: list[Any], asked_ms: int) -> None:
-        match given[0]:
-            case b"claimed":
-                for number, row in enumerate(given[1:], first):
-                    self._number = number
-                    # Most are over by the time we hear of them, and nobody asks for their records.
-                    if number not in self._over:
-                        claimed = read_claimed(row)
-                        hold = self._patience.hold(claimed.lease, claimed.record, asked_ms)
-                        hold.number = number
-                        self.holds.append(hold)
-            case b"aftermath":
-                left = read_claim(given)
-                assert isinstance(left, out.Aftermath)
-                self._left = (left, self._patience.telling_ms(left.record))
+        if given[0] == b"claimed":
+            self._number = first + len(given) - 2
+            for number, claimed in known_of(first, given, self._over):
+                hold = self._patience.hold(claimed.lease, claimed.record, asked_ms)
+                hold.number = number
+                self.holds.append(hold)
+        elif given[0] == b"aftermath":
+            left = read_claim(given)
+            assert isinstance(left, out.Aftermath)
+            self._left = (left, self._patience.telling_ms(left.record))
 
     def _may_leave(self, leaves: bool) -> None:  # noqa: FBT001 - as the horse says it
         if leaves:
@@ -220,6 +209,7 @@ class Mount:
         self.telling_until = None
         self.awaits = None
         self.listen_at = None
+        self._heard_op = self._board.op  # one that was never spoken of was never sent
         self._board.end(self._board.begun)
         for hold in self.holds:
             hold.is_kept = False
@@ -254,12 +244,20 @@ class Mount:
 
     def holds_up(self, first: Hold | None) -> bool:
         """Tell whether anything waits behind that one: to begin, or to be settled."""
-        return (
-            bool(self.waiting(behind=first))
-            or self.turn is not None
-            or self._is_about_to_turn()
-            or any(hold.is_kept for hold in self.holds)
-        )
+        return bool(self.waiting(behind=first)) or self.may_have_taken() or any(hold.is_kept for hold in self.holds)
+
+    def may_have_taken(self) -> bool:
+        """Tell whether the horse may have jobs in hand of which we have not heard."""
+        return self.turn is not None or self._is_about_to_turn()
+
+    def is_elsewhere(self) -> bool:
+        """Tell whether the horse is busy with other things than jobs: nothing in hand goes on meanwhile."""
+        if self.awaits is not None:
+            return True
+        if self.telling_until is None:
+            return False
+        # One that leaves is gone in a moment, and another goes on with what it has left.
+        return not self.is_leaving or self._clock.boot_ms() >= self.telling_until - LINGER_MS + LISTEN_MS
 
     def _is_about_to_turn(self) -> bool:
         return self._board.op > self._heard_op

@@ -114,6 +114,7 @@ class Turns:
         """
         in_hand = len(self._tasks) + behind
         if self._asked is not None and self._is_time_to_turn(in_hand):
+            self.say_kept()  # not to be run again because we die while we wait
             self._hear(self._asked)
             in_hand = len(self._tasks) + behind
         if self._kept and self._is_time_to_turn(in_hand):
@@ -152,6 +153,10 @@ class Turns:
                 self._leave_to_the_parent()
             return
         kept = [each for each in self._kept if each.number > board.settled_to]
+        if not kept:
+            # Its parent has settled all that, and looks for the next job itself.
+            board.op, self._kept = op - 1, []
+            return
         asked_ms, seen_fence = self._clock.boot_ms(), board.seen_fence
         trip = self._moves.begin_turn(
             op,

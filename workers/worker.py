@@ -16,12 +16,14 @@ from rq.worker import DequeueStrategy
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.events import Event, Events, HorseDied, RedisLeft, RedisReturned
+from holdfast.jobs.rq_surface import UnixSignalDeathPenalty
 from holdfast.jobs.settings import Settings, SettingsError
 from holdfast.jobs.store.connections import Courier, Line, derive
 from holdfast.jobs.store.door import explained, reach
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.recovery.keeper import Keeper, all_chores
+from holdfast.workers.alarm import Alarm
 from holdfast.workers.at_start import one_line
 from holdfast.workers.calls import flush_reports
 from holdfast.workers.ears import SocketEars
@@ -188,11 +190,12 @@ class Worker(rq.Worker):
         connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
         courier = self._make_courier(connection)
         moves = Moves(Scripts(connection, record=self.settings.record_moves), self._clock, self.settings, self._caller)
+        penalty = self.death_penalty_class
         trade = Trade(
             connection=self.users_connection,
             job_class=self.job_class,
             serializer=self.serializer,
-            death_penalty=self.death_penalty_class,
+            death_penalty=Alarm if penalty is UnixSignalDeathPenalty else penalty,
             default_result_ttl=self.default_result_ttl,
             lists_failures=not self.disable_default_exception_handler,
             on_exception=self.handle_exception,

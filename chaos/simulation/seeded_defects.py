@@ -112,7 +112,7 @@ def claim_in_two_trips() -> AbstractContextManager[None]:
 @defect("A claim pops a job and leaves no lease", "LIV-01", "INV-02")
 def claim_without_lease() -> AbstractContextManager[None]:
     return altered(
-        Edit(EVERY_MOVE, "redis.call('ZADD', keys.leases(queue), whole(deadline_ms), entry)", ""),
+        Edit(EVERY_MOVE, "write('ZADD', keys.leases(queue), whole(deadline_ms), entry)", ""),
         Edit(EVERY_MOVE, _HOLDS, "local holds = job[2] == fence and job[3] == execution"),
     )
 
@@ -156,10 +156,10 @@ def late_operation_done() -> AbstractContextManager[None]:
 
 @defect("A job at work expires", "INV-01")
 def live_job_expires() -> AbstractContextManager[None]:
-    persist = "redis.call('PERSIST', keys.job(job_id))\n  redis.call('ZADD', keys.leases(queue)"
-    return altered(
-        Edit(EVERY_MOVE, persist, persist.replace("'PERSIST', keys.job(job_id)", "'EXPIRE', keys.job(job_id), 2"))
+    kept = (
+        "  if job.ttl or job.hf_generation or job.ended_at then\n    redis.call('PERSIST', keys.job(job_id))\n  end\n"
     )
+    return altered(Edit(EVERY_MOVE, kept, "  redis.call('EXPIRE', keys.job(job_id), 2)\n"))
 
 
 # -- reclaiming
@@ -273,7 +273,7 @@ def promote_early() -> AbstractContextManager[None]:
 
 @defect("A settle leaves the job among those at work", "INV-02")
 def settle_leaves_wip() -> AbstractContextManager[None]:
-    return altered(Edit(EVERY_MOVE, "  redis.call('ZREM', keys.wip(queue), entry)\n", ""))
+    return altered(Edit(EVERY_MOVE, "  write('ZREM', keys.wip(queue), entry)\n", ""))
 
 
 # -- effects

@@ -46,6 +46,7 @@ SHAPES = {
     "Repeat": ("times", "interval"),
     "Retry": ("max", "interval", "enqueue_at_front"),
     "UNSERIALIZABLE_RETURN_VALUE_PAYLOAD": str,
+    "UnixSignalDeathPenalty": ("timeout", "exception"),
     "WorkerStatus": Enum,
     "_job_stack": object,
     "blue": ("text",),
@@ -80,6 +81,7 @@ REPLACED = {
         "unsubscribe",
         "work",
     },
+    "holdfast.workers.alarm.Alarm": {"cancel_death_penalty", "setup_death_penalty"},
     # It goes by the name of the class it stands for. The writes are fenced, and the record is read faster.
     "rq.job.Job": {"restore", "save", "save_meta"},
 }

@@ -44,6 +44,14 @@ PERMITTED = {
         "its sockets tie two real processes: a simulated horse has reins of its own",
         {"socket"},
     ),
+    "workers/alarm.py": (
+        "it is RQ's guard of a job's time; a simulated body has none",
+        {"signal"},
+    ),
+    "workers/fenced_job.py": (
+        "two threads of a job may look at it at once",
+        {"threading"},
+    ),
     "workers/process_state.py": (
         "it is about the process it runs in; a simulated horse runs one job and has none",
         {"os", "signal", "socket"},

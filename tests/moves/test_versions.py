@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.connections import Line
 from holdfast.jobs.store.outcomes import Claimed, Completed, Done, First, Renewed
 from holdfast.jobs.store.scripts import Scripts
 from tests.moves.pool import Pool
@@ -38,8 +39,8 @@ def test_the_scripts_of_two_versions_are_served_side_by_side(pools, monkeypatch)
         pool.enqueue("warm")
         worker = pool.worker()
         worker.complete(worker.hold())
-    asked, ask = [], Scripts._ask
-    monkeypatch.setattr(Scripts, "_ask", lambda self, *words: asked.append(words[0]) or ask(self, *words))
+    asked, send = [], Line.send
+    monkeypatch.setattr(Line, "send", lambda self, *words: asked.append(words[0]) or send(self, *words))
     for pool in (old, new, old, new):
         pool.enqueue("job-1")
         worker = pool.worker()

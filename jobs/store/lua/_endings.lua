@@ -13,9 +13,6 @@ local function add_result(job_id, kind, worker, execution, started, ended, what,
   end
   local results = keys.results(job_id)
   redis.call('XADD', results, 'MAXLEN', '~', 10, '*', unpack(entry))
-  -- A stream takes room for 4 kB of entries at once; a copy of it, only for those there are.
-  redis.call('COPY', results, keys.packing(), 'REPLACE')
-  redis.call('RENAME', keys.packing(), results)
   if ttl == '' or ttl == '-1' then
     redis.call('PERSIST', results)
   else
@@ -111,7 +108,7 @@ end
 -- For each id that goes in among those that are kept for a while, two whose time is over go out: so the set stays as small
 -- as what it stands for, and no script is ever held up by what has piled up.
 local function keep_until(set, job_id, ttl)
-  redis.call('ZADD', set, expiry_score(ttl), job_id)
+  write('ZADD', set, expiry_score(ttl), job_id)
 end
 
 local function trim(set, jobs)

@@ -78,10 +78,39 @@ local function keep(instance, op, answer, fence)
   return answer
 end
 
+-- What a script does to the same key for one job after the other may be gathered, and then done at once: half of what a
+-- command takes is to make it. What is gathered must be done before it is read.
+local gathered = false
+
+local function write(command, key, one, two)
+  if not gathered then
+    if two then
+      return redis.call(command, key, one, two)
+    end
+    return redis.call(command, key, one)
+  end
+  local about = command .. key
+  local words = gathered[about]
+  if not words then
+    words = {command, key}
+    gathered[about] = words
+    gathered[#gathered + 1] = words
+  end
+  words[#words + 1] = one
+  words[#words + 1] = two
+end
+
+local function do_gathered()
+  for _, words in ipairs(gathered) do
+    redis.call(unpack(words))
+  end
+  gathered = {}
+end
+
 local function leave_sets(job_id, queue, execution)
   local entry = job_id .. ':' .. execution
-  redis.call('ZREM', keys.leases(queue), entry)
-  redis.call('ZREM', keys.wip(queue), entry)
+  write('ZREM', keys.leases(queue), entry)
+  write('ZREM', keys.wip(queue), entry)
   redis.call('DEL', keys.execution(job_id, execution))
   redis.call('ZREM', keys.executions(job_id), execution)
 end
@@ -192,7 +221,7 @@ end
 
 -- Lets go of a job by whoever its record names as the holder, with some more fields of the record that go with it.
 local function let_go(job_id, queue, execution, ...)
-  redis.call('HDEL', keys.held(), job_id)
+  write('HDEL', keys.held(), job_id)
   leave_sets(job_id, queue, execution)
   redis.call('HDEL', keys.job(job_id), 'hf_lease', 'hf_lease_queue', ...)
 end

@@ -95,7 +95,7 @@ end
 
 -- Stock producers leave an id listed where it stood before. What is claimed stands nowhere else.
 local function leave_other_places(job_id, queue)
-  redis.call('ZREM', keys.finished(queue), job_id)
+  write('ZREM', keys.finished(queue), job_id)
   local others = {keys.failed(queue), keys.canceled(queue), keys.deferred(queue), keys.scheduled(queue)}
   if redis.call('EXISTS', unpack(others)) > 0 then
     for _, place in ipairs(others) do
@@ -145,11 +145,13 @@ local function take(job_id, queue, flat, job, asker, number, in_company)
   end
   journal(fields, job.hf_moves, 'claim', asker.worker_name, execution .. ' ' .. fence)
   redis.call('HSET', keys.job(job_id), unpack(fields))
-  redis.call('PERSIST', keys.job(job_id))
-  redis.call('ZADD', keys.leases(queue), whole(deadline_ms), entry)
-  redis.call('HSET', keys.held(), job_id, queue .. ':' .. execution)
+  if job.ttl or job.hf_generation or job.ended_at then
+    redis.call('PERSIST', keys.job(job_id))
+  end
+  write('ZADD', keys.leases(queue), whole(deadline_ms), entry)
+  write('HSET', keys.held(), job_id, queue .. ':' .. execution)
   local timeout = tonumber(job.timeout) or 180
-  redis.call('ZADD', keys.wip(queue), timeout > 0 and whole(now_s + timeout + 3600) or '+inf', entry)
+  write('ZADD', keys.wip(queue), timeout > 0 and whole(now_s + timeout + 3600) or '+inf', entry)
   redis.call('HSET', keys.execution(job_id, execution), 'id', execution, 'created_at', asker.epoch,
     'last_heartbeat', asker.epoch, 'worker_name', asker.worker_name)
   redis.call('ZADD', keys.executions(job_id), timeout > 0 and whole(now_s + timeout + 3660) or '+inf', execution)
@@ -171,13 +173,16 @@ local MOST_PASSED_OVER = 100
 
 -- Takes up to `want` jobs. Gives the answer, whose rows are kept for a replay, and the records of those jobs.
 local function take_some(queue_names, want, asker)
-  local answer, records, gave_up = {'claimed'}, {}, false
+  local answer, records, gave_up, took_it = {'claimed'}, {}, false, {}
   for _, queue in ipairs(queue_names) do
     local passed_over, took = 0, false
     while #records < want and passed_over < MOST_PASSED_OVER do
       local job_id = redis.call('LPOP', keys.queue(queue))
       if not job_id then
         break
+      end
+      if took_it[job_id] and gathered then
+        do_gathered() -- in line twice: what is done for the first must be seen
       end
       local flat = redis.call('HGETALL', keys.job(job_id))
       local job = to_map(flat)
@@ -193,7 +198,7 @@ local function take_some(queue_names, want, asker)
         local in_company = not alone and (want > 1 or asker.held > 0)
         local row, record = take(job_id, queue, flat, job, asker, #records, in_company)
         answer[#answer + 1], records[#records + 1] = row, record
-        took = true
+        took, took_it[job_id] = true, true
         want = alone and 1 or want
       end
     end

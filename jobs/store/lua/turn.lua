@@ -33,6 +33,9 @@ end
 local room = redis.pcall('SET', keys.replay(instance), op .. ' 0 ["lost"]', 'EX', REPLAY_HORIZON_S)
 give_back_unheard(asker, fence_given, last_answer)
 
+if tonumber(ended_count) > 1 then
+  gathered = {}
+end
 local said, done, worked_s = {}, 0, 0
 local ended_in = {}
 for i = 0, tonumber(ended_count) - 1 do
@@ -43,6 +46,9 @@ for i = 0, tonumber(ended_count) - 1 do
     done, worked_s = done + 1, worked_s + math.max(0, ended - started)
     ended_in[queue] = (ended_in[queue] or 0) + 1
   end
+end
+if gathered then
+  do_gathered()
 end
 if done > 0 then
   count_for_worker(worker_name, 'successful_job_count', string.format('%.6f', worked_s), done)
@@ -59,7 +65,11 @@ elseif redis.call('EXISTS', keys.suspended()) == 0 then
   if room.err then
     answer = {'closed', 'full'}
   else
+    gathered = tonumber(want) > 1 and {}
     answer, records = find(queue_names, tonumber(want), asker)
+    if gathered then
+      do_gathered()
+    end
   end
 end
 if answer[1] ~= 'claimed' then
