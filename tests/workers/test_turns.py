@@ -84,7 +84,6 @@ def test_a_horse_dies_at_a_job_while_its_turn_is_unanswered(stable, heard):
     stable.ends_well(twice=task.lease.job_id, charged=task.lease.job_id)
 
 
-@pytest.mark.xfail(strict=True, reason="an end is unsaid while its horse waits for an answer: it is charged as a crash")
 def test_horses_die_at_their_turns_one_after_the_other(stable):
     """Each a moment later in it than the last: what was settled and taken is neither lost nor run again."""
     stable.line(*range(80))
