@@ -17,7 +17,7 @@ from benchmarks.guards import GUARDS, SAFETY
 from benchmarks.loop import Ask
 from benchmarks.machine import processor_s
 from benchmarks.rounds import rotated
-from benchmarks.stage import SERVER, SILENT_S, NotRun, Stage
+from benchmarks.stage import AS_IT_COMES, LOGGED, SILENT_S, NotRun, Stage
 from benchmarks.stamps import COLD
 from holdfast.chaos.server import PrivateServer
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: Jobs in a trip of the bare loop, and in hand of a worker.
 WANTS = (1, 32)
 #: How often each worker is run in a round: what they differ by is small beside what machines do.
-WORKERS_A_ROUND = 3
+WORKERS_A_ROUND = 2
 #: How many turns each loop has for a second of a drain, and how many trips a turn: some 20 ms.
 TURNS_A_S, TRIPS = 10, {1: 100, 32: 8}
 #: How many jobs a worker does for a second of a drain, about.
@@ -39,7 +39,6 @@ WORKER_RATES = {1: 1_500, 32: 4_000}
 LOOK_S = 0.01
 #: Each loop has a database of its own.
 DATABASES = ("--databases", "32")
-UNLOGGED = ("--appendonly", "no", "--save", "")
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class Costs:
 
     @contextmanager
     def _server(self, *, log: bool) -> Iterator[PrivateServer]:
-        server = PrivateServer(arguments=(*DATABASES, *(SERVER if log else UNLOGGED)), program=self._plan.server)
+        server = PrivateServer(arguments=(*DATABASES, *(LOGGED if log else AS_IT_COMES)), program=self._plan.server)
         with self._cores.of_server():
             server.start()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
+from benchmarks.alone import SEVERAL
 from benchmarks.costs import (
     BARE,
     CLAIMS,
@@ -19,7 +20,7 @@ from benchmarks.costs import (
     line_of,
 )
 from benchmarks.guards import GUARDS, SAFETY
-from benchmarks.parts import IN_TURN, SEVERAL
+from benchmarks.parts import IN_TURN
 from benchmarks.report import NOTHING, number, table
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ PARTS = {
     "packing": "redis-py writes the command (hiredis does it)",
     "sockets": "redis-py sends, waits and receives: one trip",
     "reading": "hiredis reads the answer, most of which is the job's record",
-    "the reins": "the record goes to the horse, and the end comes back: so a horse may be killed at any moment",
-    "objects": "a lease, who may ask what under it, and a job object that writes only while the lease stands",
-    "restore": "RQ reads the record into its Job, for whatever the app asks of it",
+    "its turns": "the horse settles and claims by itself: when, under which number, and which job is next",
+    "the reins": "its parent hears of a turn before it is asked for and before what it gave begins: either may die",
+    "objects": "a lease, who may ask what under it, and a job object that is read when somebody looks at it",
     "title": "`ps` and the environment say which job it is, as RQ does",
     "context": "what a job sets in its context ends with it",
-    "death penalty": "RQ's timeout: a handler and an alarm, set and taken back",
-    "the call's data": "RQ unpickles the call and finds its function",
+    "death penalty": "RQ's timeout: a handler and an alarm, set and taken back, without the detour by enums",
+    "the call's data": "the call is unpickled, and its function found",
     "the job itself": "what the benchmark's job does: the time, twelve bytes",
     "result": "RQ's serializer, and whether Redis would take it",
     "the attempt around these": "callbacks, webhooks, repeats, timeouts are looked for, and how it ended is spelled",
@@ -233,12 +234,12 @@ def workers(results: Results) -> str:
         _by_want("a new horse", fork, f"a fork each {A_HORSE:,} jobs, so that nothing grows for ever"),
         _by_want("sum of these", lambda want: attributed(results, want), ""),
         _by_want(
-            "cold caches", lambda want: cold(results, want), "one process does all of these in turn, with a server"
+            "cold caches", lambda want: cold(results, want), "a horse alone does all of these in turn, with a server"
         ),
         _by_want(
             "not attributed",
             lambda want: taken(want) + fork(want) - attributed(results, want) - cold(results, want),
-            "that they are two processes, which wait for each other, wake each other and look after each other",
+            "that they are two processes: the parent is woken, renews, looks about, and shares the core",
         ),
         _by_want("parent, measured", of("parent"), "all its threads"),
         _by_want("horse, measured", of("horse"), "all its threads"),
@@ -247,8 +248,9 @@ def workers(results: Results) -> str:
     head = ("part", *(f"µs, {want} in hand" for want in WANTS), "why it is there")
     return (
         "## The worker's time\n\n"
-        f"Each part was timed alone, with the shipped code; with 32 in hand {SEVERAL} jobs share a trip. Below, what "
-        "the processes of a real worker took.\n\n" + table(head, rows)
+        f"Each part was timed alone, with the shipped code; with 32 in hand {SEVERAL} jobs share a trip. All "
+        "are the horse's, but for the parent's half of the reins. Below, what the processes of a real worker took.\n\n"
+        + table(head, rows)
     )
 
 

@@ -34,12 +34,13 @@ class Cut(Protocol):
 
 @dataclass(frozen=True)
 class Calls:
-    """All statements that are a call on one of these keys, wherever they stand."""
+    """All statements that are a call on one of these keys, done at once or gathered, wherever they stand."""
 
     keys: tuple[str, ...]
 
     def of(self, lua: str) -> tuple[str, int]:
-        head = re.compile(rf"^[ \t]*redis\.call\('\w+', keys\.(?:{'|'.join(self.keys)})\(", re.MULTILINE)
+        keys = "|".join(self.keys)
+        head = re.compile(rf"^[ \t]*(?:redis\.call|write)\('\w+', keys\.(?:{keys})\(", re.MULTILINE)
         kept, times, at = [], 0, 0
         while (found := head.search(lua, at)) is not None:
             kept.append(lua[at : found.start()])

@@ -63,7 +63,7 @@ def drained(results: Results) -> Any:
     axes.set_xscale("log")
     axes.set_xlim(left=rows[0][0] / 2, right=rows[-1][0] * 8)
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_title(f"No-op jobs per second: one worker process; paler, two (× {BASE} with as many)")
+    axes.set_title(f"No-op jobs per second, server as it comes: one worker process; paler, two (× {BASE} with as many)")
     axes.set_xlabel("jobs per second, log scale")
     return figure
 

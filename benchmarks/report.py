@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.cast import BASE, SYSTEMS
@@ -62,7 +63,7 @@ def _named(results: Results, *measures: str) -> list[str]:
 
 
 def drained(results: Results) -> str:
-    """Lay out how many jobs in line are done in a second."""
+    """Lay out how many jobs in line are done in a second, on a server as it comes."""
     head = (
         "system",
         "jobs/s, 1 worker",
@@ -76,14 +77,48 @@ def drained(results: Results) -> str:
 
     def row(name: str) -> list[str]:
         figures = results.of(name)
-        spread = figures.spread("drain 1")
-        between = f"{number(spread[0])} – {number(spread[1])}" if spread else NOTHING
+        between = _between(figures.spread("drain 1"))
         one, two = ((number(figures.median(each)), times(results.ratio(name, each))) for each in ("drain 1", "drain 2"))
         efforts = [number(figures.median(each)) for each in ("worker us", "server us")]
         return [name, *one, between, *two, *efforts]
 
     named = _named(results, "drain 1", "drain 2")
-    return _titled("Draining no-op jobs", table(head, map(row, named)), named)
+    return _titled("Draining no-op jobs: the server as it comes", table(head, map(row, named)), named)
+
+
+def drained_logged(results: Results) -> str:
+    """Lay out how many of them are done on a server that writes its log."""
+    head = (
+        "system",
+        "jobs/s, 1 worker",
+        f"× {BASE}",
+        "least – most",
+        "of that without",
+        "worker µs/job",
+        "server µs/job",
+    )
+
+    def row(name: str) -> list[str]:
+        figures = results.of(name)
+        rate = number(figures.median("logged drain 1"))
+        efforts = [number(figures.median(f"logged {each}")) for each in ("worker us", "server us")]
+        compared = times(results.ratio(name, "logged drain 1"))
+        return [name, rate, compared, _between(figures.spread("logged drain 1")), _share(results, name), *efforts]
+
+    named = _named(results, "logged drain 1")
+    title = "Draining no-op jobs: with its log on (appendfsync everysec)"
+    return _titled(title, table(head, map(row, named)), named)
+
+
+def _between(spread: tuple[float, float] | None) -> str:
+    return f"{number(spread[0])} – {number(spread[1])}" if spread else NOTHING
+
+
+def _share(results: Results, name: str) -> str:
+    """Compare a system with itself without the log, round by round."""
+    on, off = (results.of(name).rounds.get(each, []) for each in ("logged drain 1", "drain 1"))
+    found = [a / b for a, b in zip(on, off, strict=False) if a is not None and b]
+    return times(median(found)) if found else NOTHING
 
 
 def enqueued(results: Results) -> str:
@@ -167,7 +202,7 @@ def reaped(results: Results) -> str:
     )
 
 
-TABLES: tuple[Callable[[Results], str], ...] = (drained, enqueued, waited, recovered, grown, reaped)
+TABLES: tuple[Callable[[Results], str], ...] = (drained, drained_logged, enqueued, waited, recovered, grown, reaped)
 
 
 def _titled(title: str, body: str, rows: Sequence[object]) -> str:

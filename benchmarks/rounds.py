@@ -46,6 +46,7 @@ class Rounds:
         self._turns: dict[str, Turn] = {
             "enqueue": self._enqueue,
             "drain": self._drain,
+            "logged": self._drain_logged,
             "latency": self._latency,
             "wire": self._wire,
             "growth": self._grow,
@@ -75,7 +76,7 @@ class Rounds:
         return name in self._plan.measures
 
     def _rotated(self) -> list[str]:
-        return [name for name in ("enqueue", "drain", "latency") if self._asked(name)]
+        return [name for name in ("enqueue", "drain", "logged", "latency") if self._asked(name)]
 
     def _of(self, name: str) -> list[System]:
         return [system for system in self._plan.systems if name in system.measures]
@@ -91,8 +92,8 @@ class Rounds:
     def _refuse(self, system: System, name: str, why: NotRun) -> None:
         self._results.of(system.name).not_run[name] = str(why)
 
-    def _stage(self, system: System, *, pipe: bool = False, queues: int = 1) -> Stage:
-        return Stage(system, self._cores, server=self._plan.server, pipe=pipe, queues=queues)
+    def _stage(self, system: System, *, pipe: bool = False, queues: int = 1, logged: bool = True) -> Stage:
+        return Stage(system, self._cores, server=self._plan.server, pipe=pipe, queues=queues, logged=logged)
 
     def _enqueue(self, system: System, number: int) -> None:
         with self._stage(system) as stage:
@@ -105,19 +106,26 @@ class Rounds:
     def _drain(self, system: System, number: int) -> None:
         figures = self._results.of(system.name)
         for workers in WORKERS:
-            found = self._drained(system, workers)
+            found = self._drained(system, workers, logged=False)
             figures.note(number, f"drain {workers}", found.window.per_s)
             if workers == 1:
                 self._rates[system.name] = found.window.per_s
                 figures.note(number, "server us", found.effort.server)
                 figures.note(number, "worker us", found.effort.workers)
 
-    def _drained(self, system: System, workers: int) -> drain.Drained:
+    def _drain_logged(self, system: System, number: int) -> None:
+        figures = self._results.of(system.name)
+        found = self._drained(system, 1, logged=True)
+        figures.note(number, "logged drain 1", found.window.per_s)
+        figures.note(number, "logged server us", found.effort.server)
+        figures.note(number, "logged worker us", found.effort.workers)
+
+    def _drained(self, system: System, workers: int, *, logged: bool) -> drain.Drained:
         """Drain as many jobs as should do, or more if they turn out to be too few."""
         jobs = max(int(self._rates[system.name] * self._plan.drain_s * workers), FEWEST)
         while True:
             try:
-                with self._stage(system) as stage:
+                with self._stage(system, logged=logged) as stage:
                     return drain.measure(stage, min(jobs, MOST), workers)
             except drain.TooFew:
                 if jobs >= MOST:

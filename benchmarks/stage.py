@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 #: A client or a system that says nothing for so long has failed.
 SILENT_S = 20.0
 ENDS_S = 2.0
-#: Durable as the project's own: a log, written out each second. A rewrite in the middle would hit one system only.
-SERVER = ("--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
+#: As a server comes: without a log. Of the snapshots that some make by themselves none is due within a minute.
+AS_IT_COMES = ("--appendonly", "no", "--save", "")
+#: As anybody has it who wants to keep jobs. A rewrite in the middle would hit one system only.
+LOGGED = ("--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
 
 
 class NotRun(Exception):
@@ -39,13 +41,21 @@ class Stage:
     """A server, a client and up to some workers of one system, in a `with` block that ends them all."""
 
     def __init__(
-        self, system: System, cores: Cores, *, server: str | None = None, pipe: bool = False, queues: int = 1
+        self,
+        system: System,
+        cores: Cores,
+        *,
+        server: str | None = None,
+        pipe: bool = False,
+        queues: int = 1,
+        logged: bool = True,
     ) -> None:
         self.system = system
         self._cores = cores
         self._wanted = server
         self._piped = pipe
         self._queues = queues
+        self._arguments = LOGGED if logged else AS_IT_COMES
         self._stack = ExitStack()
         self._workers: list[subprocess.Popen[bytes]] = []
         self._client: subprocess.Popen[str] | None = None
@@ -56,7 +66,7 @@ class Stage:
             folder = tempfile.TemporaryDirectory(prefix="bench-", dir=shared if shared.is_dir() else None)
             self._folder = Path(stack.enter_context(folder))
             with self._cores.of_server():
-                self.server = stack.enter_context(PrivateServer(arguments=SERVER, program=self._wanted))
+                self.server = stack.enter_context(PrivateServer(arguments=self._arguments, program=self._wanted))
             self.redis = stack.enter_context(self.server.client())
             stack.callback(self.end_client)
             stack.callback(self.end_workers)

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import guards
 from benchmarks.guards import GUARDS, SAFETY, Calls, Guard, NoLongerThere, Whole, Words, without
-from benchmarks.loop import QUEUE, Ask, OurLoop
+from benchmarks.loop import QUEUE, WORKER, Ask, OurLoop
 from benchmarks.unguarded import take_out
 from holdfast.jobs.store import keys, scripts
 from holdfast.workers import runtime
@@ -91,6 +91,61 @@ def test_without_all_three_rqs_own_is_written_all_the_same(drained):
     assert sum(name.startswith("rq:execution:") for name in names) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "trace"),
+    [
+        ("replay", keys.replay("")),
+        ("RQ's records of attempts", keys.wip(QUEUE)),
+        ("RQ's records of attempts", "rq:execution:"),
+        ("RQ's records of attempts", "rq:executions:"),
+    ],
+)
+def test_what_else_can_be_taken_out_leaves_no_key(drained, redis, name, trace):
+    """One that is written in another way than it was would still be there."""
+    assert any(key.startswith(trace) for key in kept(drained())[0])
+    redis.flushdb()
+    assert not any(key.startswith(trace) for key in kept(drained(name))[0])
+
+
+@pytest.mark.parametrize(("out", "rings"), [((), 1), (("bells",), 0)])
+def test_without_bells_nobody_is_woken(server, redis, out, rings):
+    """For what is left in line when some of it is taken."""
+    loop = OurLoop(redis, Ask(server.url, want=2, out=out), trips=3)
+    redis.delete(keys.bell(QUEUE))  # the enqueue's own
+    loop.go(2)
+    assert redis.llen(keys.bell(QUEUE)) == rings
+
+
+@pytest.mark.parametrize(("name", "field"), [("generations", "hf_generation"), ("generations", "hf_executions")])
+def test_without_generations_no_attempt_is_counted(drained, redis, name, field):
+    """On no record."""
+    assert field in kept(drained())[1]
+    redis.flushdb()
+    assert field not in kept(drained(name))[1]
+
+
+def test_without_counts_a_worker_has_done_nothing(drained, redis):
+    """By what RQ's tools would say."""
+    counted = "successful_job_count"
+    assert drained().hget(keys.worker(WORKER), counted) == b"2"
+    redis.flushdb()
+    assert drained("RQ's counts").hget(keys.worker(WORKER), counted) is None
+
+
+def test_without_looks_a_server_is_asked_less(drained, redis):
+    """They leave no trace; what they ask is counted by the server."""
+
+    def asked(*names):
+        redis.flushdb()
+        redis.config_resetstat()
+        drained(*names)
+        told = redis.info("commandstats")
+        return {each: told.get(f"cmdstat_{each}", {"calls": 0})["calls"] for each in ("exists", "hget", "zrem")}
+
+    shipped, without_looks = asked(), asked("looks")
+    assert all(without_looks[each] < calls for each, calls in shipped.items())
+
+
 def test_a_worker_without_leases_sends_other_scripts_and_has_no_guard(monkeypatch):
     """In its own process, for as long as that lives."""
     shipped = runtime.guard
@@ -128,3 +183,8 @@ def test_a_call_is_taken_out_whole_however_many_lines_it_has():
         "a()\n  redis.call('HSET', keys.wip(q), 'x', f(1),\n    'y', g(2))\nlocal n = redis.call('GET', keys.wip(q))\n"
     )
     assert Calls(("wip",)).of(lua) == ("a()\n\nlocal n = redis.call('GET', keys.wip(q))\n", 1)
+
+
+def test_a_write_that_is_gathered_is_taken_out_like_one_that_is_done_at_once():
+    """What several jobs write to the same key is done together."""
+    assert Calls(("held",)).of("  write('HDEL', keys.held(), job_id)\nb()\n") == ("\nb()\n", 1)

@@ -33,6 +33,19 @@ def test_a_ratio_is_the_median_of_the_rounds_own_ratios(results):
     assert row(report(results), "huey")[1:4] == ["600", "× 6.0", "60.0 – 640"]
 
 
+def test_what_the_log_leaves_of_a_rate_is_told_round_by_round(results):
+    """In the second table, which has only those that were run with it."""
+    for name, measure, values in (
+        (BASE, "drain 1", (100.0,)),
+        ("huey", "drain 1", (600.0, 60.0)),
+        ("huey", "logged drain 1", (300.0, 30.0)),
+    ):
+        note(results, name, measure, *values)
+    second = report(results).partition("with its log on")[2]
+    assert row(second, "huey")[1:5] == ["165", "–", "30.0 – 300", "× 0.50"]
+    assert f"| {BASE} |" not in second
+
+
 def test_a_round_in_which_either_did_not_run_is_no_ratio(results):
     """The first round of one is not set against the second of the other."""
     note(results, BASE, "drain 1", 100.0, None)
@@ -75,13 +88,13 @@ def test_growth_is_told_beside_the_shortest_line(results):
 
 def test_every_line_of_a_table_has_a_cell_for_every_head(results):
     """Or the last numbers have no name."""
-    for measure in ("drain 1", "enqueue one"):
+    for measure in ("drain 1", "logged drain 1", "enqueue one"):
         note(results, BASE, measure, 100.0)
     results.of(BASE).waits = [1.0, 2.0]
     results.recovery = {BASE: None}
     results.growth = {BASE: {1_000: 1.0, 10_000: 2.0}}
     tables = re.findall(r"(?:^\|.*\n)+", report(results), re.MULTILINE)
-    assert len(tables) == 5
+    assert len(tables) == 6
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1, table
 

@@ -54,6 +54,34 @@ def test_a_system_is_drained_and_its_trips_are_counted():
     assert figures.median("server us") > 0
 
 
+def test_a_drain_is_on_a_server_as_it_comes_and_some_are_on_one_that_writes_its_log(monkeypatch):
+    """Two tables, of two measures."""
+    logged, enter = [], Stage.__enter__
+
+    def watched(stage):
+        entered = enter(stage)
+        logged.append(entered.redis.config_get("appendonly")["appendonly"])
+        return entered
+
+    monkeypatch.setattr(Stage, "__enter__", watched)
+    results = run(replace(FLOOR, measures=frozenset({"drain", "logged"})), measures=("drain", "logged"))
+    assert set(logged) == {"no", "yes"}
+    assert logged == sorted(logged)
+    page = report(results)
+    titles = [line for line in page.splitlines() if line.startswith("## Draining")]
+    assert [title.partition(": ")[2] for title in titles] == [
+        "the server as it comes",
+        "with its log on (appendfsync everysec)",
+    ]
+    assert page.count(f"| {FLOOR.name} |") == 2
+
+
+def test_all_else_is_measured_with_the_log_on():
+    """What is to be kept is kept by a log."""
+    with Stage(FLOOR, ONE_CORE) as stage:
+        assert stage.redis.config_get("appendonly")["appendonly"] == "yes"
+
+
 def test_a_system_that_refuses_its_settings_is_said_to_be_not_run():
     """With its own last words, and without a number."""
     page = report(run(REFUSED, measures=("drain",)))
