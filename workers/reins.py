@@ -20,7 +20,7 @@ Message = tuple[Any, ...]
 _HEAD = struct.Struct("=Q")
 _CHUNK = 1 << 16
 #: How many bytes may be left unheard, and how many a socket must then hold: a small message takes several times more.
-_MOST_BYTES, _ROOM_BYTES = 32_768, 131_072
+_MOST_BYTES, _ROOM_BYTES = 131_072, 262_144
 _BELL, _BIG = b"!", b"B"
 #: After so long without one the next message rings, urgent or not.
 QUIET_S = 0.05
@@ -213,7 +213,7 @@ class Reins(_End):
 def pair(most_unheard: int, now_s: Callable[[], float]) -> tuple[Reins, SocketBit]:
     """Make both ends, with a bell if more than one thing may be left unheard for a while."""
     ours, theirs = socket.socketpair()
-    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * _ROOM_BYTES)
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM_BYTES)
     is_roomy = theirs.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) >= _ROOM_BYTES
     bell, rope = socket.socketpair() if most_unheard > 1 and is_roomy else (None, None)
     return Reins(ours, bell), SocketBit(theirs, rope, most_unheard, now_s)
