@@ -67,6 +67,7 @@ FAMILIES: dict[str, Key] = {
     "turn": Key("holdfast:turn:{}", "string", "when the fleet is next due for a chore, in ms"),
     "reaper": Key("holdfast:reaper", "hash", "the last pass of the fleet's reapers, and the server they saw"),
     "ghosts": Key("holdfast:ghosts", "list", "the last entries in line that had no job behind them"),
+    "packing": Key("holdfast:packing", "stream", "a result on its way to its place, within one script"),
     "moves": Key("holdfast:moves", "stream", "every move in the server's own order, where recording is on"),
 }
 
@@ -128,4 +129,5 @@ dedupe = _family("dedupe")
 turn = _family("turn")
 reaper = _family("reaper")
 ghosts = _family("ghosts")
+packing = _family("packing")
 moves = _family("moves")

@@ -13,6 +13,9 @@ local function add_result(job_id, kind, worker, execution, started, ended, what,
   end
   local results = keys.results(job_id)
   redis.call('XADD', results, 'MAXLEN', '~', 10, '*', unpack(entry))
+  -- A stream takes room for 4 kB of entries at once; a copy of it, only for those there are.
+  redis.call('COPY', results, keys.packing(), 'REPLACE')
+  redis.call('RENAME', keys.packing(), results)
   if ttl == '' or ttl == '-1' then
     redis.call('PERSIST', results)
   else
