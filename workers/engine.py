@@ -196,8 +196,8 @@ class Engine:
             moments = [self._keeper.due_ms(), beat_at, gate_at if not for_bell else None, idle_until]
             until_ms = min(moment for moment in moments if moment is not None)
             heard = self._ears.hear(until_ms, self._mount.horse)
-            if self._mount.hear() is not None:
-                self._mount.let_go()  # an idle horse died: the next job has a new one
+            if (ending := self._mount.hear()) is not None:
+                self._groom.close(ending)  # an idle horse died: the next job has a new one
             for command in heard.commands:
                 self._obey(command)
             if heard.bell:

@@ -70,7 +70,7 @@ class Groom:
             moments += [mount.telling_until, self._stop.at_ms]
         if (self._stop.asked or mount.is_elsewhere()) and mount.holds_up(None):
             moments.append(self._clock.boot_ms() + _AGAIN_MS)
-        if mount.turn is not None:
+        if mount.turn is not None and mount.horse is not None:
             moments.append(self._silent_at(mount.turn))
         if first := mount.first:
             moments += [first.stop_by_ms, first.overdue_at, self._stop.at_ms, self._stuck_at(first)]

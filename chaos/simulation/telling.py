@@ -112,6 +112,13 @@ def _rows(run: Run, jobs: set[str]) -> list[_Row]:
             rows[answered] = replace(
                 rows[answered], detail=rows[answered].detail.replace(_NOT_HEARD, f"told {line.who}")
             )
+    # What an execution did within the millisecond of its claim came after its begin.
+    rows = [
+        replace(row, rank=3)
+        if row.rank == 1 and row.did != "claim" and claimed_ms.get(row.execution) == row.ms
+        else row
+        for row in rows
+    ]
     rows += _fault_rows(history, {line.who for line in lines})
     return sorted(rows, key=lambda row: (row.ms, row.rank))
 

@@ -31,10 +31,10 @@ class TwoStepClaim(Worker):
 class SeesNoDoubt(Worker):
     """Takes an effect that an earlier attempt began for one that did not happen."""
 
-    def _serve(self, bit):
+    def _serve(self, bit, order):
         begin = Moves.begin_effect
         Moves.begin_effect = lambda moves, lease, name, **_: begin(moves, lease, name, take_over=True)
-        return super()._serve(bit)
+        return super()._serve(bit, order)
 
 
 def take_out_of_ends(worker, line, instead=""):
@@ -51,20 +51,27 @@ def take_out_of_ends(worker, line, instead=""):
 
 def after_each_end(act):
     """Have something done with a move of its own once the first is answered: act(moves, completion)."""
-    turn, complete = Moves.turn, Moves.complete
+    begin_turn, complete = Moves.begin_turn, Moves.complete
 
     def turn_and_act(moves, op, completions, queues, **more):
-        answer = turn(moves, op, completions, queues, **more)
-        for completion in completions:
-            act(moves, completion)
-        return answer
+        trip = begin_turn(moves, op, completions, queues, **more)
+        answer = trip.answer
+
+        def answer_and_act():
+            said = answer()
+            for completion in completions:
+                act(moves, completion)
+            return said
+
+        trip.answer = answer_and_act
+        return trip
 
     def complete_and_act(moves, op, completion):
         answer = complete(moves, op, completion)
         act(moves, completion)
         return answer
 
-    Moves.turn, Moves.complete = turn_and_act, complete_and_act
+    Moves.begin_turn, Moves.complete = turn_and_act, complete_and_act
 
 
 class ReleasesLater(Worker):
@@ -104,7 +111,7 @@ class RepeatsLater(Worker):
 class TellsAtMostOnce(Worker):
     """Takes a death for told before it tells of it."""
 
-    def _serve(self, bit):
+    def _serve(self, bit, order):
         speak_for = Speaker.speak_for
 
         def forget_and_speak(speaker, left):
@@ -112,7 +119,7 @@ class TellsAtMostOnce(Worker):
             return speak_for(speaker, left)
 
         Speaker.speak_for = forget_and_speak
-        return super()._serve(bit)
+        return super()._serve(bit, order)
 
 
 class WritesLast(Worker):
