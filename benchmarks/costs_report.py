@@ -22,6 +22,7 @@ from benchmarks.costs import (
 from benchmarks.guards import GUARDS, SAFETY
 from benchmarks.parts import IN_TURN
 from benchmarks.report import NOTHING, number, table
+from holdfast.jobs.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +48,7 @@ PARTS = {
     "tidy": "what the job changed of its process is put back, so that the next one starts clean",
     "told": "events for logs and metrics; beyond 100 a second, only counted",
 }
-A_HORSE = 1_000
+A_HORSE = Settings().jobs_per_horse
 
 
 def page(results: Results, words: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from unittest import mock
@@ -96,12 +97,17 @@ def _nothing(name: str, gives: str = "") -> Whole:
     return Whole(name, f"local function {name}() {gives and f'return {gives} '}end")
 
 
+_WHO_HOLDS = Words(r"redis\.call\('HMGET', keys\.held\(\), unpack\(ids\)\)", "{}")
+
 #: The three that a job's safety stands on.
 LEASES = Guard(
     "leases",
     "the set of deadlines, who holds what, the lease that a record names",
     (
         Calls(("leases", "held", "leased")),
+        Words(r"redis\.pcall\('SADD', keys\.leased\(\), unpack\(queue_names\)\)", "1"),
+        Words(r"redis\.call\('ZMSCORE', keys\.leases\(queue\), unpack\(these\)\)", "{}"),
+        _WHO_HOLDS,
         _nothing("held_until_ms", "nil"),
         Words(r", 'hf_lease', execution, 'hf_lease_queue', queue"),
         Words(
@@ -134,9 +140,10 @@ end""",
     ),
     frozenset({"fencing"}): Whole(
         "refusal",
-        """local function refusal(job_id, queue, execution, fence, known)
+        """local function refusal(job_id, queue, execution, fence, known, stands)
   local job = known or redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease')
-  if job[3] == execution and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution) then
+  stands = stands or not known and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution)
+  if job[3] == execution and stands then
     return nil
   end
   return {'lost'}
@@ -152,13 +159,13 @@ REPLAY = Guard(
     (
         _nothing("last_operation"),
         Whole("keep", "local function keep(_, _, answer) return answer end"),
-        Words(r"redis\.pcall\('SET', keys\.replay\(instance\)[^\n]*\)", "{}"),
     ),
 )
 LOOKS = Guard(
     "looks",
     "what stock tools and producers may have left: is the job held, ended, put off, listed elsewhere?",
     (
+        _WHO_HOLDS,
         _nothing("may_be_taken", "true"),
         _nothing("leave_other_places"),
         _nothing("must_be_alone", "false"),
@@ -200,9 +207,10 @@ def without(names: Iterable[str], *, record: bool = False) -> dict[str, Script]:
     if refusal := _REFUSALS.get(frozenset(names) & {LEASES.name, FENCING.name}):
         cuts.insert(0, ("leases or fencing", refusal))
     shared = scripts.shared(record=record)
-    found: dict[Cut, int] = {}
+    found: Counter[Cut] = Counter()
     for _, cut in cuts:
-        shared, found[cut] = cut.of(shared)
+        shared, times = cut.of(shared)
+        found[cut] += times
     with mock.patch.object(scripts, "shared", return_value=shared):
         moves = _SHIPPED.__wrapped__(record=record)
     for _, cut in cuts:
@@ -216,7 +224,7 @@ def without(names: Iterable[str], *, record: bool = False) -> dict[str, Script]:
     return moves
 
 
-def _cut_in(script: Script, cut: Cut, found: dict[Cut, int]) -> Script:
+def _cut_in(script: Script, cut: Cut, found: Counter[Cut]) -> Script:
     """Cut in a move's own code; what it shares was cut before."""
     if isinstance(cut, Whole):
         return script

@@ -50,7 +50,7 @@ class Settings:
     #: For how long a key given with an enqueue keeps a second one out.
     key_horizon_ms: int = 86_400_000
     #: How many jobs a horse runs before it is replaced. 1 is RQ's fork per job.
-    jobs_per_horse: int = 1_000
+    jobs_per_horse: int = 10_000
     #: How many jobs a worker may have in hand. Above 1, quick ones are claimed several a trip.
     prefetch: int = 1
     #: A horse that takes more memory than this, in MiB, is replaced after its job. 0: no ceiling.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.jobs.store.work import Completion, Spell
 
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.store.moves import Moves
 
 
-@dataclass(frozen=True)
-class End:
+class End(NamedTuple):
     """What became of one job in its horse."""
 
     #: complete, postpone, bury; or lapsed: its lease ended under it, so nothing is to be said.

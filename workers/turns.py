@@ -7,8 +7,7 @@ needed to make it once more under its number, and `took` before the first of wha
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.jobs import events
 from holdfast.jobs.errors import RedisAwayError
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     from holdfast.workers.shared_memory import Board
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """A job to be run."""
 
     number: int
@@ -41,8 +39,7 @@ class Task:
     stop_by_ms: int = 0
 
 
-@dataclass(frozen=True)
-class _Kept:
+class _Kept(NamedTuple):
     """A plain success that its horse settles by itself."""
 
     number: int
@@ -50,8 +47,7 @@ class _Kept:
     end: End
 
 
-@dataclass(frozen=True)
-class _Asked:
+class _Asked(NamedTuple):
     """A turn on its way."""
 
     op: int

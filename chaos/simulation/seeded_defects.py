@@ -47,11 +47,12 @@ def defect(sentence: str, *shows: str) -> Callable[[Break], Break]:
 
 _REFUSAL = "local refused = refusal(job_id, queue, execution, fence)\nif refused then\n  return refused\nend\n"
 _KNOWN_REFUSAL = (
-    "  local refused = refusal(job_id, queue, execution, fence, was)\n  if refused then\n    return refused\n  end\n"
+    "  local refused = refusal(job_id, queue, execution, fence, was, look.stands[job_id .. ':' .. execution])\n"
+    "  if refused then\n    return refused\n  end\n"
 )
 _HOLDS = (
     "local holds = job[2] == fence and job[3] == execution\n"
-    "    and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution)"
+    "    and (stands or not known and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution))"
 )
 
 
@@ -97,7 +98,7 @@ def claim_in_two_trips() -> AbstractContextManager[None]:
         return unhurt(moves, "claim", **{**named, "queue_names": named["queue_names"][:1]})
 
     unhurt = Scripts.call
-    pop = "local function pop()\n  local id = popped\n  popped = nil\n  return id\nend\n"
+    pop = "local function pop()\n  local id = popped\n  popped = nil\n  return id and {id}\nend\n"
     take = "local function take_some("
     find = "local answer, records = find(queue_names, "
     return by_hand(
@@ -105,7 +106,7 @@ def claim_in_two_trips() -> AbstractContextManager[None]:
         act,
         Edit("claim", take, f"local popped\n{pop}{take}"),
         Edit("claim", find, f"popped = queue_names[2]\nqueue_names[2] = nil\n{find}"),
-        Edit("claim", "redis.call('LPOP', keys.queue(queue))", "pop()"),
+        Edit("claim", "redis.call('LPOP', keys.queue(queue), want - #records)", "pop()"),
     )
 
 
@@ -157,7 +158,8 @@ def late_operation_done() -> AbstractContextManager[None]:
 @defect("A job at work expires", "INV-01")
 def live_job_expires() -> AbstractContextManager[None]:
     kept = (
-        "  if job.ttl or job.hf_generation or job.ended_at then\n    redis.call('PERSIST', keys.job(job_id))\n  end\n"
+        "  if job.ttl or job.hf_generation or (job.ended_at or '') ~= '' then\n"
+        "    redis.call('PERSIST', keys.job(job_id))\n  end\n"
     )
     return altered(Edit(EVERY_MOVE, kept, "  redis.call('EXPIRE', keys.job(job_id), 2)\n"))
 

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import re
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -31,7 +31,7 @@ _AHEAD = 4
 logger = logging.getLogger("rq.worker.moves")
 
 #: What stands before every move, each knowing those before it.
-SHARED = ("_prelude.lua", "_endings.lua", "_chores.lua", "_idle.lua", "_taking.lua", "_people.lua")
+SHARED = ("_prelude.lua", "_endings.lua", "_chores.lua", "_idle.lua", "_taking.lua", "_hearing.lua", "_people.lua")
 
 _LINE = re.compile(r"^-- (?P<tag>KEYS|ARGV|OUTCOME) +(?P<name>\w+)(?P<rest>\.\.\.)?(?: +(?P<text>.*))?$")
 
@@ -84,28 +84,21 @@ class Script:
     text: str
     sha: str
 
-    @cached_property
-    def _names(self) -> frozenset[str]:
-        return frozenset(self.header.arguments)
-
     def arguments(self, named: dict[str, Word | Sequence[Word]]) -> list[Word]:
         """Put named values in the header's order.
 
         Raises TypeError for a name that is missing or too many; the message lists the right ones.
         """
-        if named.keys() != self._names:
+        names = self.header.arguments
+        if len(named) != len(names) or not all(map(named.__contains__, names)):
             raise TypeError(
                 f"{self.header.move}() takes {', '.join(self.header.arguments)}; "
                 f"missing: {sorted(set(self.header.arguments) - set(named)) or 'none'}, "
                 f"surplus: {sorted(set(named) - set(self.header.arguments)) or 'none'}"
             )
-        values: list[Word] = []
-        for name in self.header.arguments:
-            value = named[name]
-            if isinstance(value, (list, tuple)):
-                values.extend(value)
-            else:
-                values.append(value)  # type: ignore[arg-type]  # a Sequence given here is a str or bytes
+        values: list[Any] = [named[name] for name in names]
+        if self.header.is_open:
+            values.extend(values.pop())
         return values
 
 

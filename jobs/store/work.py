@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from holdfast.jobs.lease import Lease
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
 NO_RESULT = "-"
 
 
-@dataclass(frozen=True)
-class Spell:
+class Spell(NamedTuple):
     """How long an attempt worked, by the worker's own clock; for records that people read."""
 
     started_s: float
@@ -26,8 +24,7 @@ class Spell:
         return max(0.0, self.ended_s - self.started_s)
 
 
-@dataclass(frozen=True)
-class Completion:
+class Completion(NamedTuple):
     """An end with success."""
 
     lease: Lease

@@ -69,7 +69,7 @@ def test_parts_and_their_rest_make_the_whole(results):
         note(results, line_of("part", 1, part), "us", 2.0)
     note(results, line_of("part", 1, IN_TURN), "us", 2.0 * (len(PARTS) - 1))
     note(results, line_of("loop", 1, "an empty script"), "client", 2.0)
-    note(results, FORKS.name, "us", 8000.0)
+    note(results, FORKS.name, "us", 80_000.0)
     note(results, line_of("worker", 1, SHIPPED), "parent", 40.0)
     note(results, line_of("worker", 1, SHIPPED), "horse", 60.0)
     assert attributed(results, 1) == 2.0 * len(PARTS) + 8.0

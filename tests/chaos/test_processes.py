@@ -136,7 +136,7 @@ def test_real_workers_keep_every_promise_in_a_storm(tmp_path):
 
 
 HERE = Path(__file__).resolve().parents[2]
-GUARD = "local function refusal(job_id, queue, execution, fence, known)\n"
+GUARD = "local function refusal(job_id, queue, execution, fence, known, stands)\n"
 PLAY = """
 import sys
 from pathlib import Path

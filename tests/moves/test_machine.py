@@ -17,7 +17,7 @@ def test_whatever_happens_in_whatever_order_the_invariants_hold(new_pool):
     run(new_pool)
 
 
-GUARD = """  local refused = refusal(job_id, queue, execution, fence, was)
+GUARD = """  local refused = refusal(job_id, queue, execution, fence, was, look.stands[job_id .. ':' .. execution])
   if refused then
     return refused
   end

@@ -198,12 +198,30 @@ local function after_death(move, job_id, queue, execution, fence, worker, cause,
   return move
 end
 
+-- What is to be known of each lease that ends, asked at once: whether it stands, and whether any job waits for its end.
+-- `words` are ten for each lease, first of all its queue, job and execution.
+local function look_at(words, count)
+  local entries, dependents, stands = {}, {}, {}
+  for i = 1, 10 * count, 10 do
+    local queue, job_id = words[i], words[i + 1]
+    entries[queue] = entries[queue] or {}
+    table.insert(entries[queue], job_id .. ':' .. words[i + 2])
+    dependents[#dependents + 1] = keys.dependents(job_id)
+  end
+  for queue, these in pairs(entries) do
+    for i, deadline_ms in ipairs(redis.call('ZMSCORE', keys.leases(queue), unpack(these))) do
+      stands[these[i]] = deadline_ms
+    end
+  end
+  return {stands = stands, somebody_waits = dependents[1] and redis.call('EXISTS', unpack(dependents)) > 0}
+end
+
 -- Ends one lease with success, for `worker`. Gives the word for its holder.
-local function complete_one(worker, stamp, queue, job_id, execution, fence, started, ended, value, result_ttl, repeat_ms, repeats_left)
+local function complete_one(worker, stamp, look, queue, job_id, execution, fence, started, ended, value, result_ttl, repeat_ms, repeats_left)
   local job = keys.job(job_id)
   local was = redis.call('HMGET', job, 'status', 'hf_fence', 'hf_lease', 'origin', 'hf_again', 'hf_moves', 'hf_op',
     'dependency_ids', 'hf_error', 'hf_retry_state', 'hf_suspect')
-  local refused = refusal(job_id, queue, execution, fence, was)
+  local refused = refusal(job_id, queue, execution, fence, was, look.stands[job_id .. ':' .. execution])
   if refused then
     return refused
   end
@@ -223,7 +241,7 @@ local function complete_one(worker, stamp, queue, job_id, execution, fence, star
   if result_ttl ~= '0' and value ~= NO_RESULT then
     add_result(job_id, 'successful', worker, execution, started, ended, 'return_value', value, result_ttl)
   end
-  local has_dependents = release_dependents(job_id, false, stamp)
+  local has_dependents = look.somebody_waits and release_dependents(job_id, false, stamp)
   local to = 'finished'
   if again then
     to = begin_again(job_id, stamp, 0)

@@ -36,8 +36,9 @@ end
 -- `fields` is the move's own HSET, so that a move and its line stand or fall together.
 local function journal(fields, moves, move, who, detail)
   local n = (tonumber(moves) or 0) + 1
-  local count = whole(n)
-  append(fields, 'hf_moves', count, 'hf_move_' .. whole(n % 16), count .. ' ' .. NOW_MS .. ' ' .. move .. ' ' .. who .. ' ' .. detail)
+  local count, at = n .. '', #fields
+  fields[at + 1], fields[at + 2] = 'hf_moves', count
+  fields[at + 3], fields[at + 4] = 'hf_move_' .. n % 16, count .. ' ' .. NOW_MS .. ' ' .. move .. ' ' .. who .. ' ' .. detail
 end
 
 local function tell(move, job_id, queue, execution, fence, to, who)
@@ -100,18 +101,33 @@ local function write(command, key, one, two)
   words[#words + 1] = two
 end
 
+local function remove(key)
+  if gathered then
+    gathered.gone[#gathered.gone + 1] = key
+  else
+    redis.call('DEL', key)
+  end
+end
+
+local function begin_gathering()
+  gathered = {gone = {'DEL'}}
+end
+
 local function do_gathered()
   for _, words in ipairs(gathered) do
     redis.call(unpack(words))
   end
-  gathered = {}
+  if gathered.gone[2] then
+    redis.call(unpack(gathered.gone))
+  end
+  begin_gathering()
 end
 
 local function leave_sets(job_id, queue, execution)
   local entry = job_id .. ':' .. execution
   write('ZREM', keys.leases(queue), entry)
   write('ZREM', keys.wip(queue), entry)
-  redis.call('DEL', keys.execution(job_id, execution))
+  remove(keys.execution(job_id, execution))
   redis.call('ZREM', keys.executions(job_id), execution)
 end
 
@@ -152,8 +168,8 @@ local function called_again(job_id, status, origin)
 end
 
 -- Until when somebody has the job, also one whose record was deleted and made anew meanwhile: not beside itself.
-local function held_until_ms(job_id)
-  local queue, execution = string.match(redis.call('HGET', keys.held(), job_id) or '', '^(.*):([^:]*)$')
+local function held_until_ms(job_id, holder)
+  local queue, execution = string.match(holder or '', '^(.*):([^:]*)$')
   return queue and tonumber(redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution))
 end
 
@@ -167,14 +183,14 @@ end
 
 -- The guard of every move out of `started`: the fence and the lease must agree, and nobody may have ended the job, else
 -- the word that ends the asker. A stock tool that cancels, stops or deletes a job so ends its lease too.
--- `known` are these fields of the record, where the asker has read them already.
-local function refusal(job_id, queue, execution, fence, known)
+-- `known` are these fields of the record, and `stands` says that the lease does, where the asker has read them already.
+local function refusal(job_id, queue, execution, fence, known, stands)
   local job = known or redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'origin')
   if job[2] and tonumber(job[2]) > tonumber(fence) then
     return {'fenced', job[2]}
   end
   local holds = job[2] == fence and job[3] == execution
-    and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution)
+    and (stands or not known and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution))
   local origin = job[4] or queue
   if holds and job[1] and not has_ended(job_id, job[1], origin) then
     if not known then

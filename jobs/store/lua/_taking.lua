@@ -16,7 +16,7 @@ local function stands_elsewhere(job_id, queue, job)
 end
 
 -- Whether an entry in line may be taken now. What may not is in its own place already, or is put there.
-local function may_be_taken(job_id, queue, job, worker_name)
+local function may_be_taken(job_id, queue, job, holder, worker_name)
   if not job.data then
     note_ghost(job_id, queue, worker_name)
     return false
@@ -28,7 +28,7 @@ local function may_be_taken(job_id, queue, job, worker_name)
     redis.call('HSET', keys.job(job_id), 'status', 'started', 'hf_again', '1', 'origin', queue)
     return false
   end
-  local not_before_ms = held_until_ms(job_id)
+  local not_before_ms = held_until_ms(job_id, holder)
   if not not_before_ms and job.status == 'scheduled' then
     not_before_ms = tonumber(redis.call('ZSCORE', keys.scheduled(queue), job_id) or 0) * 1000
   elseif not not_before_ms and job.status ~= 'started' and job.hf_born == (job.created_at or '') then
@@ -59,7 +59,9 @@ local function begin_generation(job_id, job, fields, gone)
     keep_for_ever(job_id)
   end
   local generation = whole((tonumber(job.hf_generation) or 0) + 1)
-  append(fields, 'hf_generation', generation, 'hf_born', job.created_at or '', 'hf_executions', '1')
+  append(fields, 'hf_generation', generation)
+  append(fields, 'hf_born', job.created_at or '')
+  append(fields, 'hf_executions', '1')
   if retries ~= '0' then
     append(fields, 'hf_retries', retries)
   elseif job.hf_retries then
@@ -79,7 +81,8 @@ end
 local function continue_generation(job, fields)
   append(fields, 'hf_executions', whole((tonumber(job.hf_executions) or 0) + 1))
   if job.hf_ended == 'failed' then
-    append(fields, 'hf_crashes', '0', 'hf_failures', '0')
+    append(fields, 'hf_crashes', '0')
+    append(fields, 'hf_failures', '0')
     if tonumber(job.hf_retries or 0) > 0 then
       append(fields, 'retries_left', job.hf_retries)
     end
@@ -88,19 +91,35 @@ local function continue_generation(job, fields)
 end
 
 -- The last fence of the id: on its record, or on what a record that was not kept has left.
-local function last_fence(job_id, job)
-  local fence = job.hf_fence or string.match(redis.call('GET', keys.tombstone(job_id)) or '', ' (%d+)$')
-  return tonumber(fence or 0)
+local function last_fence(job, tombstone)
+  return tonumber(job.hf_fence or string.match(tombstone or '', ' (%d+)$') or 0)
+end
+
+-- The places of a queue besides its line that there are: looked for once in a script, since none that a job is taken out
+-- of comes into being in it.
+local places_there = {}
+
+local function places_besides(queue)
+  if not places_there[queue] then
+    local there = {}
+    local others = {keys.failed(queue), keys.canceled(queue), keys.deferred(queue), keys.scheduled(queue)}
+    if redis.call('EXISTS', unpack(others)) > 0 then
+      for _, place in ipairs(others) do
+        if redis.call('EXISTS', place) > 0 then
+          there[#there + 1] = place
+        end
+      end
+    end
+    there[#there + 1] = keys.finished(queue)
+    places_there[queue] = there
+  end
+  return places_there[queue]
 end
 
 -- Stock producers leave an id listed where it stood before. What is claimed stands nowhere else.
 local function leave_other_places(job_id, queue)
-  write('ZREM', keys.finished(queue), job_id)
-  local others = {keys.failed(queue), keys.canceled(queue), keys.deferred(queue), keys.scheduled(queue)}
-  if redis.call('EXISTS', unpack(others)) > 0 then
-    for _, place in ipairs(others) do
-      redis.call('ZREM', place, job_id)
-    end
+  for _, place in ipairs(places_besides(queue)) do
+    write('ZREM', place, job_id)
   end
 end
 
@@ -122,17 +141,20 @@ end
 
 -- Takes one; `flat` is the record as HGETALL gave it, `job` the same as a map. Gives the row of the answer, and the
 -- record as it is now.
-local function take(job_id, queue, flat, job, asker, number, in_company)
+local function take(job_id, queue, flat, job, tombstone, asker, number, in_company)
   if job.origin then
     leave_other_places(job_id, job.origin)
   end
   local execution = asker.instance .. string.format('%016x', asker.op + number)
-  local fence = whole(math.max(last_fence(job_id, job) + 1, asker.seen_fence + 1, now_us))
+  local fence = whole(math.max(last_fence(job, tombstone) + 1, asker.seen_fence + 1, now_us))
   asker.seen_fence = tonumber(fence)
   local entry = job_id .. ':' .. execution
   local deadline_ms = now_ms + asker.lease_ms
   local fields = {'status', 'started', 'started_at', asker.stamp, 'last_heartbeat', asker.stamp,
-    'worker_name', asker.worker_name, 'origin', queue, 'hf_fence', fence, 'hf_lease', execution, 'hf_lease_queue', queue}
+    'worker_name', asker.worker_name, 'hf_fence', fence, 'hf_lease', execution, 'hf_lease_queue', queue}
+  if job.origin ~= queue then
+    append(fields, 'origin', queue)
+  end
   local gone = {'hf_ended', 'hf_dead', 'hf_retry_state', 'hf_next_run_ms', 'hf_again', 'hf_company'}
   local is_new = not job.hf_generation or job.hf_ended == 'finished' or job.hf_born ~= (job.created_at or '')
   local generation = is_new and begin_generation(job_id, job, fields, gone) or continue_generation(job, fields)
@@ -145,7 +167,7 @@ local function take(job_id, queue, flat, job, asker, number, in_company)
   end
   journal(fields, job.hf_moves, 'claim', asker.worker_name, execution .. ' ' .. fence)
   redis.call('HSET', keys.job(job_id), unpack(fields))
-  if job.ttl or job.hf_generation or job.ended_at then
+  if job.ttl or job.hf_generation or (job.ended_at or '') ~= '' then
     redis.call('PERSIST', keys.job(job_id))
   end
   write('ZADD', keys.leases(queue), whole(deadline_ms), entry)
@@ -168,6 +190,21 @@ local function take(job_id, queue, flat, job, asker, number, in_company)
   return {queue, job_id, execution, fence, whole(deadline_ms), generation}, record
 end
 
+-- What is asked of ids besides their records, asked at once: who has them, and what those not kept have left.
+local function known_of(ids)
+  local tombstones = {}
+  for i, job_id in ipairs(ids) do
+    tombstones[i] = keys.tombstone(job_id)
+  end
+  return redis.call('HMGET', keys.held(), unpack(ids)), redis.call('MGET', unpack(tombstones))
+end
+
+local function put_back(queue, ids, first)
+  for i = #ids, first, -1 do
+    redis.call('LPUSH', keys.queue(queue), ids[i])
+  end
+end
+
 -- Enough to pass over any dirt left in a queue by hand; more waits for the next claim, so no script runs long.
 local MOST_PASSED_OVER = 100
 
@@ -175,36 +212,35 @@ local MOST_PASSED_OVER = 100
 local function take_some(queue_names, want, asker)
   local answer, records, gave_up, took_it = {'claimed'}, {}, false, {}
   for _, queue in ipairs(queue_names) do
-    local passed_over, took = 0, false
+    local passed_over = 0
     while #records < want and passed_over < MOST_PASSED_OVER do
-      local job_id = redis.call('LPOP', keys.queue(queue))
-      if not job_id then
+      local ids = redis.call('LPOP', keys.queue(queue), want - #records)
+      if not ids then
         break
       end
-      if took_it[job_id] and gathered then
-        do_gathered() -- in line twice: what is done for the first must be seen
-      end
-      local flat = redis.call('HGETALL', keys.job(job_id))
-      local job = to_map(flat)
-      if not may_be_taken(job_id, queue, job, asker.worker_name) then
-        passed_over = passed_over + 1
-      else
-        local alone = must_be_alone(job, asker.budget)
-        if alone and (#records > 0 or asker.held > 0) then
-          redis.call('LPUSH', keys.queue(queue), job_id)
-          want = #records
-          break
+      local holders, tombstones = known_of(ids)
+      for i, job_id in ipairs(ids) do
+        if took_it[job_id] and gathered then
+          do_gathered() -- in line twice: what is done for the first must be seen
         end
-        local in_company = not alone and (want > 1 or asker.held > 0)
-        local row, record = take(job_id, queue, flat, job, asker, #records, in_company)
-        answer[#answer + 1], records[#records + 1] = row, record
-        took, took_it[job_id] = true, true
-        want = alone and 1 or want
+        local flat = redis.call('HGETALL', keys.job(job_id))
+        local job = to_map(flat)
+        if not may_be_taken(job_id, queue, job, holders[i], asker.worker_name) then
+          passed_over = passed_over + 1
+        else
+          local alone = must_be_alone(job, asker.budget)
+          if #records >= want or alone and (#records > 0 or asker.held > 0) then
+            put_back(queue, ids, i)
+            want = #records
+            break
+          end
+          local in_company = not alone and (want > 1 or asker.held > 0)
+          local row, record = take(job_id, queue, flat, job, tombstones[i], asker, #records, in_company)
+          answer[#answer + 1], records[#records + 1] = row, record
+          took_it[job_id] = true
+          want = alone and 1 or want
+        end
       end
-    end
-    if took then
-      -- So that a reaper looks there even if RQ forgets the queue.
-      redis.call('SADD', keys.leased(), queue)
     end
     gave_up = gave_up or passed_over >= MOST_PASSED_OVER
   end
@@ -232,68 +268,4 @@ local function find(queue_names, want, asker)
     end
   end
   return answer, records
-end
-
--- A worker that asks again under a new number may not have heard the answer to the last: what it was given then goes
--- back unharmed. What it has heard of may have begun, and its end may be what a server forgot: that is the reaper's.
-local function give_back_unheard(asker, fence_given, last_answer)
-  if not fence_given or fence_given <= asker.seen_fence then
-    return
-  end
-  local unheard = cjson.decode(last_answer)
-  unheard = unheard[1] == 'turned' and unheard[3] or unheard
-  -- The last one first: each goes to the front.
-  for i = #unheard, 2, -1 do
-    local queue, job_id, given, fence = unpack(unheard[i])
-    if not refusal(job_id, queue, given, fence) then
-      local was = redis.call('HMGET', keys.job(job_id), 'hf_moves', 'hf_again')
-      local fields = {'status', 'queued', 'worker_name', ''}
-      journal(fields, was[1], 'give_back', asker.worker_name, given .. ' unheard')
-      redis.call('HSET', keys.job(job_id), unpack(fields))
-      end_execution(job_id, queue, given, asker.worker_name)
-      if was[2] then
-        begin_again(job_id, asker.stamp, 0)
-      else
-        put_in_line(job_id, queue, true)
-      end
-      tell('give_back', job_id, queue, given, fence, 'queued', asker.worker_name)
-    end
-  end
-end
-
--- The answer of a claim, given again: of what it gave, that which still stands.
-local function claimed_before(answer)
-  if answer[1] == 'aftermath' then
-    if redis.call('ZSCORE', keys.aftermath(answer[2]), answer[4]) then
-      return answer, {redis.call('HGETALL', keys.job(answer[3]))}
-    end
-    return {'lost'}, {}
-  end
-  if answer[1] ~= 'claimed' then
-    return answer, {}
-  end
-  local still, records = {'claimed'}, {}
-  for i = 2, #answer do
-    local queue, job_id, execution, fence = unpack(answer[i])
-    if not refusal(job_id, queue, execution, fence) then
-      still[#still + 1], records[#records + 1] = answer[i], redis.call('HGETALL', keys.job(job_id))
-    end
-  end
-  return #records > 0 and still or {'lost'}, records
-end
-
--- A copy, since what is kept for a replay has no records.
-local function with_records(answer, records)
-  local reply = {answer[1]}
-  for i = 2, #answer do
-    reply[i] = answer[i]
-    if answer[1] == 'claimed' then
-      reply[i] = {unpack(answer[i])}
-      append(reply[i], records[i - 1])
-    end
-  end
-  if answer[1] == 'aftermath' then
-    append(reply, records[1])
-  end
-  return reply
 end

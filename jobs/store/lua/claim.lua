@@ -53,7 +53,7 @@ if redis.call('EXISTS', keys.suspended()) == 1 then
 end
 
 -- A write that a server without memory refuses, before anything is taken: no job is begun that could not be ended.
-keep(instance, op, {'lost'})
+redis.call('SADD', keys.leased(), unpack(queue_names))
 local answer, records = find(queue_names, tonumber(want), asker)
 keep(instance, op, answer, whole(asker.seen_fence))
 if answer[1] == 'empty' then

@@ -31,7 +31,8 @@ local over = replayed(instance, op)
 if over then
   return over
 end
-local word = complete_one(worker_name, stamp, queue, job_id, execution, fence, started, ended, value, result_ttl, repeat_ms, repeats_left)
+local look = look_at({queue, job_id, execution}, 1)
+local word = complete_one(worker_name, stamp, look, queue, job_id, execution, fence, started, ended, value, result_ttl, repeat_ms, repeats_left)
 if word[1] == 'completed' then
   no_longer_at(worker_name, job_id)
   count_for_worker(worker_name, 'successful_job_count', worked_s)

@@ -5,6 +5,7 @@
 -- KEYS     job        hash    the record
 -- KEYS     queue      list    where it may stand already
 -- KEYS     deferred   zset    the same
+-- KEYS     held       hash    who has a job
 -- KEYS     ghosts     list    entries that had no job behind them
 -- ARGV     every_ms   how often the fleet does this; 0: now, whoever was last
 -- ARGV     most       how many jobs at the most
@@ -26,7 +27,7 @@ local function has_gone_on(job_id, queue, status)
   elseif status == 'deferred' then
     return redis.call('ZSCORE', keys.deferred(queue), job_id) and true or false
   end
-  return held_until_ms(job_id) and true or false
+  return held_until_ms(job_id, redis.call('HGET', keys.held(), job_id)) and true or false
 end
 
 local function promote(queue, job_id)

@@ -3,6 +3,7 @@
 --
 -- KEYS     suspended   string  while present nobody claims
 -- KEYS     finished    zset    gets the ids that ended
+-- KEYS     leased      set     gets the queues' names, so that a reaper looks there even if RQ forgot them
 -- KEYS     worker      hash    counts what was done
 -- KEYS     replay      string  the worker's last operation
 -- ARGV     worker_name who asks
@@ -30,17 +31,19 @@ elseif first_answer then
 end
 
 -- Of what a full server refuses, this comes first: on such a one leases end, and nothing is begun.
-local room = redis.pcall('SET', keys.replay(instance), op .. ' 0 ["lost"]', 'EX', REPLAY_HORIZON_S)
+local queue_names = {unpack(words, 10 * ended_count + 1)}
+local room = want ~= '0' and redis.pcall('SADD', keys.leased(), unpack(queue_names))
 give_back_unheard(asker, fence_given, last_answer)
 
 if tonumber(ended_count) > 1 then
-  gathered = {}
+  begin_gathering()
 end
+local look = look_at(words, ended_count)
 local said, done, worked_s = {}, 0, 0
 local ended_in = {}
 for i = 0, tonumber(ended_count) - 1 do
   local queue, started, ended = words[10 * i + 1], words[10 * i + 5], words[10 * i + 6]
-  local word = complete_one(worker_name, stamp, unpack(words, 10 * i + 1, 10 * i + 10))
+  local word = complete_one(worker_name, stamp, look, unpack(words, 10 * i + 1, 10 * i + 10))
   said[#said + 1] = word
   if word[1] == 'completed' then
     done, worked_s = done + 1, worked_s + math.max(0, ended - started)
@@ -49,6 +52,7 @@ for i = 0, tonumber(ended_count) - 1 do
 end
 if gathered then
   do_gathered()
+  gathered = false
 end
 if done > 0 then
   count_for_worker(worker_name, 'successful_job_count', string.format('%.6f', worked_s), done)
@@ -57,15 +61,16 @@ for queue, jobs in pairs(ended_in) do
   trim(keys.finished(queue), jobs)
 end
 
-local queue_names = {unpack(words, 10 * ended_count + 1)}
 local answer, records = {'closed', 'suspended'}, {}
 if want == '0' then
   answer = {'empty'}
 elseif redis.call('EXISTS', keys.suspended()) == 0 then
-  if room.err then
+  if type(room) == 'table' then
     answer = {'closed', 'full'}
   else
-    gathered = tonumber(want) > 1 and {}
+    if tonumber(want) > 1 then
+      begin_gathering()
+    end
     answer, records = find(queue_names, tonumber(want), asker)
     if gathered then
       do_gathered()
