@@ -43,6 +43,7 @@ def test_a_turn_ends_several_and_takes_several(pool):
         **{job_id: ["finished default"] for job_id in "ab"},
         **{key: ["leases default"] for key in "cde"},
     }
+    assert not pool.redis.exists(*(keys.execution(lease.job_id, lease.execution) for lease in held))
     fences = [each.lease.fence for each in turned.next]
     assert len({*fences}) == 3
     assert all(isinstance(worker.renew(each.lease), Renewed) for each in turned.next)
@@ -107,6 +108,28 @@ def test_queues_are_looked_through_in_their_order_until_there_are_enough(pool):
     enqueue(pool, "low-1", "low-2", queue="low")
     enqueue(pool, "high-1", queue="high")
     assert ids(worker.turn(*held, want=2, queues=("high", "low")).next) == ["high-1", "low-1"]
+
+
+def test_an_id_that_stands_in_line_twice_is_taken_once_and_runs_again_after_that(pool):
+    """INV-04: as where it is taken alone. What the turn does to the first is seen before the second is looked at."""
+    worker = pool.worker()
+    held = take(pool, worker, "a")
+    enqueue(pool, "b", "c")
+    pool.redis.rpush(keys.queue("default"), "b")
+    turned = worker.turn(*held, want=3)
+    assert (ids(turned.next), pool.line()) == (["b", "c"], [])
+    worker.complete(turned.next[0].lease)
+    assert pool.line() == ["b"]
+
+
+def test_a_job_in_another_line_than_its_own_belongs_there_once_it_is_taken(pool):
+    """A stock tool pushed its id: what ends it looks for it, and lists it, where it ran."""
+    worker = pool.worker()
+    held = take(pool, worker, "a")
+    enqueue(pool, "b")
+    pool.redis.lmove(keys.queue("default"), keys.queue("low"))
+    (claimed,) = worker.turn(*held, want=2, queues=("low",)).next
+    assert (pool.record("b")["origin"], claimed.record[b"origin"]) == ("low", b"low")
 
 
 # -- what goes on as something else ----------------------------------------------------------------------
