@@ -79,7 +79,7 @@ def fence_by_clock_alone() -> AbstractContextManager[None]:
     return altered(
         Edit(
             EVERY_MOVE,
-            "whole(math.max(last_fence(job_id, job) + 1, asker.seen_fence + 1, now_us))",
+            "whole(math.max(last_fence(job, tombstone) + 1, asker.seen_fence + 1, now_us))",
             "whole(now_us)",
         )
     )
