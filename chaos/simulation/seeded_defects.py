@@ -157,11 +157,8 @@ def late_operation_done() -> AbstractContextManager[None]:
 
 @defect("A job at work expires", "INV-01")
 def live_job_expires() -> AbstractContextManager[None]:
-    kept = (
-        "  if job.ttl or job.hf_generation or (job.ended_at or '') ~= '' then\n"
-        "    redis.call('PERSIST', keys.job(job_id))\n  end\n"
-    )
-    return altered(Edit(EVERY_MOVE, kept, "  redis.call('EXPIRE', keys.job(job_id), 2)\n"))
+    kept = "  redis.call('PERSIST', keys.job(job_id))\n  write('ZADD', keys.leases(queue)"
+    return altered(Edit(EVERY_MOVE, kept, kept.replace("job_id)", "job_id), 2").replace("PERSIST", "EXPIRE")))
 
 
 # -- reclaiming

@@ -207,3 +207,11 @@ def test_the_ttl_of_a_queued_job_ends_when_it_is_claimed(pool):
     pool.enqueue(ttl=30)
     pool.worker().hold()
     assert pool.state("job-1", "ttl_s") == {"ttl_s": None}
+
+
+def test_what_a_stock_producer_writes_over_an_id_that_was_kept_for_a_while_does_not_expire_at_work(pool):
+    """INV-01: a plain save leaves the time to live of the record before it, and names none itself."""
+    pool.stock_queue().enqueue("shop.pack", job_id="job-1")
+    pool.redis.expire(keys.job("job-1"), 500)
+    pool.worker().hold()
+    assert pool.state("job-1", "ttl_s") == {"ttl_s": None}

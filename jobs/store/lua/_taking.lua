@@ -167,9 +167,8 @@ local function take(job_id, queue, flat, job, tombstone, asker, number, in_compa
   end
   journal(fields, job.hf_moves, 'claim', asker.worker_name, execution .. ' ' .. fence)
   redis.call('HSET', keys.job(job_id), unpack(fields))
-  if job.ttl or job.hf_generation or (job.ended_at or '') ~= '' then
-    redis.call('PERSIST', keys.job(job_id))
-  end
+  -- What was kept for a while under this id lends its time to whatever a stock producer writes over it.
+  redis.call('PERSIST', keys.job(job_id))
   write('ZADD', keys.leases(queue), whole(deadline_ms), entry)
   write('HSET', keys.held(), job_id, queue .. ':' .. execution)
   local timeout = tonumber(job.timeout) or 180
