@@ -22,30 +22,6 @@ FAILED = {"status": "failed", "dead": "failures"}
 PARENT = ("claim 1", "complete 1")
 RELEASED = ("released 0 the-child", "claim 2 the-child", "complete 2 the-child")
 
-SECOND, LAST = SEVERAL[1], SEVERAL[-1]
-EACH = [f"{move} 1 {job}" for job in SEVERAL for move in ("claim", "complete")]
-
-
-def again(job, *ends, before=()):
-    """Write the history of several of which some were in hand more than once: `ends` of each time but the last."""
-    lives = [f"{move} {fence} {job}" for fence, end in enumerate(ends, 1) for move in ("claim", end)]
-    last = len(ends) + 1
-    own = [*lives, f"claim {last} {job}", f"complete {last} {job}"]
-    return told(*before, *own, *(each for each in EACH if not each.endswith(f" {job}")))
-
-
-def both_died(*after):
-    """Write a history in which the second and the last died together, and what came then."""
-    these = [f"{move} 1 {job}" for move in ("claim", "reclaim") for job in (SECOND, LAST)]
-    return told(*these, *after, *(each for each in EACH if each.split()[2] not in {SECOND, LAST}))
-
-
-def among(**places):
-    """Say where several stand: finished, but for what is said of the second and the last."""
-    own = {"second": SECOND, "last": LAST}
-    return {job: place() for job in SEVERAL[1:]} | {own[name]: where for name, where in places.items()}
-
-
 #: Of each work, a case that went well.
 WELL = {
     "plain": {},
@@ -62,7 +38,11 @@ WELL = {
         "moves": told("claim 1", "bury 1", *(f"{move.rsplit(' ', 1)[0]} {FORGIVING}" for move in RELEASED)),
         "told": ("body the-job", "body the-forgiving-child"),
     },
-    "several": {"others": among(), "moves": told(*EACH), "told": tuple(f"body {job}" for job in SEVERAL)},
+    "several": {
+        "others": {job: place() for job in SEVERAL[1:]},
+        "moves": told(*(f"{move} 1 {job}" for job in SEVERAL for move in ("claim", "complete"))),
+        "told": tuple(f"body {job}" for job in SEVERAL),
+    },
     "repeat": {"moves": told("claim 1", "again 1", "claim 2", "again 2", "claim 3", "complete 3")},
     "unkept": {"place": None},
     "on-success": {"told": ("body the-job", "success the-job")},
@@ -92,13 +72,6 @@ WELL = {
         "told": ("failure the-job",),
     },
 }
-
-
-RAN = WELL["several"]["told"]
-RAN_TWICE = {"told": (*RAN, RAN[-1]), "others": among(last=place(executions=2))}
-CHARGED = place(executions=2, crashes=1)
-APART = [f"{move} 2 {job}" for job in (SECOND, LAST) for move in ("claim", "complete")]
-TOGETHER = [f"{move} 2 {job}" for move in ("claim", "complete") for job in (SECOND, LAST)]
 
 
 def verdict(work, **what):
@@ -133,15 +106,6 @@ def test_what_went_well_is_good(work):
         ("failing-parent", {"others": {CHILD: None, FORGIVING: place()}}, "the-child of a job that failed is gone"),
         ("failing-parent", {"told": ("body the-job", "body the-child")}, "the-forgiving-child ran 0 times"),
         ("failing-parent", {"place": {"status": "finished"}}, "it ended finished"),
-        ("several", {"others": among(last=None)}, "the-job-9: its record is gone"),
-        ("several", {"others": among(last=place(status="queued"))}, "the-job-9 ended queued"),
-        ("several", {"told": RAN[:-1]}, "the-job-9 ran 0 times"),
-        ("several", {"told": (*RAN, RAN[-1])}, "the-job-9: 2 bodies ran under 1 claims"),
-        ("several", RAN_TWICE | {"moves": again(LAST, "give_back")}, "the-job-9 ran 2 times, and died 0 times"),
-        ("several", {"others": among(second=CHARGED, last=CHARGED)}, "one death with 0 leases that ran out"),
-        ("several", {"others": among(last=CHARGED), "moves": both_died(*APART)}, "one death with 2 leases"),
-        ("several", {"moves": both_died(*TOGETHER)}, "the-job-2, the-job-9 died in company, and"),
-        ("several", {"moves": again(LAST, "reclaim"), "exit_code": None}, "left to run out by a parent that lived"),
         ("repeat", {"moves": told("claim 1", "complete 1")}, "finished with 1 completes, not 3"),
         ("repeat", {"place": {"status": "queued", "places": ()}}, "it ended queued, not finished"),
         ("repeat", {"place": {"places": ("finished", "line")}}, "it is finished and stands in"),
@@ -169,37 +133,6 @@ def test_each_wrong_end_is_seen(work, what, wrong):
     """Whatever is made up: a loss, a double, a leftover, a call too many or too few."""
     wrongs = verdict(work, **what).wrongs
     assert any(each.startswith(wrong) for each in wrongs), wrongs
-
-
-@pytest.mark.parametrize(
-    "what",
-    [
-        RAN_TWICE | {"moves": again(LAST, "crash"), "others": among(last=CHARGED), "exit_code": None},
-        RAN_TWICE | {"moves": again(LAST, "reclaim"), "others": among(last=CHARGED)},
-        {"moves": again(LAST, "give_back"), "others": among(last=place(executions=2))},
-        {"moves": both_died(*APART), "others": among(second=place(executions=2), last=place(executions=2))},
-    ],
-    ids=["its horse died", "all died with it alone", "it waited", "two died together"],
-)
-def test_of_several_one_that_died_may_run_again(what):
-    """And is charged where it was alone; what only waited is neither."""
-    assert verdict("several", **what).wrongs == ()
-
-
-def test_a_job_that_was_in_hand_for_long_may_be_given_back_in_its_middle():
-    """Its worker was too slow for its lease: nobody died, and its code runs again."""
-    moves = again(LAST, "give_back")
-    late = [replace(move, ms=move.ms + 1_000) if number else move for number, move in enumerate(moves)]
-    assert verdict("several", **RAN_TWICE, moves=tuple(late)).wrongs == ()
-
-
-@pytest.mark.parametrize("job", [SECOND, LAST])
-def test_a_fault_that_kills_nobody_charges_none_of_several(job):
-    """Not only the one whose worker was hurt is looked at."""
-    harmless = Case("turn#1", Side.AFTER, Fault.REPLY_EATEN, Setting(1, "several"))
-    others = WELL["several"]["others"] | {job: place(crashes=1)}
-    wrongs = judge(harmless, "several", played(**(WELL["several"] | {"others": others, "exit_code": None}))).wrongs
-    assert wrongs == ("nobody died, and the job was charged 1 crashes",)
 
 
 def test_a_meant_traceback_hides_no_other():
