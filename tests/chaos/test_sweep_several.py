@@ -1,17 +1,21 @@
 """The sweep's several jobs in hand: what a death may not cost them is seen, in made-up cases and of real workers."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
+from types import SimpleNamespace
 
 import pytest
 
 from holdfast.chaos.server import NoServer
 from holdfast.chaos.sweep.cases import Case, Fault, Setting, Side, Slice
 from holdfast.chaos.sweep.judge import judge
-from holdfast.chaos.sweep.run import run_sweep
+from holdfast.chaos.sweep.run import NoBaseline, _Players, run_sweep
 from holdfast.chaos.sweep.tasks import JOB, SEVERAL
-from holdfast.chaos.sweep.works import ours_in
+from holdfast.chaos.sweep.works import OURS, ours_in
 from tests.chaos.played import place, played, told
 
 SECOND, LAST = SEVERAL[1], SEVERAL[-1]
@@ -100,6 +104,20 @@ def test_a_fault_that_kills_nobody_charges_none_of_several(job):
     own = {"place": {"crashes": 1}} if job == JOB else {}
     harmless = verdict(Fault.REPLY_EATEN, others=others, exit_code=None, **own)
     assert harmless.wrongs == ("nobody died, and the job was charged 1 crashes",)
+
+
+# -- runs without a fault
+
+
+@pytest.mark.parametrize(("job", "is_one"), [(LAST, True), (SECOND, False)])
+def test_only_what_waits_behind_the_slow_one_is_given_back_without_a_fault(job, is_one):
+    """Of another it was the machine, too slow for its worker's lease: such a run is none without a fault."""
+    others = {each: place(executions=1 + (each == job)) for each in SEVERAL[1:]}
+    unhurt = played(others=others, moves=again(job, "give_back"), told=RAN, exit_code=None)
+    stages = SimpleQueue()
+    stages.put(SimpleNamespace(play=lambda _setting, _case: unhurt))
+    with ThreadPoolExecutor(1) as pool, nullcontext() if is_one else pytest.raises(NoBaseline, match="too slow"):
+        _Players(OURS, stages, pool).baselines([Setting(1, "several")])
 
 
 # -- workers with mistakes
