@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.chaos.sweep.tasks import CHILD, FORGIVING, JOB
-from holdfast.jobs.state import Status
+from holdfast.jobs.state import MOVES, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from holdfast.chaos.history import Place
+    from holdfast.chaos.history import Move, Place
     from holdfast.chaos.sweep.stage import Played
 
 #: How often, at the most, a death is told of: the aftermath's own small budget.
 _TELLINGS = 3
 _REPEATS = 2
+#: After as many ms in hand a job that has begun may be given back: on a busy machine its worker ran out of time.
+_LATE_MS = 600
+#: Moves that end an execution.
+ENDINGS = {move for move, (before, after) in MOVES.items() if before == ("started",) and "started" not in after}
 
 
 class End(NamedTuple):
@@ -58,6 +63,21 @@ def failing_parent(played: Played) -> End:
     if _word(waiting) != Status.DEFERRED or played.calls("body", CHILD):
         wrongs.append(f"{CHILD} of a job that failed is {_word(waiting)}, and ran {played.calls('body', CHILD)} times")
     return End(_outcome(played), tuple(wrongs))
+
+
+def several(played: Played) -> End:
+    """Finish each once. A death costs a run of those that had begun, and charges at most one, that was alone in hand.
+
+    How often code ran is the outcome. What only waited in hand does not run twice, whoever died. What had ended does
+    where the word of that died with its worker's parent: else no lease of a parent that lives runs out.
+    """
+    wrongs = [
+        wrong for job in played.places for wrong in (*_not_finished(played, job=job), *_ran_too_often(played, job))
+    ]
+    wrongs += [*_wrongs_of_charges(played), *_suspects_in_company(played.moves)]
+    if not is_parent_dead(played) and (left := [job for job in played.places if played.count("reclaim", job)]):
+        wrongs.append(f"left to run out by a parent that lived: the lease of {', '.join(left)}")
+    return End(f"{sum(played.calls('body', job) for job in played.places)} runs", tuple(wrongs))
 
 
 def repeat(played: Played) -> End:
@@ -171,6 +191,49 @@ def _wrongs_of_child(played: Played, job: str, *, after: str) -> Iterator[str]:
         yield f"{job} did not wait for the {after} of {JOB}"
 
 
+def is_parent_dead(played: Played) -> bool:
+    """Tell whether the hurt worker's parent was killed."""
+    return played.exit_code is not None and played.exit_code < 0
+
+
+def _ran_too_often(played: Played, job: str) -> Iterator[str]:
+    """See that only a death makes code run again: what is given back had not begun, but where a machine is too slow."""
+    deaths, since_ms = 0, 0
+    for move in (each for each in played.moves if each.job == job):
+        since_ms = move.ms if move.move == "claim" else since_ms
+        is_late = move.move == "give_back" and move.ms - since_ms >= _LATE_MS
+        deaths += is_late or move.move in {"crash", "reclaim"}
+    if not 1 <= (runs := played.calls("body", job)) <= 1 + deaths:
+        yield f"{job} ran {runs} times, and died {deaths} times"
+
+
+def _wrongs_of_charges(played: Played) -> Iterator[str]:
+    """See that of one death one job is charged at the most, and none where several leases ran out with it."""
+    charges = {job: place.crashes for job, place in played.places.items() if place is not None and place.crashes}
+    ran_out = [job for job in played.places if played.count("reclaim", job)]
+    if sum(charges.values()) > (len(ran_out) < 2):  # noqa: PLR2004
+        told = ", ".join(f"{job} {crashes}" for job, crashes in charges.items())
+        yield f"one death with {len(ran_out)} leases that ran out was charged to {told}"
+
+
+def _suspects_in_company(moves: Sequence[Move]) -> Iterator[str]:
+    """See that what was in hand together when all of a worker died is in no company when it is next in hand."""
+    reclaimed = {move.job for move in moves if move.move == "reclaim"}
+    suspects: set[str] = set()
+    in_hand: defaultdict[str, set[str]] = defaultdict(set)
+    for move in moves:
+        held = in_hand[move.who]
+        if move.move == "claim":
+            held.add(move.job)
+            if len(held) > 1 and (met := held & suspects):
+                yield f"{', '.join(sorted(met))} died in company, and was in hand again with {len(held) - 1} others"
+        elif move.move == "reclaim":
+            suspects |= {move.job} if len(reclaimed) > 1 else set()
+        if move.move in ENDINGS:
+            for each in in_hand.values():
+                each.discard(move.job)
+
+
 def _wrongs_of_calls(played: Played, wanted: set[str], most: int) -> Iterator[str]:
     """See that what must be called was called, and nothing else was."""
     for word in ("success", "failure"):
@@ -187,6 +250,7 @@ ENDS: Mapping[str, Callable[[Played], End]] = {
     "probe": probe,
     "child": child,
     "failing-parent": failing_parent,
+    "several": several,
     "repeat": repeat,
     "unkept": unkept,
     "on-success": on_success,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.chaos.sweep.cases import DEADLY, Fault
-from holdfast.chaos.sweep.ends import ENDS
+from holdfast.chaos.sweep.ends import ENDINGS, ENDS
 from holdfast.chaos.sweep.tasks import JOB
 from holdfast.jobs.state import MOVES, Status
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from holdfast.chaos.sweep.cases import Case
     from holdfast.chaos.sweep.stage import Played
 
-#: Moves that end an execution.
-_ENDS = {move for move, (before, after) in MOVES.items() if before == ("started",) and "started" not in after}
 #: Faults that cost a request, a reply or some patience, and nobody's life.
 _HARMLESS = {Fault.SIGTERM, Fault.REPLY_EATEN, Fault.REPLY_LATE, Fault.REQUEST_LOST}
 #: Where a job stands whose worker was hurt or that waited for it, once all is over.
@@ -87,11 +85,11 @@ def _wrongs_of_history(place: Place | None, moves: Sequence[Move]) -> Iterator[s
             holder, fence = move.execution, move.fence
             # A repeat is a new life: its record counts anew.
             executions, is_repeat = (1, False) if is_repeat else (executions + 1, False)
-        elif move.move in _ENDS and move.execution != holder:
+        elif move.move in ENDINGS and move.execution != holder:
             yield f"{move.move} by execution {move.execution} while {holder or 'nobody'} held the job"
         is_repeat = is_repeat or (move.move == "complete" and move.to != Status.FINISHED)
     counts = Counter(move.move for move in moves)
-    ends = sum(counts[move] for move in _ENDS)
+    ends = sum(counts[move] for move in ENDINGS)
     if counts["claim"] != ends:
         yield f"{counts['claim']} claims and {ends} ends: {told}"
     if place is not None and place.executions != executions:
@@ -113,7 +111,7 @@ def _wrongs_of_worker(case: Case | None, work: str, played: Played) -> Iterator[
         yield f"asked to stop, the worker ended with {played.exit_code}"
     if fault not in {*DEADLY, Fault.SIGTERM} and played.exit_code is not None:
         yield f"the worker ended by itself with {played.exit_code}"
-    crashes = (played.place.crashes if played.place else 0) - (work in _DIES_BY_ITSELF)
+    crashes = sum(place.crashes for place in played.places.values() if place) - (work in _DIES_BY_ITSELF)
     if (fault is None or fault in _HARMLESS) and crashes > 0:
         yield f"nobody died, and the job was charged {crashes} crashes"
     is_in_doubt = played.place is not None and played.place.dead == "in_doubt"

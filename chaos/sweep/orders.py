@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rq
 
 from holdfast.chaos.sweep import tasks
-from holdfast.chaos.sweep.tasks import CHILD, FORGIVING, JOB
+from holdfast.chaos.sweep.tasks import CHILD, FORGIVING, JOB, SEVERAL
 from holdfast.jobs import Queue
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.settings import Settings
@@ -46,6 +46,12 @@ def children_of_a_failure(at: Counter) -> None:
     at.order(tasks.fail)
     at.order(tasks.at_once, CHILD, job_id=CHILD, depends_on=JOB)
     at.order(tasks.at_once, FORGIVING, job_id=FORGIVING, depends_on=rq.job.Dependency(JOB, allow_failure=True))
+
+
+def several(at: Counter, slow: str) -> None:
+    """Put jobs in line that are over in a blink, but for one."""
+    for job in SEVERAL:
+        at.order(tasks.plain if job == slow else tasks.at_once, job, job_id=job)
 
 
 def with_deaths(at: Counter, function: Callable[..., Any], crashes: int, on_failure: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ from rq import Callback, Repeat
 from holdfast.chaos.sweep import orders, tasks
 from holdfast.chaos.sweep.cases import SIDES, Case, Fault, Setting, Side
 from holdfast.chaos.sweep.judge import judge
-from holdfast.chaos.sweep.tasks import CHILD, FORGIVING, JOB
+from holdfast.chaos.sweep.tasks import CHILD, FORGIVING, JOB, SEVERAL, SLOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +41,8 @@ class Work:
     place: Callable[[Counter], object]
     #: Which jobs there are.
     jobs: tuple[str, ...] = (JOB,)
+    #: Which of them wait behind a slow one where a worker has several in hand, and are given back also unhurt.
+    behind: tuple[str, ...] = ()
     #: How many gates have to be passed.
     gates: int = 0
     #: What of the clockwork is seen at each gate before it opens. The rest of it is no boundary here.
@@ -78,12 +80,24 @@ _BEAT = ("hset-worker-last_heartbeat", "expire-worker", "time", "hset-worker-hf_
 _CLOCKWORK = frozenset({"renew", "reclaim", "promote", *_BEAT})
 _RENEW = frozenset({"renew"})
 
+
+def _several(slow: str) -> Work:
+    return Work(
+        place=lambda at: orders.several(at, slow),
+        jobs=SEVERAL,
+        behind=SEVERAL[SEVERAL.index(slow) + 1 :],
+        gates=1,
+        clockwork=_RENEW,
+    )
+
+
 _WORKS = {
     "plain": Work(place=lambda at: at.order(tasks.plain), gates=1, clockwork=_CLOCKWORK),
     "effect": Work(place=lambda at: at.order(tasks.charge_or_stop, at.ledger), gates=2, clockwork=_CLOCKWORK),
     "probe": Work(place=lambda at: at.order(tasks.charge_or_ask, at.ledger), gates=2, clockwork=_CLOCKWORK),
     "child": Work(place=orders.child, jobs=(JOB, CHILD), gates=1, clockwork=_RENEW),
     "failing-parent": Work(place=orders.children_of_a_failure, jobs=(JOB, CHILD, FORGIVING), gates=1, clockwork=_RENEW),
+    "several": _several(SLOW),
     # Again at once, and then a second later.
     "repeat": Work(
         place=lambda at: at.order(tasks.plain, repeat=Repeat(times=2, interval=[1, 0])),
@@ -142,7 +156,8 @@ OURS = Cast(
 MODES: dict[str, dict[str, str]] = {
     "fork": {"HOLDFAST_JOBS_PER_HORSE": "1"},
     "many-jobs": {"HOLDFAST_JOBS_PER_HORSE": "1000"},
-    "prefetch": {"HOLDFAST_JOBS_PER_HORSE": "1000", "HOLDFAST_PREFETCH": "16"},
+    # So few that the jobs of `several` are more than fit.
+    "prefetch": {"HOLDFAST_JOBS_PER_HORSE": "1000", "HOLDFAST_PREFETCH": "6"},
 }
 
 
@@ -150,4 +165,6 @@ def ours_in(mode: str) -> Cast:
     """Give our worker in one of the modes. Raises ValueError for a name that is none."""
     if mode not in MODES:
         raise ValueError(f"there is no mode {mode!r}; there are {', '.join(MODES)}")
-    return replace(OURS, environment={**OURS.environment, **MODES[mode]})
+    # With a horse of its own the first is gone before anybody can kill it, unless it is the slow one.
+    works = {**_WORKS, "several": _several(JOB)} if mode == "fork" else _WORKS
+    return replace(OURS, works=works, environment={**OURS.environment, **MODES[mode]})

@@ -6,6 +6,8 @@ from holdfast.jobs.store import keys
 from holdfast.jobs.store.moves import Moves
 from holdfast.jobs.store.scripts import load
 from holdfast.workers import Worker
+from holdfast.workers.groom import Groom
+from holdfast.workers.mount import Mount
 from holdfast.workers.speaker import Speaker
 
 #: The moves that end a lease with success.
@@ -130,4 +132,36 @@ class WritesLast(Worker):
             moves.scripts.redis.hset(keys.job(completion.lease.job_id), "status", "finished")
 
         after_each_end(write)
+        return super()._make_engine(order, ears)
+
+
+class ForgetsWhatWasTaken(Worker):
+    """Finishes a dead horse's turn, and lets the next horse take what that gave for unheard."""
+
+    def _make_engine(self, order, ears):
+        Mount.has_heard = lambda _mount, _claimed: None
+        return super()._make_engine(order, ears)
+
+
+class FinishesNoTurn(Worker):
+    """Lets go of a turn that it has taken back."""
+
+    def _make_engine(self, order, ears):
+        def let_go_of_it(groom):
+            groom._mount.turn_of_ours()
+            return []
+
+        Groom.finish_turn = let_go_of_it
+        return super()._make_engine(order, ears)
+
+
+class OverlooksCompany(Worker):
+    """Charges a death to all that its worker held."""
+
+    def _make_engine(self, order, ears):
+        scripts = load(record=True)
+        script = scripts["reclaim"]
+        assert script.text.count("if in_company then") == 1
+        text = script.text.replace("if in_company then", "if false then")
+        scripts["reclaim"] = replace(script, text=text, sha=self.users_connection.script_load(text))
         return super()._make_engine(order, ears)

@@ -12,6 +12,7 @@ from holdfast.chaos.sweep.ends import ENDS
 from holdfast.chaos.sweep.judge import judge
 from holdfast.chaos.sweep.remains import is_at_rest, leftovers, places
 from holdfast.chaos.sweep.run import NoBaseline, run_sweep
+from holdfast.chaos.sweep.tasks import SEVERAL
 from holdfast.chaos.sweep.works import OURS
 from holdfast.jobs.store import keys
 from tests.chaos.played import place, played, told
@@ -36,6 +37,11 @@ WELL = {
         "others": {CHILD: place(status="deferred", executions=0), FORGIVING: place()},
         "moves": told("claim 1", "bury 1", *(f"{move.rsplit(' ', 1)[0]} {FORGIVING}" for move in RELEASED)),
         "told": ("body the-job", "body the-forgiving-child"),
+    },
+    "several": {
+        "others": {job: place() for job in SEVERAL[1:]},
+        "moves": told(*(f"{move} 1 {job}" for job in SEVERAL for move in ("claim", "complete"))),
+        "told": tuple(f"body {job}" for job in SEVERAL),
     },
     "repeat": {"moves": told("claim 1", "again 1", "claim 2", "again 2", "claim 3", "complete 3")},
     "unkept": {"place": None},
