@@ -287,7 +287,8 @@ class Mount:
 
     def _take_back(self, behind: Hold | None) -> list[Hold]:
         back = self.waiting(behind=behind)
-        self._board.recall(self._number, but=behind.number if behind else 0)
+        # The last one that has begun may be about to look whether it may.
+        self._board.recall(self._number, but=max(behind.number if behind else 0, self._board.begun))
         if self.turn is not None:
             self._board.void(self.turn.op)
             # Nor does it begin another before that one is finished.

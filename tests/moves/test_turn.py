@@ -5,7 +5,7 @@ import re
 import pytest
 from redis.exceptions import OutOfMemoryError
 from rq import Repeat
-from rq.job import Dependency
+from rq.job import Dependency, Job
 from rq.suspension import suspend
 
 from holdfast.jobs.settings import Settings
@@ -218,6 +218,35 @@ def test_a_turn_sent_again_after_all_it_gave_is_gone_gives_nothing(pool):
     pool.reap()
     again = worker.turn(*held, want=2, op=worker.op - 1)
     assert (again.said, again.next) == ((DONE,), Lost())
+
+
+@pytest.mark.parametrize("gone", ["c", "e"])
+def test_what_a_second_answer_gave_is_heard_of_whatever_the_first_had_besides(pool, gone):
+    """FM-008, INV-04: a person cancels one that was given, and the turn is sent again; what it then gives may end."""
+    worker = pool.worker()
+    held = take(pool, worker, "a")
+    enqueue(pool, "c", "d", "e", "f")
+    seen_fence = worker.seen_fence
+    worker.turn(*held, want=3)
+    worker.seen_fence = seen_fence
+    Job.fetch(gone, connection=pool.redis).cancel()
+    heard = worker.turn(*held, want=3, op=worker.op - 2).next
+    assert ids(heard) == [job_id for job_id in "cde" if job_id != gone]
+    turned = worker.turn(*leases(heard)[:1], want=1)
+    assert (turned.said, ids(turned.next)) == ((DONE,), ["f"])
+    assert isinstance(worker.renew(heard[1].lease), Renewed)
+
+
+def test_a_worker_that_has_a_job_again_keeps_it_as_its_own_when_an_old_end_of_it_is_refused(pool):
+    """What stock tools show of a worker is what it does."""
+    worker = pool.worker()
+    held = take(pool, worker, "a")
+    pool.time_passes(10_001)
+    pool.reap()
+    again = worker.hold()
+    turned = worker.turn(*held, want=1)
+    assert (again.job_id, turned.said, turned.next) == ("a", (Fenced(again.fence),), Empty())
+    assert pool.redis.hget(keys.worker("w1"), "current_job") == b"a"
 
 
 @pytest.mark.parametrize("asks_by", ["claim", "turn"])

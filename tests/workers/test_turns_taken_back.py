@@ -75,6 +75,35 @@ def test_a_worker_that_is_asked_to_stop_begins_nothing_more(stable):
     assert stable.redis.hget(keys.job(task.lease.job_id), "status") == b"finished"
 
 
+def test_a_job_that_begins_in_the_moment_of_a_recall_is_run(stable):
+    """It has said that it begins and not looked yet whether it may: its parent takes it for begun, and keeps it."""
+    first = stable.turn_under_way()
+    stable.horse.end(first)
+
+    class Words:
+        """Calls for a stop just after the next job has said that it begins."""
+
+        def __getitem__(self, at):
+            return words[at]
+
+        def __setitem__(self, at, word):
+            begun = stable.board.begun
+            words[at] = word
+            if stable.board.begun > begun:
+                stable.board._words = words
+                stable.engine.ask_to_stop()
+                stable.step()
+
+    words, stable.board._words = stable.board._words, Words()
+    task = stable.horse.begin()
+    assert task.number == first.number + 1
+    stable.horse.end(task)
+    stable.step(2)
+    assert stable.redis.hget(keys.job(task.lease.job_id), "status") == b"finished"
+    assert stable.redis.zcard(keys.leases("default")) == 0
+    assert stable.pool.line() == [name for name in NAMES if name > task.lease.job_id]
+
+
 def test_a_job_that_a_turn_has_just_taken_can_be_stopped(stable):
     """A person names a job that its worker has not heard of yet."""
     task = stable.turn_under_way()

@@ -11,7 +11,8 @@ local function give_back_unheard(asker, fence_given, last_answer)
   -- The last one first: each goes to the front.
   for i = #unheard, 2, -1 do
     local queue, job_id, given, fence = unpack(unheard[i])
-    if not refusal(job_id, queue, given, fence) then
+    -- What a second answer gave it has heard of, although others of the first were gone by then.
+    if tonumber(fence) > asker.seen_fence and not refusal(job_id, queue, given, fence) then
       local was = redis.call('HMGET', keys.job(job_id), 'hf_moves', 'hf_again')
       local fields = {'status', 'queued', 'worker_name', ''}
       journal(fields, was[1], 'give_back', asker.worker_name, given .. ' unheard')

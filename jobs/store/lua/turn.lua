@@ -79,7 +79,9 @@ elseif redis.call('EXISTS', keys.suspended()) == 0 then
 end
 if answer[1] ~= 'claimed' then
   for i = 0, ended_count - 1 do
-    no_longer_at(worker_name, words[10 * i + 2])
+    if said[i + 1][1] == 'completed' then
+      no_longer_at(worker_name, words[10 * i + 2])
+    end
   end
 end
 keep(instance, op, {'turned', said, answer}, whole(asker.seen_fence))
