@@ -12,7 +12,7 @@ WANTS = st.sampled_from([1, 2, 3])
 #: Who acts: the one that claimed last, the one before, or the one before that.
 LATEST = st.sampled_from([0, 1, 2])
 #: How many crashes a job may cause, if it says so: one that may cause none is never beside another.
-CRASHES = st.sampled_from([None, None, 0])
+CRASHES = st.sampled_from([None, 0])
 #: Kept for longer than any run takes.
 LONG_S = 10**7
 #: A worker's last answer is kept this long; one that was silent for longer is a new one.

@@ -190,22 +190,25 @@ class Oracle(RuleBasedStateMachine):
 
     @invariant()
     def everything_is_where_it_belongs(self):
-        places, leases, wips = defaultdict(list), [], []
-        for queue in QUEUES:
-            for family in STATUS:
-                key, redis = keys.FAMILIES[family](queue), self.pool.redis
-                found = redis.lrange(key, 0, -1) if family == "queue" else redis.zrange(key, 0, -1)
-                leases += found if family == "leases" else []
-                for entry in found:
-                    places[entry.decode().split(":")[0]].append((family, queue))
-            wips += self.pool.redis.zrange(keys.wip(queue), 0, -1)
+        spots = [(family, queue) for queue in QUEUES for family in [*STATUS, "wip"]]
+        with self.pool.redis.pipeline(transaction=False) as pipe:
+            for family, queue in spots:
+                read = pipe.lrange if family == "queue" else pipe.zrange
+                read(keys.FAMILIES[family](queue), 0, -1)
+            found = dict(zip(spots, pipe.execute(), strict=True))
+        wips = [entry for queue in QUEUES for entry in found.pop(("wip", queue))]
+        leases = [entry for queue in QUEUES for entry in found["leases", queue]]
+        places = defaultdict(list)
+        for spot, entries in found.items():
+            for entry in entries:
+                places[entry.decode().split(":")[0]].append(spot)
         live = sorted(f"{job_id}:{execution}".encode() for job_id, (execution, _) in self.holders.items())
         assert sorted(wips) == live, "INV-02: RQ's set of running jobs says otherwise"
         assert sorted(leases) == live, "INV-04: a lease stands that nobody has"
         assert set(places) == set(self.entries) - self.forgotten, "INV-01, INV-02: a job is nowhere, or a ghost"
-        for job_id, found in places.items():
-            assert len(found) == 1, f"INV-02: {job_id} is in {found}"
-            self.record_agrees(job_id, *found[0])
+        for job_id, stands_in in places.items():
+            assert len(stands_in) == 1, f"INV-02: {job_id} is in {stands_in}"
+            self.record_agrees(job_id, *stands_in[0])
 
     def record_agrees(self, job_id, family, queue):
         record = self.pool.record(job_id)
