@@ -33,7 +33,7 @@ SETTLES = [
     ("give_back", {"begun": True}),
     ("crash", {}),
 ]
-DEEDS = st.sampled_from(["nothing", "intent", "done", "withdrawn"])
+DEEDS = st.sampled_from(["nothing", "intent", "intent", "done", "withdrawn"])
 #: What becomes of an attempt; None: nothing yet.
 ENDS = st.sampled_from([None, None, None, None, None, *SETTLES])
 STATUS = {

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
 from holdfast.jobs.rq_surface import Job
-from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Aftermath, Done, Doubtful, First
 from holdfast.jobs.store.records import stamp
 from holdfast.jobs.store.upkeep import Placement
@@ -21,11 +20,11 @@ class Jobs(Turns):
 
     # -- producers -------------------------------------------------------------------------------
 
-    @initialize(deed=DEEDS, how=ENDS, crashes=CRASHES)
-    def work_has_begun(self, deed, how, crashes):
+    @initialize(want=WANTS, deed=DEEDS, how=ENDS, crashes=CRASHES)
+    def work_has_begun(self, want, deed, how, crashes):
         for job_id, queue, most in (("job-1", "high", None), ("job-2", "default", None), ("job-3", "default", crashes)):
             self.enqueue(job_id, queue, 0, at_front=False, crashes=most, together=False)
-        self.attempt(0, 1, deed, how)
+        self.attempt(0, want, deed, how)
 
     @rule(
         job_id=JOBS,
@@ -141,7 +140,10 @@ class Jobs(Turns):
         if not isinstance(answer, REFUSALS):
             self.effects[mine.life] = ("done" if took_place else "none", 0)
 
-    @rule(number=WORKERS, what=st.sampled_from(["operation", "operation", "operation", "enqueue", "late request", "new life"]))
+    @rule(
+        number=WORKERS,
+        what=st.sampled_from(["operation", "operation", "operation", "enqueue", "late request", "new life"]),
+    )
     def somebody_repeats_themselves(self, number, what):
         worker, last = self.workers[number], self.last.get(number)
         if what == "new life":

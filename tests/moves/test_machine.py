@@ -35,11 +35,23 @@ BREAKS = {
     "an effect that knows no doubt": ("begin_effect", "by ~= fence and take_over ~= '1'", "false"),
     "an enqueue beside the lease of its id": ("enqueue", "if was[1] == 'started' and", "if false and"),
     "a turn without its guard": ("turn", GUARD, ""),
-    "a turn that forgets its answer": ("turn", "local first_answer = answer_to(op, last_op, last_answer)", "local first_answer"),
+    "a turn that forgets its answer": (
+        "turn",
+        "local first_answer = answer_to(op, last_op, last_answer)",
+        "local first_answer",
+    ),
     "a turn that comes late and is made": ("turn", "if last_op and last_op > tonumber(op) then", "if false then"),
-    "a turn that keeps what nobody heard of": ("turn", "\ngive_back_unheard(asker", "\nlocal _ = (function() end)(asker"),
+    "a turn that keeps what nobody heard of": (
+        "turn",
+        "\ngive_back_unheard(asker",
+        "\nlocal _ = (function() end)(asker",
+    ),
     "a turn that takes the lonely in company": ("turn", "alone and (#records > 0 or asker.held > 0)", "false"),
-    "a turn that leaves the ended where they were": ("turn", "if gathered then\n  do_gathered()\n  gathered", "if gathered then\n  gathered"),
+    "a turn that leaves the ended where they were": (
+        "turn",
+        "if gathered then\n  do_gathered()\n  gathered",
+        "if gathered then\n  gathered",
+    ),
 }
 
 
