@@ -62,13 +62,17 @@ class Worker:
         return self._hear(answer)
 
     def turn(self, *held, want=1, queues=("default",), besides=0, op=None, value="", result_ttl=500):
-        """Complete what is held, and ask for the next."""
+        """Complete what is held, each a lease or a completion, and ask for the next."""
         number = self._number(op)
         self.op = max(self.op, number + want - 1)
-        done = [Completion(lease, Spell(10, 12), value, result_ttl) for lease in held]
+        done = [self._as_done(each, value, result_ttl) for each in held]
         turned = self.moves.turn(number, done, queues, seen_fence=self.seen_fence, want=want, held=besides)
         self._hear(getattr(turned, "next", None))
         return turned
+
+    @staticmethod
+    def _as_done(held, value, result_ttl):
+        return held if isinstance(held, Completion) else Completion(held, Spell(10, 12), value, result_ttl)
 
     def _hear(self, answer):
         if isinstance(answer, tuple):

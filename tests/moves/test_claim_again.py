@@ -3,7 +3,9 @@
 import pytest
 from rq.suspension import suspend
 
-from holdfast.jobs.store.outcomes import Closed, Empty, Fenced, Lost, Renewed
+from holdfast.jobs.rq_surface import Job
+from holdfast.jobs.store.outcomes import Closed, Completed, Empty, Fenced, Lost, Renewed
+from tests.moves.several import enqueue, leases
 
 LEASED = {"status": "started", "place": "leases default"}
 
@@ -115,6 +117,19 @@ def test_a_claim_sent_twice_is_lost_once_its_lease_is_gone(pool):
     pool.reap()
     with pool.nothing_changes():
         assert worker.claim(op=worker.op) == Lost()
+
+
+@pytest.mark.xfail(strict=True, reason="give_back_unheard goes by the highest fence of the first answer")
+def test_what_was_heard_when_it_was_asked_for_again_stays(pool):
+    """INV-04, FM-008: the last one of the first answer was canceled before the second came, with the others."""
+    worker = pool.worker()
+    enqueue(pool, "a", "b", "c")
+    worker.claim_some(3)
+    worker.seen_fence = 0
+    Job.fetch("c", connection=pool.redis).cancel()
+    first, second = leases(worker.claim_some(3, op=worker.op - 2))
+    assert worker.turn(first, besides=1).said == (Completed(),)
+    assert isinstance(worker.renew(second), Renewed)
 
 
 def test_two_lives_of_one_name_do_not_hear_each_others_answers(pool):

@@ -5,6 +5,7 @@ from hashlib import sha1
 
 import pytest
 from hypothesis import Phase
+from redis.exceptions import ResponseError
 
 from holdfast.jobs.store.scripts import Scripts
 from tests.moves.machine import run
@@ -33,6 +34,24 @@ BREAKS = {
     "a fence that is the clock alone": ("claim", "whole(math.max(", "whole(math.min("),
     "an effect that knows no doubt": ("begin_effect", "by ~= fence and take_over ~= '1'", "false"),
     "an enqueue beside the lease of its id": ("enqueue", "if was[1] == 'started' and", "if false and"),
+    "a turn without its guard": ("turn", GUARD, ""),
+    "a turn that forgets its answer": (
+        "turn",
+        "local first_answer = answer_to(op, last_op, last_answer)",
+        "local first_answer",
+    ),
+    "a turn that comes late and is made": ("turn", "if last_op and last_op > tonumber(op) then", "if false then"),
+    "a turn that keeps what nobody heard of": (
+        "turn",
+        "\ngive_back_unheard(asker",
+        "\nlocal _ = (function() end)(asker",
+    ),
+    "a turn that takes the lonely in company": ("turn", "alone and (#records > 0 or asker.held > 0)", "false"),
+    "a turn that leaves the ended where they were": (
+        "turn",
+        "if gathered then\n  do_gathered()\n  gathered",
+        "if gathered then\n  gathered",
+    ),
 }
 
 
@@ -55,5 +74,6 @@ def break_script(move, old, new):
 def test_the_machine_sees_what_is_broken(new_pool, what):
     """Without this the first test proves nothing: it must be able to fail. Always the same runs: no luck in it."""
     scripts = break_script(*BREAKS[what])
-    with pytest.raises((AssertionError, KeyError)):
+    with pytest.raises((AssertionError, KeyError, ResponseError)) as found:
         run(lambda: new_pool(scripts), max_examples=300, derandomize=True, phases=[Phase.generate])
+    assert "error loading code" not in str(found.value), "broken too much: it is no Lua any more"
