@@ -119,7 +119,6 @@ def test_a_claim_sent_twice_is_lost_once_its_lease_is_gone(pool):
         assert worker.claim(op=worker.op) == Lost()
 
 
-@pytest.mark.xfail(strict=True, reason="give_back_unheard goes by the highest fence of the first answer")
 def test_what_was_heard_when_it_was_asked_for_again_stays(pool):
     """INV-04, FM-008: the last one of the first answer was canceled before the second came, with the others."""
     worker = pool.worker()

@@ -6,7 +6,6 @@ from functools import partial
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Aftermath, Closed, Turned
 from holdfast.jobs.store.work import Completion, Spell
 from tests.moves.deeds import COMPLETES, QUEUES, WORKERS
@@ -51,11 +50,8 @@ class Turns(Oracle):
 
     def ends_and_takes_nothing(self, number, ending, want):
         """Tell whether a turn is to leave everything as it is."""
-        # A turn that takes nothing clears what stock tools see its worker busy with, whatever the lease was.
-        shown = self.pool.redis.hget(keys.worker(self.workers[number].name), "current_job") or b""
-        is_shown = shown.decode() in {held.lease.job_id for held in ending}
         has_a_say = any(self.holds(held.lease) for held in ending)
-        return not (want or is_shown or has_a_say or self.unheard(number))
+        return not (want or has_a_say or self.unheard(number))
 
     def comes_too_late(self, number):
         """Let a claim and a turn arrive whose worker has made another operation since."""
