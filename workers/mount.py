@@ -289,10 +289,10 @@ class Mount:
         back = self.waiting(behind=behind)
         # The last one that has begun may be about to look whether it may.
         self._board.recall(self._number, but=max(behind.number if behind else 0, self._board.begun))
+        # Until all that is given back or settled: else a job would be claimed as the only one in hand that is not.
+        self.take_no_more()
         if self.turn is not None:
             self._board.void(self.turn.op)
-            # Nor does it begin another before that one is finished.
-            self.take_no_more()
         for hold in self.holds:
             if hold.is_kept:
                 self._board.settled_to, hold.is_kept = hold.number, False

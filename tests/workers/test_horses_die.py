@@ -60,7 +60,7 @@ def test_a_horse_that_stands_still_for_a_while_goes_on_where_it_was(
 ):
     """SIGSTOP in the flow, SIGCONT half a second later: what its parent took back meanwhile is not run by it."""
     jobs = crowd.line(before=1_500, after=0)
-    worker = start_worker(prefetch=prefetch, **PATIENT)
+    worker = start_worker(prefetch=prefetch, **PATIENT | {"jobs_per_horse": 10_000})
     wait_until(lambda: len(notes("quick")) > 100)
     horse = worker.horse
     os.kill(horse, signal.SIGSTOP)

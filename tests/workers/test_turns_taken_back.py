@@ -121,7 +121,7 @@ def test_a_job_that_a_turn_has_just_taken_can_be_stopped(stable):
 
 
 def test_what_is_kept_is_settled_behind_a_slow_job_and_not_settled_again(stable):
-    """By the parent, after 50 ms; the horse's next turn leaves it out."""
+    """By the parent, after 50 ms, and what is slow, too; the horse's next turn is about what it is handed after that."""
     stable.horse.run(3)
     slow = stable.horse.begin()
     assert [message[1] for message in stable.horse.bit.said if message[0] == "kept"] == [2, 3]
@@ -130,8 +130,12 @@ def test_what_is_kept_is_settled_behind_a_slow_job_and_not_settled_again(stable)
     stable.step()
     assert [stable.redis.hget(keys.job(name), "status") for name in "abc"] == [b"finished"] * 3
     stable.horse.end(slow)
+    assert stable.horse.begin() is None
+    stable.step(2)
+    following = stable.horse.begin()
+    stable.horse.end(following)
     stable.horse.begin()
-    assert [message[5] for message in stable.horse.bit.said if message[0] == "turn"] == [[1], [slow.number]]
+    assert [message[5] for message in stable.horse.bit.said if message[0] == "turn"] == [[1], [following.number]]
     assert not stable.refusals()
 
 
