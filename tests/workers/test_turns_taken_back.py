@@ -121,7 +121,7 @@ def test_a_job_that_a_turn_has_just_taken_can_be_stopped(stable):
 
 
 def test_what_is_kept_is_settled_behind_a_slow_job_and_not_settled_again(stable):
-    """By the parent, after 50 ms, and what is slow, too; the horse's next turn is about what it is handed after that."""
+    """By the parent, after 50 ms, and so is the slow one; the horse's next turn is about what it is handed then."""
     stable.horse.run(3)
     slow = stable.horse.begin()
     assert [message[1] for message in stable.horse.bit.said if message[0] == "kept"] == [2, 3]
