@@ -27,6 +27,11 @@ def wait_until(moment, seconds=10):
         time.sleep(0.01)
 
 
+def said(family):
+    """Give its log, which it opens itself some time after it was started."""
+    return family.log.read_text("utf-8") if family.log.exists() else ""
+
+
 def test_it_runs_rq_in_its_own_folder_session_and_environment(nursery, tmp_path):
     """A log of its own, too, and the status it ended with."""
     family = Family("w", ["rq", "--version"], {"PATH": os.environ["PATH"]}, tmp_path, nursery.start)
@@ -49,7 +54,7 @@ def test_its_workers_are_families_that_can_be_killed_and_end_with_it(tmp_path):
         command = ["rq", "worker", "-u", f"redis://127.0.0.1:{server.port}", "-w", "holdfast.workers.Worker", "q"]
         with Nursery(["holdfast.workers"], os.environ, tmp_path) as nursery:
             killed, left = (Family(name, command, os.environ, tmp_path, nursery.start) for name in ("a", "b"))
-            wait_until(lambda: all("Listening" in each.log.read_text("utf-8") for each in (killed, left)))
+            wait_until(lambda: all("Listening" in said(each) for each in (killed, left)))
             assert [os.getsid(each.pid) for each in (killed, left)] == [killed.pid, left.pid]
             killed.kill()
             assert killed.exit_code == -signal.SIGKILL
