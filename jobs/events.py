@@ -21,6 +21,11 @@ class Claimed(Event):
     lease: Lease
     description: str
 
+    @classmethod
+    def of(cls, lease: Lease, record: dict[bytes, bytes]) -> Claimed:
+        """Tell of a job as its record describes it."""
+        return cls(lease, record.get(b"description", b"").decode(errors="replace"))
+
 
 @dataclass(frozen=True)
 class Settled(Event):

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from holdfast.recovery.keeper import Keeper
     from holdfast.workers.ears import Ears
     from holdfast.workers.face import Face
-    from holdfast.workers.hold import Hold
     from holdfast.workers.order import Order
     from holdfast.workers.reins import Bit
     from holdfast.workers.runtime import Runtime
@@ -218,7 +217,7 @@ class Engine:
             taken.append(hold)
         if self._stop.asked or any(self._clock.boot_ms() >= hold.stop_by_ms for hold in taken):
             for hold in reversed(taken):
-                self._say_claimed(hold)
+                self._tell.tell(events.Claimed.of(hold.lease, hold.record))
                 self._clerk.give_back(hold, begun=False)
             return
         self._mount.holds += taken
@@ -226,10 +225,7 @@ class Engine:
         # Said after that: a log line takes as long as a small job.
         self._face.busy()
         for hold in taken:
-            self._say_claimed(hold)
-
-    def _say_claimed(self, hold: Hold) -> None:
-        self._tell.tell(events.Claimed(hold.lease, hold.record.get(b"description", b"").decode(errors="replace")))
+            self._tell.tell(events.Claimed.of(hold.lease, hold.record))
 
     def _more(self) -> int:
         """Tell how many jobs a horse may take by itself, besides those in hand."""

@@ -124,7 +124,7 @@ class Turns:
         if not self._tasks:
             return None
         task = self._tasks.popleft()
-        self._tell.tell(events.Claimed(task.lease, task.record.get(b"description", b"").decode(errors="replace")))
+        self._tell.tell(events.Claimed.of(task.lease, task.record))
         return task
 
     def _is_time_to_turn(self, in_hand: int) -> bool:

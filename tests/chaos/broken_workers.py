@@ -39,11 +39,11 @@ class SeesNoDoubt(Worker):
         return super()._serve(bit, order)
 
 
-def take_out_of_ends(worker, line, instead=""):
-    """Let this process' worker send other scripts where it ends a job; give complete.lua as it stood there."""
+def take_out(worker, moves, line, instead=""):
+    """Let this process' worker send other scripts for these moves; give complete.lua as it stood there."""
     scripts = load(record=True)
     whole = scripts["complete"]
-    for move in ENDS:
+    for move in moves:
         script = scripts[move]
         assert script.text.count(line) == 1, script.text.count(line)
         text = script.text.replace(line, instead)
@@ -81,7 +81,7 @@ class ReleasesLater(Worker):
 
     def _make_engine(self, order, ears):
         release = "release_dependents(job_id, false, stamp)"
-        script = take_out_of_ends(self, release, "true")
+        script = take_out(self, ENDS, release, "true")
         head = script.text[: script.text.index("local over = replayed(instance, op)")]
         sha = self.users_connection.script_load(f"{head}{release}\nreturn {{'released'}}")
 
@@ -100,7 +100,7 @@ class RepeatsLater(Worker):
     """Ends a repeat, and puts the next in line with a second command."""
 
     def _make_engine(self, order, ears):
-        take_out_of_ends(self, "  put_in_line(job_id, queue, false)\n  return 'queued'", "  return 'queued'")
+        take_out(self, ENDS, "  put_in_line(job_id, queue, false)\n  return 'queued'", "  return 'queued'")
 
         def put_in_line(moves, completion):
             if completion.repeat_ms == 0:
@@ -159,9 +159,5 @@ class OverlooksCompany(Worker):
     """Charges a death to all that its worker held."""
 
     def _make_engine(self, order, ears):
-        scripts = load(record=True)
-        script = scripts["reclaim"]
-        assert script.text.count("if in_company then") == 1
-        text = script.text.replace("if in_company then", "if false then")
-        scripts["reclaim"] = replace(script, text=text, sha=self.users_connection.script_load(text))
+        take_out(self, ["reclaim"], "if in_company then", "if false then")
         return super()._make_engine(order, ears)

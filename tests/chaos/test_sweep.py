@@ -3,46 +3,25 @@
 import os
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from holdfast.chaos.server import NoServer
 from holdfast.chaos.sweep import sweep
 from holdfast.chaos.sweep.boundaries import Sightings, name_of, operation_of
 from holdfast.chaos.sweep.cases import SIDES, Boundary, Case, Fault, Setting, Side, Slice, cases_at
 from holdfast.chaos.sweep.judge import Verdict, judge
 from holdfast.chaos.sweep.report import reproductions, write
-from holdfast.chaos.sweep.run import NoBaseline, Report, Result, run_sweep
+from holdfast.chaos.sweep.run import NoBaseline, Report, Result
 from holdfast.chaos.sweep.works import OURS
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.scripts import load
 from tests.chaos.played import played, told
+from tests.chaos.sweeping import mistaken, run
 
 #: Some dozen cases each: another slice every day, or the one that SWEEP_SLICE names, such as 3.
 SLICES = 160
 PLAIN, EFFECT = Setting(1, "plain"), Setting(1, "effect")
 DEATH = Case("renew#1", Side.BEFORE, Fault.KILL_TREE, PLAIN)
-
-
-def run(only, jobs=1, **cast):
-    """Run a slice of the sweep, or skip where no server can be started."""
-    try:
-        return run_sweep(only, cast=replace(OURS, **cast), jobs=jobs)
-    except NoServer as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-
-
-def broken(name):
-    """Spell a worker of this folder's, as both the hurt and the healthy one."""
-    name = f"broken_workers.{name}"
-    return {
-        "worker": name,
-        "healthy_worker": name,
-        "environment": {**OURS.environment, "PYTHONPATH": str(Path(__file__).parent)},
-    }
 
 
 # -- the sweep itself
@@ -61,7 +40,7 @@ def test_a_job_ends_well_wherever_its_worker_is_hurt():
 def test_a_claim_in_two_steps_is_found_to_lose_jobs():
     """Killed between taking the id out of its line and putting it elsewhere."""
     only = Slice("rpush-queue#1/before/kill-tree/1q/plain")
-    (result,) = run(only, **broken("TwoStepClaim"), patience_s=6).results
+    (result,) = run(only, mistaken("TwoStepClaim", patience_s=6)).results
     assert result.verdict.wrongs[:2] == (
         "it was not over when patience was",
         "it is queued and stands in no structure",
@@ -72,7 +51,7 @@ def test_a_claim_in_two_steps_is_found_to_lose_jobs():
 def test_a_worker_that_overlooks_doubt_is_found_to_charge_twice():
     """Killed after the charge and before the record of it."""
     only = Slice("commit_effect#1/before/kill-tree/1q/effect")
-    (result,) = run(only, **broken("SeesNoDoubt")).results
+    (result,) = run(only, mistaken("SeesNoDoubt")).results
     assert result.verdict == Verdict("2 runs", ("finished, and charged 2 times",))
 
 
@@ -80,7 +59,7 @@ def test_a_worker_that_overlooks_doubt_is_found_to_charge_twice():
 def test_a_worker_that_fails_unhurt_is_no_baseline():
     """Else the sweep would hurt it nowhere, and find nothing wrong."""
     with pytest.raises(NoBaseline, match="1q/plain, unhurt"):
-        run(Slice("*/*/*/1q/plain"), worker="no_such_module.Worker", patience_s=3)
+        run(Slice("*/*/*/1q/plain"), replace(OURS, worker="no_such_module.Worker", patience_s=3))
 
 
 # -- what is a case

@@ -1,21 +1,18 @@
 """The sweep's works beyond a plain job: each way in which one may not end is seen."""
 
-import os
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
 
-from holdfast.chaos.server import NoServer, PrivateServer
+from holdfast.chaos.server import PrivateServer
 from holdfast.chaos.sweep.cases import Case, Fault, Setting, Side, Slice
 from holdfast.chaos.sweep.ends import ENDS
 from holdfast.chaos.sweep.judge import judge
 from holdfast.chaos.sweep.remains import is_at_rest, leftovers, places
-from holdfast.chaos.sweep.run import NoBaseline, run_sweep
+from holdfast.chaos.sweep.run import NoBaseline
 from holdfast.chaos.sweep.tasks import SEVERAL
 from holdfast.chaos.sweep.works import OURS
 from holdfast.jobs.store import keys
 from tests.chaos.played import place, played, told
+from tests.chaos.sweeping import mistaken, run
 
 CHILD, FORGIVING = "the-child", "the-forgiving-child"
 FAILED = {"status": "failed", "dead": "failures"}
@@ -198,46 +195,29 @@ def test_what_has_not_ended_is_not_at_rest(status):
 # -- workers with mistakes
 
 
-def broken(name, **cast):
-    """Put a worker of this folder's in place of ours, both of the hurt and of the healthy one."""
-    name = f"broken_workers.{name}"
-    environment = {**OURS.environment, "PYTHONPATH": str(Path(__file__).parent)}
-    return replace(OURS, worker=name, healthy_worker=name, environment=environment, **cast)
-
-
-def run(only, cast):
-    """Run a slice, or skip where no server can be started."""
-    try:
-        return run_sweep(Slice(only), cast=cast, jobs=1)
-    except NoServer as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-
-
 @pytest.mark.processes
 def test_children_released_in_a_second_step_are_found_to_wait_for_ever():
     """As in stock RQ, where a worker may die between the end of a job and that."""
-    cast = broken("ReleasesLater", patience_s=6)
-    (result,) = run("evalsha#2/before/kill-tree/1q/child", cast).results
+    cast = mistaken("ReleasesLater", patience_s=6)
+    (result,) = run(Slice("evalsha#2/before/kill-tree/1q/child"), cast).results
     assert "the-child ended deferred, not finished" in result.verdict.wrongs
 
 
 @pytest.mark.processes
 def test_a_repeat_put_in_line_in_a_second_step_is_found_to_be_lost():
     """Its record says queued, and nobody will look for it."""
-    cast = broken("RepeatsLater", patience_s=6)
-    (result,) = run("rpush-queue#1/before/kill-tree/1q/repeat", cast).results
+    cast = mistaken("RepeatsLater", patience_s=6)
+    (result,) = run(Slice("rpush-queue#1/before/kill-tree/1q/repeat"), cast).results
     assert "it is queued and stands in no structure" in result.verdict.wrongs
 
 
 @pytest.mark.processes
 def test_a_death_that_counts_as_told_before_it_is_told_is_found_to_be_kept_silent():
     """The speaker dies between the two."""
-    cast = broken("TellsAtMostOnce")
-    (result,) = run("reclaim#1/before/kill-tree/1q/aftermath", cast).results
+    cast = mistaken("TellsAtMostOnce")
+    (result,) = run(Slice("reclaim#1/before/kill-tree/1q/aftermath"), cast).results
     assert result.verdict.outcome == "told 1x"
-    (result,) = run("zrem-aftermath#1/after/kill-tree/1q/aftermath", cast).results
+    (result,) = run(Slice("zrem-aftermath#1/after/kill-tree/1q/aftermath"), cast).results
     assert result.verdict.wrongs == ("on_failure was called 0 times, not 1 to 3",)
 
 
@@ -245,4 +225,4 @@ def test_a_death_that_counts_as_told_before_it_is_told_is_found_to_be_kept_silen
 def test_a_job_that_is_written_to_after_its_end_is_found_to_be_raised_from_the_dead():
     """Before any fault: such a worker is no baseline."""
     with pytest.raises(NoBaseline, match="1q/unkept, unhurt"):
-        run("*/*/*/1q/unkept", broken("WritesLast", patience_s=4))
+        run(Slice("*/*/*/1q/unkept"), mistaken("WritesLast", patience_s=4))

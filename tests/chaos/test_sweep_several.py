@@ -1,22 +1,20 @@
 """The sweep's several jobs in hand: what a death may not cost them is seen, in made-up cases and of real workers."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
 
 import pytest
 
-from holdfast.chaos.server import NoServer
 from holdfast.chaos.sweep.cases import Case, Fault, Setting, Side, Slice
 from holdfast.chaos.sweep.judge import judge
-from holdfast.chaos.sweep.run import NoBaseline, _Players, run_sweep
+from holdfast.chaos.sweep.run import NoBaseline, _Players
 from holdfast.chaos.sweep.tasks import JOB, SEVERAL
 from holdfast.chaos.sweep.works import OURS, ours_in
 from tests.chaos.played import place, played, told
+from tests.chaos.sweeping import mistaken, run
 
 SECOND, LAST = SEVERAL[1], SEVERAL[-1]
 EACH = [f"{move} 1 {job}" for job in SEVERAL for move in ("claim", "complete")]
@@ -123,35 +121,26 @@ def test_only_what_waits_behind_the_slow_one_is_given_back_without_a_fault(job, 
 # -- workers with mistakes
 
 
-def run(only, name):
-    """Run a slice with a worker of this folder's that may have several in hand, or skip without a server."""
-    cast, worker = ours_in("prefetch"), f"broken_workers.{name}"
-    environment = {**cast.environment, "PYTHONPATH": str(Path(__file__).parent)}
-    cast = replace(cast, worker=worker, healthy_worker=worker, environment=environment)
-    try:
-        return run_sweep(Slice(only), cast=cast, jobs=1)
-    except NoServer as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-
-
 @pytest.mark.processes
 def test_a_parent_that_does_not_note_what_its_dead_horse_took_is_found_to_have_it_run_twice():
     """The next horse's turn gives back what waits in its hands."""
-    (result,) = run("turn#1/after/kill-horse/1q/several", "ForgetsWhatWasTaken").results
+    (result,) = run(
+        Slice("turn#1/after/kill-horse/1q/several"), mistaken("ForgetsWhatWasTaken", ours_in("prefetch"))
+    ).results
     assert f"{SECOND} ran 2 times, and died 0 times" in result.verdict.wrongs
 
 
 @pytest.mark.processes
 def test_a_parent_that_finishes_no_turn_is_found_to_let_leases_run_out():
     """Asked to stop with a turn under way. Nobody is charged, and all end: nothing else shows it."""
-    (result,) = run("turn#1/after/sigterm/1q/several", "FinishesNoTurn").results
+    (result,) = run(Slice("turn#1/after/sigterm/1q/several"), mistaken("FinishesNoTurn", ours_in("prefetch"))).results
     assert [wrong.partition(": ")[0] for wrong in result.verdict.wrongs] == ["left to run out by a parent that lived"]
 
 
 @pytest.mark.processes
 def test_a_reaper_that_overlooks_company_is_found_to_charge_all_that_died_together():
     """Of a worker's whole tree, at a slow job with another behind it."""
-    (result,) = run("give_back#1/before/kill-tree/1q/several", "OverlooksCompany").results
+    (result,) = run(
+        Slice("give_back#1/before/kill-tree/1q/several"), mistaken("OverlooksCompany", ours_in("prefetch"))
+    ).results
     assert any(wrong.startswith("one death with ") for wrong in result.verdict.wrongs), result.verdict.wrongs
