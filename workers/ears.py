@@ -115,6 +115,8 @@ class SocketEars:
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
         self._woken_before = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        # Before the first job is asked for: a command may be about it as soon as it has begun.
+        self._subscribe()
 
     def wait_for_bell(self, listens_at: Sequence[str]) -> None:
         if self._listening_until is None:

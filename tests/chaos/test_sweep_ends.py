@@ -199,7 +199,7 @@ def test_what_has_not_ended_is_not_at_rest(status):
 def test_children_released_in_a_second_step_are_found_to_wait_for_ever():
     """As in stock RQ, where a worker may die between the end of a job and that."""
     cast = mistaken("ReleasesLater", patience_s=6)
-    (result,) = run(Slice("evalsha#2/before/kill-tree/1q/child"), cast).results
+    (result,) = run(Slice("eval#1/before/kill-tree/1q/child"), cast).results
     assert "the-child ended deferred, not finished" in result.verdict.wrongs
 
 

@@ -106,3 +106,10 @@ def test_a_worker_that_may_not_listen_to_plain_producers_waits_for_its_bell(list
     assert not ears.listen(500)[0]
     redis.rpush(BELL, 1)
     assert ears.wait(500)[0]
+
+
+def test_ears_are_open_to_commands_before_a_job_is_asked_for(listener, redis, wait_until):
+    """A command to stop the first job may come before the worker waits for anything, as after a slow start."""
+    ears = listener().ears
+    wait_until(lambda: redis.publish("orders", '{"command": "stop-job"}'))
+    assert ears.hear(SystemClock().boot_ms() + 1_000, None).commands == ({"command": "stop-job"},)
