@@ -68,6 +68,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_stale.py::test_a_stale_holder_is_refused_and_changes_nothing",
         "tests/workers/test_sleepers.py::test_a_machine_that_froze_whole_changes_nothing_when_it_wakes",
         "tests/workers/test_sleepers.py::test_a_parent_that_wakes_beside_its_dead_horse_goes_on_with_other_work",
+        "tests/workers/test_called.py::test_who_sleeps_past_the_lease_of_what_it_was_called_for_runs_nothing",
+        "tests/workers/test_called.py::test_what_may_run_at_most_once_is_not_given_to_who_is_called",
         "tests/jobs/test_effects.py::test_a_lost_lease_ends_the_body_before_it_acts",
     ),
     "FM-013": (
@@ -252,6 +254,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-048": (
         "tests/moves/test_claim.py::test_a_claim_that_leaves_jobs_behind_rings_for_the_next_worker",
         "tests/chaos/test_sweep.py::test_a_claim_in_two_steps_is_found_to_lose_jobs",
+        "tests/workers/test_ears.py::test_what_was_claimed_behind_a_bell_that_broke_is_heard_of_by_asking_again",
         "tests/workers/test_doorbell.py::test_after_the_listener_was_lost_a_plain_job_begins_soon_and_the_next_at_once",
     ),
     "FM-049": (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs import events
 from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.answers import read_claim
 from holdfast.workers.hold import Patience
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.settings import Settings
     from holdfast.jobs.store.connections import Courier
     from holdfast.jobs.store.moves import Moves
+    from holdfast.jobs.store.scripts import Trip
     from holdfast.workers.hold import Hold, Turn
     from holdfast.workers.order import Order
     from holdfast.workers.stop import Stop
@@ -53,6 +56,10 @@ class Clerk:
         self._seen_fence = 0
         #: Whether the last claim that found nothing gave us queues to listen at.
         self._listens = False
+        #: The claim that the server makes when somebody calls us: its number, and since when its lease counts.
+        self._standing: tuple[int, int] | None = None
+        #: What that was answered, if we have heard it.
+        self._answer: list[Any] | None = None
 
     def _next_op(self) -> int:
         self._op += 1
@@ -60,10 +67,35 @@ class Clerk:
 
     # -- taking
 
+    def stand(self) -> Trip:
+        """Spell a claim for the server to make when there is a job: until it is answered or withdrawn, it may be."""
+        self._standing = self._next_op(), self._clock.boot_ms()
+        return self._moves.stand(
+            self._standing[0], self._order.queues, seen_fence=self._seen_fence, listens=self._listens
+        )
+
+    def was_answered(self, answer: list[Any] | None) -> None:
+        """Take what it was answered, for the next claim. None: that is unknown, and it is then sent once more."""
+        self._answer = answer
+
+    def withdraw(self) -> None:
+        """See that no claim of ours stands any more, and that what it may have taken goes back."""
+        if self._standing is not None:
+            self._standing, op = None, self._next_op()
+            with suppress(RedisAwayError):
+                self._courier.send(
+                    lambda: self._moves.turn(op, [], self._order.queues, seen_fence=self._seen_fence, want=0),
+                    gives_up=self._stop.is_past_last_word,
+                )
+
     def claim(self) -> tuple[out.Claim | None, int]:
         """Claim one until it is answered, or until we must stop: None. And since when the lease counts."""
         while not self._stop.is_past_last_word():
-            op, asked_ms = self._next_op(), self._clock.boot_ms()
+            op, asked_ms = self._standing or (self._next_op(), self._clock.boot_ms())
+            self._standing = None
+            if self._answer is not None:
+                answer, self._answer = read_claim(self._answer), None
+                return self._heard(answer), asked_ms
             try:
                 answer = self._courier.send(
                     lambda op=op: self._moves.claim(  # type: ignore[misc]
@@ -74,11 +106,11 @@ class Clerk:
                 )
             except RedisAwayError:
                 continue
-            self._listens = isinstance(answer, out.Empty) and bool(answer.listens_at)
             return self._heard(answer), asked_ms
         return None, 0
 
     def _heard(self, answer: out.Claim) -> out.Claim:
+        self._listens = isinstance(answer, out.Empty) and bool(answer.listens_at)
         if isinstance(answer, tuple):
             self._seen_fence = max(self._seen_fence, *(claimed.lease.fence for claimed in answer))
             self._order.took_from(answer[-1].lease.queue)

@@ -10,17 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from redis.exceptions import RedisError
-
 from holdfast.jobs.store import keys
+from holdfast.workers.lines import Bell, WaitingLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from redis import Redis
-    from redis.connection import ConnectionInterface
 
     from holdfast.jobs.clock import Clock
+    from holdfast.jobs.store.scripts import Trip
     from holdfast.workers.runtime import Horse
 
 _POLL_WITHOUT_PIDFD_MS = 20
@@ -34,14 +33,19 @@ class Heard:
 
     #: The wait for a job is over: the bell rang, or it is time to look without one.
     bell: bool = False
+    #: What was answered to the claim that stood while we waited; None: whether it was made is unknown.
+    answer: list[Any] | None = None
     commands: tuple[dict[str, Any], ...] = field(default=())
 
 
 class Ears(Protocol):
     """What the engine waits with: the seam that a simulation replaces."""
 
-    def wait_for_bell(self, listens_at: Sequence[str]) -> None:
-        """From now on, until it is heard, listen for the bell of our queues, and at these for plain producers."""
+    def wait_for_bell(self, listens_at: Sequence[str], claim: Trip) -> None:
+        """From now on, until it is heard, listen for the bell of our queues, and at these for plain producers.
+
+        The server makes that claim as soon as the bell rings, or nobody has rung it for long.
+        """
         ...
 
     def hear(self, until_ms: int, horse: Horse | None) -> Heard:
@@ -49,50 +53,9 @@ class Ears(Protocol):
         ...
 
 
-class _Line:
-    """A connection on which an answer may come at any time."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-        self.connection: ConnectionInterface | None = None
-        #: Whether an answer is still to come.
-        self.is_asking = False
-
-    def fileno(self) -> int:
-        sock = getattr(self.connection, "_sock", None)
-        return -1 if sock is None else int(sock.fileno())
-
-    def ask(self, *words: str | float) -> bool:
-        """Send a command whose answer may take long. Tells whether it went out."""
-        try:
-            if self.connection is None:
-                self.connection = self._redis.connection_pool.make_connection()
-            self.connection.send_command(*words)
-        except (RedisError, OSError):
-            self.hang_up()
-            return False
-        self.is_asking = True
-        return True
-
-    def answers(self) -> list[Any]:
-        """Read what has come. An empty list after a broken line."""
-        found = []
-        self.is_asking = False
-        try:
-            assert self.connection is not None
-            found.append(self.connection.read_response())
-            while self.connection.can_read(timeout=0):
-                found.append(self.connection.read_response())
-        except (RedisError, OSError):
-            self.hang_up()
-        return found
-
-    def hang_up(self) -> None:
-        """End what was asked. The connection is kept for the next time: a pool makes only so many, ever."""
-        if self.connection is not None:
-            with suppress(RedisError, OSError):
-                self.connection.disconnect()
-        self.is_asking = False
+def has_job(answer: list[Any] | None) -> bool:
+    """Tell whether a claim was answered with something to do."""
+    return answer is not None and answer[0] != b"empty"
 
 
 class SocketEars:
@@ -104,9 +67,9 @@ class SocketEars:
         self._channel = channel
         self._poll_ms = poll_ms
         self._redis = redis
-        self._bell = _Line(redis)
-        self._peeks: dict[str, _Line] = {}
-        self._orders = _Line(redis)
+        self._bell = Bell(redis)
+        self._peeks: dict[str, WaitingLine] = {}
+        self._orders = WaitingLine(redis)
         self._listening_until: int | None = None
         self._subscribe_at = 0
         self._trust_bell_at = 0
@@ -118,11 +81,10 @@ class SocketEars:
         # Before the first job is asked for: a command may be about it as soon as it has begun.
         self._subscribe()
 
-    def wait_for_bell(self, listens_at: Sequence[str]) -> None:
+    def wait_for_bell(self, listens_at: Sequence[str], claim: Trip) -> None:
         if self._listening_until is None:
             # BLPOP takes a hint, never a job: a lost answer costs time only.
-            if not self._bell.is_asking:
-                self._bell.ask("BLPOP", *self._bells, self._poll_ms / 1000)
+            self._bell.wait(self._bells, self._poll_ms, claim)
             self._listening_until = self._clock.boot_ms() + self._poll_ms + self._poll_ms // 4
             self._peek(listens_at)
 
@@ -130,11 +92,13 @@ class SocketEars:
         for queue in self._peeks.keys() - set(queues):
             self._peeks[queue].hang_up()
         for queue in queues:
-            line = self._peeks.setdefault(queue, _Line(self._redis))
+            line = self._peeks.setdefault(queue, WaitingLine(self._redis))
+            if line.is_asking and line.has_answer():
+                line.answers()  # of a job that we were called for as well, and have had
             if not line.is_asking:
                 self._ask_for_plain(queue, line)
 
-    def _ask_for_plain(self, queue: str, line: _Line) -> None:
+    def _ask_for_plain(self, queue: str, line: WaitingLine) -> None:
         # The head of the line to the head of the line: tells of a job, and moves none.
         line.ask("BLMOVE", keys.queue(queue), keys.queue(queue), "LEFT", "LEFT", self._poll_ms / 1000)
 
@@ -147,7 +111,10 @@ class SocketEars:
             with suppress(BlockingIOError):
                 os.read(self._wake_read, 4096)
         commands = self._read_commands() if self._orders.fileno() in ready else ()
-        return Heard(self._bell_is_over(ready), commands)
+        if self._listening_until is None or not self._wait_is_over(ready):
+            return Heard(commands=commands)
+        self._listening_until = None
+        return Heard(bell=True, answer=self._bell.claimed, commands=commands)
 
     def close(self) -> None:
         """Hang up, and give signals back to whoever waited for them before."""
@@ -179,30 +146,23 @@ class SocketEars:
                 self._poll.register(file, select.POLLIN | (select.POLLOUT if may_be_written else 0))
         return self._poll
 
-    def _bell_is_over(self, ready: set[int]) -> bool:
-        if self._listening_until is None:
-            return False
-        if self._hears_a_plain_job(ready):
-            if self._rings_with_it():
-                self._bell.answers()
-            else:
-                # Or a bell that rings for others would be heard by one that is at work.
-                self._bell.hang_up()
-            self._listening_until = None
-            return True
-        if self._bell.fileno() in ready and (self._bell.answers() or self._may_look_after_a_break()):
-            self._listening_until = None
+    def _wait_is_over(self, ready: set[int]) -> bool:
+        assert self._listening_until is not None
+        bell = self._bell
+        if bell.fileno() in ready:
+            bell.listen()
+            if bell.is_over and (not bell.is_refused or has_job(bell.claimed) or self._may_look_after_a_break()):
+                return True
+        elif self._hears_a_plain_job(ready) and not bell.has_answer(_SAME_MOMENT_S):
+            # Our producers ring in the same script, and both are told of in one go. Else a bell that rings for others
+            # would be heard by one that is at work.
+            bell.hang_up()
             return True
         if self._clock.boot_ms() >= self._listening_until:
             # No answer although Redis should have given one: do not trust this line again.
-            self._bell.hang_up()
-            self._listening_until = None
+            bell.hang_up()
             return True
         return False
-
-    def _rings_with_it(self) -> bool:
-        # Our producers ring in the same script, and both are told of in one go; to connect anew takes longer.
-        return self._bell.fileno() >= 0 and bool(select.select([self._bell], [], [], _SAME_MOMENT_S)[0])
 
     def _may_look_after_a_break(self) -> bool:
         # A server that refuses this line and no other would else be asked as fast as it can refuse.

@@ -136,7 +136,8 @@ class Engine:
         )
 
     def _is_without_horse(self) -> bool:
-        """Send an idle horse away; True once none is left."""
+        """Claim nothing more, and send an idle horse away; True once none is left."""
+        self._clerk.withdraw()
         self._mount.dismiss()
         return self._mount.horse is None
 
@@ -171,7 +172,7 @@ class Engine:
                 self._face.idle()
                 if self._limits.burst:
                     return not self._is_without_horse()
-                self._ears.wait_for_bell(listens_at)
+                self._ears.wait_for_bell(listens_at, self._clerk.stand())
                 self._wait_idle(idle_since, beat_at, for_bell=True)
             case out.Closed():
                 self._face.suspended()
@@ -196,12 +197,13 @@ class Engine:
             moments = [self._keeper.due_ms(), beat_at, gate_at if not for_bell else None, idle_until]
             until_ms = min(moment for moment in moments if moment is not None)
             heard = self._ears.hear(until_ms, self._mount.horse)
-            if (ending := self._mount.hear()) is not None:
-                self._groom.close(ending)  # an idle horse died: the next job has a new one
             for command in heard.commands:
                 self._obey(command)
             if heard.bell:
+                self._clerk.was_answered(heard.answer)
                 return
+            if (ending := self._mount.hear()) is not None:
+                self._groom.close(ending)  # an idle horse died: the next job has a new one
             beat_at = self._do_upkeep()
 
     # -- with jobs

@@ -55,6 +55,7 @@ class Stage:
         history: History,
         *,
         judge: redis.Redis,
+        apply: Callable[[Any], None],
         queues: Sequence[str],
     ) -> None:
         self.world = world
@@ -63,6 +64,8 @@ class Stage:
         self.history = history
         #: A connection that no fault befalls.
         self.judge = judge
+        #: Has a packed command done whose sender waits for no answer.
+        self.apply = apply
         self.queues = tuple(queues)
         self.looked_at_s = -1
         #: How many moves and leases there were, and since when, in virtual s.
@@ -160,7 +163,7 @@ class SimWorker:
         board = Board()
         tell = stage.tell(name)
         courier = Courier(client, stage.clock, rng)
-        ears = self.ears = SimEars(stage.world, stage.clock, poll_ms=stage.settings.poll_ms)
+        ears = self.ears = SimEars(stage.world, stage.clock, poll_ms=stage.settings.wait_ms, apply=stage.apply)
 
         def serve(bit: Bit) -> int:
             return _serve(stage, caller, horse_caller, self._queues, board, bit)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from redis import Connection
+
 from holdfast.chaos.simulation.servers import EPOCH_US
 from holdfast.chaos.simulation.world import FOR_EVER, Process, World
 from holdfast.workers.ears import Heard
@@ -14,6 +16,7 @@ from holdfast.workers.runtime import Ending
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from holdfast.jobs.store.scripts import Trip
     from holdfast.workers.reins import Bit, Message
     from holdfast.workers.runtime import Horse
 
@@ -21,6 +24,8 @@ _SIGKILL = 9
 _BOOT_MS = 1_000_000
 #: What a word between parent and horse takes.
 _HOP_US = 20
+
+_pack: Callable[..., Any] = Connection().pack_command
 
 
 class SimClock:
@@ -149,10 +154,11 @@ class SimRuntime:
 class SimEars:
     """Waits in virtual time. The bell is a look every so often: hints are never part of safety."""
 
-    def __init__(self, world: World, clock: SimClock, *, poll_ms: int) -> None:
+    def __init__(self, world: World, clock: SimClock, *, poll_ms: int, apply: Callable[[Any], None]) -> None:
         self._world = world
         self._clock = clock
         self._poll_ms = poll_ms
+        self._apply = apply
         self._listening_until: int | None = None
         self._commands: list[dict[str, Any]] = []
         self._process: Process | None = None
@@ -168,9 +174,20 @@ class SimEars:
         if self._process is not None:
             self._world.wake(self._process)
 
-    def wait_for_bell(self, listens_at: Sequence[str]) -> None:  # noqa: ARG002 - the bell is not heard here, either
+    def wait_for_bell(self, listens_at: Sequence[str], claim: Trip) -> None:  # noqa: ARG002 - the bell is not heard here, either
         if self._listening_until is None:
             self._listening_until = self._clock.boot_ms() + self._poll_ms
+            self._let_stand(claim)
+
+    def _let_stand(self, claim: Trip) -> None:
+        """Have the server make it about when the wait is over, or not at all; its answer is never heard."""
+        process = self._world.running
+        assert process is not None
+        about_us = process.rng.choice([-1_000, 0, 1_000, 5_000, None])
+        if about_us is not None:
+            moment_us = self._world.now_us + self._poll_ms * 1_000 + about_us
+            # A frozen process has its connections still, a dead one has not.
+            self._world.at(moment_us, lambda: self._apply(_pack(*claim.words)) if process.is_alive else None)
 
     def hear(self, until_ms: int, horse: Horse | None) -> Heard:
         self._process = self._world.running
@@ -184,7 +201,7 @@ class SimEars:
         bell = self._listening_until is not None and self._clock.boot_ms() >= self._listening_until
         if bell:
             self._listening_until = None
-        return Heard(bell, commands)
+        return Heard(bell, commands=commands)
 
 
 class SimFace:

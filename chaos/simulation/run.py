@@ -186,7 +186,13 @@ def run_plan(plan: Plan, *, real: RealServer | None = None, settings: Settings =
     settings = replace(settings, jobs_per_horse=plan.jobs_per_horse, prefetch=plan.prefetch)
     connection = server.connection_class(fates, settings.reply_ms * 1_000)
     stage = Stage(
-        world, lambda: server.client(connection), settings, history, judge=server.client(), queues=plan.queues
+        world,
+        lambda: server.client(connection),
+        settings,
+        history,
+        judge=server.client(),
+        apply=server.apply,
+        queues=plan.queues,
     )
     fates.strikes = strikes = StrikesOf(plan, stage)
     with server.in_force(), _rq_time(world):

@@ -83,6 +83,14 @@ class Moves:
             "worked_s": f"{spell.worked_s:.6f}",
         }
 
+    def stand(self, op: int, queues: Sequence[str], *, seen_fence: int, listens: bool) -> Trip:
+        """Spell a claim that the server is to make later, when there is a job. Its moment is by the server's clock."""
+        asker = self._asker(op, seen_fence, want=1) | {"stamp": "", "epoch": ""}
+        return self.scripts.trip("claim", **asker, **self._listener(listens=listens), queue_names=list(queues))
+
+    def _listener(self, *, listens: bool) -> dict[str, Word | Sequence[Word]]:
+        return {"listens": int(listens), "listen_ms": self._settings.listen_ms}
+
     def _asker(self, op: int, seen_fence: int, want: int) -> dict[str, Word | Sequence[Word]]:
         wall_s = self._clock.wall_s()
         return {
@@ -107,8 +115,7 @@ class Moves:
         answer = self.scripts.call(
             "claim",
             **self._asker(op, seen_fence, want),
-            listens=int(listens),
-            listen_ms=self._settings.listen_ms,
+            **self._listener(listens=listens),
             queue_names=list(queues),
         )
         return read_claim(answer)

@@ -152,17 +152,22 @@ class Trip:
         self._redis = redis
         self._line = line
 
+    @property
+    def words(self) -> Sequence[Word]:
+        """The command, for a line that is not ours."""
+        return ("EVALSHA", self._script.sha, 0, *self._values)
+
     def send(self) -> None:
         """Send it before its answer is waited for. Nothing else may be asked on that line until then."""
         if self._line is not None:
-            self._line.send("EVALSHA", self._script.sha, 0, *self._values)
+            self._line.send(*self.words)
 
     def answer(self) -> list[Any]:
         """Wait for the answer to what was sent, or send it now. Raises what redis-py raises."""
         line = self._line or Line(self._redis)
         try:
             if not line.is_asked:
-                line.send("EVALSHA", self._script.sha, 0, *self._values)
+                line.send(*self.words)
             return line.read()  # type: ignore[no-any-return]
         except NoScriptError:
             line.send("EVAL", self._script.text, 0, *self._values)

@@ -68,6 +68,10 @@ PERMITTED = {
         "it waits on real sockets: a simulation has ears of its own",
         {"os", "select", "signal"},
     ),
+    "workers/lines.py": (
+        "the same: what ears wait for",
+        {"select"},
+    ),
     "workers/at_start.py": (
         "it runs before there is a worker, within RQ's command line",
         {"os", "random", "signal"},
@@ -80,7 +84,7 @@ PERMITTED = {
 
 #: Who may import redis at run time, beside jobs/store, and why.
 SPEAKERS = {
-    "workers/ears.py": "its waits are connections: what BLPOP brings is a hint, and never a job",
+    "workers/lines.py": "a worker waits on connections of its own, beside those for moves",
 }
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
 from holdfast.jobs.rq_surface import Job
-from holdfast.jobs.store.outcomes import Aftermath, Done, Doubtful, First
+from holdfast.jobs.store.outcomes import Aftermath, Again, Done, Doubtful, First
 from holdfast.jobs.store.records import stamp
 from holdfast.jobs.store.upkeep import Placement
 from tests.moves.deeds import CRASHES, DEEDS, ENDS, JOBS, LATEST, QUEUES, REFUSALS, SETTLES, WANTS, WORKERS
@@ -58,17 +58,17 @@ class Jobs(Turns):
 
     # -- workers ---------------------------------------------------------------------------------
 
-    @rule(number=WORKERS, want=WANTS)
-    def ask_and_not_hear(self, number, want):
+    @rule(number=WORKERS, want=WANTS, is_called=st.booleans())
+    def ask_and_not_hear(self, number, want, is_called):
         """Let a worker claim, and miss the answer."""
         seen_fence = self.workers[number].seen_fence
-        self.claim(number, want)
+        self.claim(number, want, is_called=is_called)
         self.workers[number].seen_fence = seen_fence
 
-    @rule(number=WORKERS, want=WANTS, deed=DEEDS, how=ENDS)
-    def attempt(self, number, want, deed, how):
+    @rule(number=WORKERS, want=WANTS, is_called=st.booleans(), deed=DEEDS, how=ENDS)
+    def attempt(self, number, want, deed, how, *, is_called=False):
         """Let a worker take some jobs and run one of them, for a while or to its end."""
-        taken = self.claim(number, want)
+        taken = self.claim(number, want, is_called=is_called)
         self.hears(taken)
         for mine in taken[:1]:
             if deed != "nothing":
@@ -78,13 +78,15 @@ class Jobs(Turns):
             if how:
                 self.end(mine, *how)
 
-    def claim(self, number, want):
+    def claim(self, number, want, *, is_called=False):
         worker, due_ms = self.workers[number], self.scheduled()
         for mine in self.unheard(number):
             del self.holders[mine.lease.job_id]
-        answer = worker.claim_some(want, *QUEUES)
-        while isinstance(answer, Aftermath):
-            worker.moves.end_aftermath(answer)
+        want = 1 if is_called else want
+        answer = worker.stand(*QUEUES)() if is_called else worker.claim_some(want, *QUEUES)
+        while isinstance(answer, Aftermath | Again):
+            if isinstance(answer, Aftermath):
+                worker.moves.end_aftermath(answer)
             answer = worker.claim_some(want, *QUEUES)
         op = worker.op - want + 1
         send = partial(worker.claim_some, want, *QUEUES, op=op)

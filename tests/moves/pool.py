@@ -11,6 +11,7 @@ from holdfast.jobs import Queue
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys, records
+from holdfast.jobs.store.answers import read_claim
 from holdfast.jobs.store.batches import Batch, Shape
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.outcomes import Aftermath, Claimed
@@ -53,6 +54,11 @@ class Worker:
         """Ask for a job, and give the answer."""
         answer = self.moves.claim(self._number(op), queues or ("default",), seen_fence=self.seen_fence)
         return self._hear(answer)[0] if isinstance(answer, tuple) else answer
+
+    def stand(self, *queues, op=None):
+        """Have a claim stand, and give what makes it, as the server does when it calls."""
+        trip = self.moves.stand(self._number(op), queues or ("default",), seen_fence=self.seen_fence, listens=False)
+        return lambda: self._hear(read_claim(trip.answer()))
 
     def claim_some(self, want, *queues, op=None):
         """Ask for several, and give the answer."""

@@ -46,7 +46,11 @@ BREAKS = {
         "\ngive_back_unheard(asker",
         "\nlocal _ = (function() end)(asker",
     ),
-    "a turn that takes the lonely in company": ("turn", "alone and (#records > 0 or asker.held > 0)", "false"),
+    "a turn that takes the lonely in company": (
+        "turn",
+        "alone and (#records > 0 or asker.held > 0 or asker.is_called)",
+        "false",
+    ),
     "a turn that leaves the ended where they were": (
         "turn",
         "if gathered then\n  do_gathered()\n  gathered",

@@ -171,7 +171,7 @@ class _Quiet:
         commands, self.commands = tuple(self.commands), []
         return Heard(bell=True, commands=commands)
 
-    def wait_for_bell(self, listens_at):
+    def wait_for_bell(self, listens_at, claim):
         pass
 
     def run_due(self, at_most=None):

@@ -5,10 +5,15 @@ import time
 
 import pytest
 
+from holdfast.jobs import Queue
 from holdfast.jobs.clock import SystemClock
+from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.answers import read_claim
 from holdfast.jobs.store.connections import derive
-from holdfast.workers.ears import SocketEars
+from holdfast.jobs.store.moves import Caller, Moves
+from holdfast.jobs.store.scripts import Scripts, load
+from holdfast.workers.ears import Heard, SocketEars
 
 POLL_MS = 1_000
 LINE, BELL = keys.queue("default"), keys.bell("default")
@@ -21,19 +26,30 @@ class Listener:
         self._clock = SystemClock()
         own = derive(redis, reply_ms=1_000)
         self.ears = SocketEars(own, self._clock, queues=["default"], channel="orders", poll_ms=poll_ms)
+        self.moves = Moves(Scripts(own), self._clock, Settings(), Caller("listener", "f" * 16))
+        for script in load().values():
+            redis.script_load(script.text)
+        self._op = 0
 
     def listen(self, within_ms):
         """Wait as an idle worker that is the listener. Tells whether the wait is over, and after how many ms."""
-        self.ears.wait_for_bell(["default"])
+        self.begin(["default"])
         return self.wait(within_ms)
+
+    def begin(self, listens_at):
+        """Begin to wait, and have a claim stand."""
+        self._op += 1
+        claim = self.moves.stand(self._op, ["default"], seen_fence=0, listens=bool(listens_at))
+        self.ears.wait_for_bell(listens_at, claim)
 
     def wait(self, within_ms):
         """Go on waiting."""
         begun = time.monotonic()
-        heard = False
-        while not heard and (left_ms := within_ms - (time.monotonic() - begun) * 1000) > 0:
-            heard = self.ears.hear(self._clock.boot_ms() + int(left_ms) + 1, None).bell
-        return heard, (time.monotonic() - begun) * 1000
+        heard = Heard()
+        while not heard.bell and (left_ms := within_ms - (time.monotonic() - begun) * 1000) > 0:
+            heard = self.ears.hear(self._clock.boot_ms() + int(left_ms) + 1, None)
+        self.answer = heard.answer
+        return heard.bell, (time.monotonic() - begun) * 1000
 
 
 @pytest.fixture
@@ -58,7 +74,7 @@ def test_ears_hear_the_last_job_of_a_long_life_like_the_first(listener, redis):
         assert ears.listen(5_000)[0], f"deaf to plain producers after {number} jobs"
         redis.delete(LINE)
         # Another is the listener now.
-        ears.ears.wait_for_bell([])
+        ears.begin([])
         redis.rpush(BELL, number)
         assert ears.wait(5_000)[0], f"deaf to the bell after {number} jobs"
         redis.delete(BELL)
@@ -89,7 +105,7 @@ def test_a_server_that_went_while_a_job_ran_does_not_keep_its_worker_busy(listen
     assert turns < 20
 
 
-def test_a_worker_that_may_not_wait_for_its_bell_looks_once_a_second(listener, redis):
+def test_a_worker_that_may_not_wait_for_its_bell_looks_once_a_second(listener, redis, wait_until):
     """An ACL that was cut too close: BLPOP is refused at once, and the queues must not be asked at that speed."""
     redis.acl_setuser("default", enabled=True, nopass=True, categories=["+@all"], commands=["-blpop"], keys=["*"])
     ears = listener(poll_ms=500)
@@ -97,6 +113,9 @@ def test_a_worker_that_may_not_wait_for_its_bell_looks_once_a_second(listener, r
     while time.monotonic() < begun + 2:
         looks += ears.listen(200 + random.randrange(100))[0]
     assert 1 <= looks <= 10
+    job = Queue(connection=redis).enqueue("builtins.len", b"")
+    wait_until(lambda: ears.listen(300)[0] and ears.answer[0] == b"claimed")
+    assert read_claim(ears.answer)[0].lease.job_id == job.id
 
 
 def test_a_worker_that_may_not_listen_to_plain_producers_waits_for_its_bell(listener, redis):
@@ -112,4 +131,28 @@ def test_ears_are_open_to_commands_before_a_job_is_asked_for(listener, redis, wa
     """A command to stop the first job may come before the worker waits for anything, as after a slow start."""
     ears = listener().ears
     wait_until(lambda: redis.publish("orders", '{"command": "stop-job"}'))
-    assert ears.hear(SystemClock().boot_ms() + 1_000, None).commands == ({"command": "stop-job"},)
+    commands = wait_until(lambda: ears.hear(SystemClock().boot_ms() + 100, None).commands)
+    assert commands == ({"command": "stop-job"},)
+
+
+def test_who_is_called_has_the_job_in_the_same_breath(listener, redis):
+    """The claim stands on the server before there is a job: no trip is made for it once there is one."""
+    ears = listener(poll_ms=30_000)
+    ears.begin(["default"])
+    job = Queue(connection=redis).enqueue("builtins.len", b"")
+    assert ears.wait(5_000)[0]
+    [claimed] = read_claim(ears.answer)
+    assert claimed.lease.job_id == job.id
+
+
+def test_what_was_claimed_behind_a_bell_that_broke_is_heard_of_by_asking_again(listener, redis, wait_until):
+    """FM-008, FM-048: the server has made the claim, and its reply is lost with the line."""
+    ears = listener(poll_ms=400)
+    ears.begin([])
+    job = Queue(connection=redis).enqueue("builtins.len", b"")
+    wait_until(lambda: redis.hget(keys.job(job.id), "status") == b"started")
+    ears.ears._bell.hang_up()
+    assert ears.wait(5_000)[0]
+    assert ears.answer is None
+    [claimed] = ears.moves.claim(1, ["default"], seen_fence=0)
+    assert (claimed.lease.job_id, claimed.record[b"hf_executions"]) == (job.id, b"1")

@@ -56,3 +56,22 @@ local function stop_listening(queue_names, instance)
     end
   end
 end
+
+-- A moment as RQ writes it. A script has no calendar: this is `civil_from_days` of Howard Hinnant's "chrono-Compatible
+-- Low-Level Date Algorithms", for years from 1970 on.
+local function as_a_date(us)
+  local of_day = us % 86400000000
+  local days = (us - of_day) / 86400000000 + 719468
+  local era = math.floor(days / 146097)
+  local of_era = days - era * 146097
+  local year = math.floor((of_era - math.floor(of_era / 1460) + math.floor(of_era / 36524) - math.floor(of_era / 146096)) / 365)
+  local of_year = of_era - (365 * year + math.floor(year / 4) - math.floor(year / 100))
+  -- Counted from March, so that a leap day is the last one.
+  local month = math.floor((5 * of_year + 2) / 153)
+  local day = of_year - math.floor((153 * month + 2) / 5) + 1
+  month = month < 10 and month + 3 or month - 9
+  year = year + era * 400 + (month <= 2 and 1 or 0)
+  local s = math.floor(of_day / 1000000)
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%06dZ', year, month, day, math.floor(s / 3600),
+    math.floor(s / 60) % 60, s % 60, of_day % 1000000)
+end

@@ -1,6 +1,7 @@
 -- Shared by what takes jobs: which entry in line may be taken, and how.
--- `asker` has what a claim was told: worker_name, instance, op, seen_fence, lease_ms, stamp, epoch, budget, and held: how
--- many leases its worker has besides.
+-- `asker` has what a claim was told: worker_name, instance, op, seen_fence, lease_ms, stamp, epoch, budget, held: how
+-- many leases its worker has besides, and is_called: it asked long ago, and may be asleep. What may run at most once is
+-- not given to such a one: it would be dead of that, and never have run. He is to ask again.
 
 local function note_ghost(job_id, queue, worker_name)
   redis.call('LPUSH', keys.ghosts(), whole(now_ms) .. ' ' .. queue .. ' ' .. job_id)
@@ -228,9 +229,10 @@ local function take_some(queue_names, want, asker)
           passed_over = passed_over + 1
         else
           local alone = must_be_alone(job, asker.budget)
-          if #records >= want or alone and (#records > 0 or asker.held > 0) then
+          if #records >= want or alone and (#records > 0 or asker.held > 0 or asker.is_called) then
             put_back(queue, ids, i)
             want = #records
+            gave_up = asker.is_called
             break
           end
           local in_company = not alone and (want > 1 or asker.held > 0)

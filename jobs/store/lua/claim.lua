@@ -30,8 +30,8 @@
 -- ARGV     want        how many at the most
 -- ARGV     listens     1: the asker may be the listener of some of the queues
 -- ARGV     listen_ms   how long a listener is one without asking again
--- ARGV     stamp       now, as RQ writes it
--- ARGV     epoch       now, in seconds, as RQ writes it in executions
+-- ARGV     stamp       now, as RQ writes it; empty if the asker did not know when this would be
+-- ARGV     epoch       now, in seconds, as RQ writes it in executions; empty then
 -- ARGV     queue_names... where to look, in this order
 -- OUTCOME  claimed  rows...  queue job_id execution fence deadline_ms generation record: each job is yours until then
 -- OUTCOME  aftermath  queue job_id entry record  not a job: what is left to tell of one that was buried
@@ -41,6 +41,10 @@
 -- OUTCOME  lost     the lease of a replayed claim is gone
 local asker = {worker_name = worker_name, instance = instance, op = tonumber(op), seen_fence = tonumber(seen_fence),
   lease_ms = tonumber(lease_ms), stamp = stamp, epoch = epoch, budget = budget, held = 0}
+if stamp == '' then
+  asker.is_called = true
+  asker.stamp, asker.epoch = as_a_date(now_us), string.format('%.6f', now_s)
+end
 local last_op, fence_given, last_answer = last_operation(instance)
 local first_answer = answer_to(op, last_op, last_answer)
 if first_answer then
