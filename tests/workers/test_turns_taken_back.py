@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from holdfast.jobs import events
 from holdfast.jobs.store import keys
 from tests.workers.stable import NAMES, Stable
 
@@ -15,6 +16,25 @@ def stable(fake, clock):
 
 
 # -- the parent takes back
+
+
+def test_what_a_worker_gives_back_as_soon_as_it_has_it_is_told_of_as_claimed_first(fake, clock, monkeypatch):
+    """It was asked to stop while it asked: a log that names no attempt is else read as about the one before."""
+    stable = Stable(fake, clock)
+    claim = stable.engine._clerk.claim
+
+    def claim_and_be_told_to_stop():
+        answer = claim()
+        stable.engine.ask_to_stop()
+        return answer
+
+    monkeypatch.setattr(stable.engine._clerk, "claim", claim_and_be_told_to_stop)
+    stable.line("a")
+    stable.step()
+    claimed, settled = stable.told
+    assert isinstance(claimed, events.Claimed)
+    assert (settled.lease, settled.word) == (claimed.lease, "given back")
+    assert stable.pool.line() == ["a"]
 
 
 def test_behind_a_slow_job_an_unanswered_turn_is_finished_by_the_parent(stable):
