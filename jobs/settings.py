@@ -92,11 +92,6 @@ class Settings:
         return max(100, min(3_000, (self.lease_ms - self.margin_ms) // 4))
 
     @property
-    def wait_ms(self) -> int:
-        """How long an idle worker waits to be called before it looks by itself: a lease is then counted from before."""
-        return max(1, min(self.poll_ms, self.renew_ms // 2))
-
-    @property
     def listen_ms(self) -> int:
         """How long an idle worker is the listener of its queues without asking again."""
         return 2 * self.poll_ms + 500

@@ -275,9 +275,11 @@ class Mount:
             if horse is not None:
                 horse.freeze()
                 self.hear()
-            is_sure = not self._is_about_to_turn() or horse is None
+            # That one may have ended since it was looked at: nothing waits behind it any more.
+            is_over = behind is not None and behind.end is not None
+            is_sure = is_over or not self._is_about_to_turn() or horse is None
             if is_sure:
-                back = self._take_back(behind)
+                back = [] if is_over else self._take_back(behind)
             if horse is not None:
                 horse.thaw()
             if is_sure:

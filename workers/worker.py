@@ -103,7 +103,7 @@ class Worker(rq.Worker):
             self._clock,
             queues=self.queue_names(),
             channel=self.pubsub_channel_name,
-            poll_ms=self.settings.wait_ms,
+            poll_ms=self.settings.poll_ms,
         )
         self._begin_life()
         self._engine = self._make_engine(order, ears)

@@ -163,7 +163,7 @@ class SimWorker:
         board = Board()
         tell = stage.tell(name)
         courier = Courier(client, stage.clock, rng)
-        ears = self.ears = SimEars(stage.world, stage.clock, poll_ms=stage.settings.wait_ms, apply=stage.apply)
+        ears = self.ears = SimEars(stage.world, stage.clock, poll_ms=stage.settings.poll_ms, apply=stage.apply)
 
         def serve(bit: Bit) -> int:
             return _serve(stage, caller, horse_caller, self._queues, board, bit)

@@ -37,7 +37,7 @@ def test_a_run_has_a_number_for_everything_and_every_part_a_reason(monkeypatch, 
     monkeypatch.setattr(environments, "python", lambda _: Path(sys.executable))
     monkeypatch.setattr("benchmarks.costs.WORKERS_A_ROUND", 1)
     steps = []
-    costs = Costs(Plan(rounds=1, drain_s=0.1), Cores((0,)), results, steps.append)
+    costs = Costs(Plan(rounds=1, drain_s=0.5), Cores((0,)), results, steps.append)
     costs.run()
     assert len(steps) == costs.steps()
     assert not {name: each.not_run for name, each in results.figures.items() if each.not_run}

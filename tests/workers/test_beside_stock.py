@@ -44,7 +44,7 @@ def test_a_stock_workers_running_job_is_left_to_it(start_worker, start_ready, re
 def test_our_running_job_is_left_alone_by_stock_tools(start_worker, redis, notes, wait_until, ledger):
     """INV-05, FM-053: a stock worker cleans registries as it starts; ours has entries there that look like its own."""
     start_worker(name="ours")
-    job = rq.Queue(connection=redis).enqueue("work.held", notes.path, job_timeout=2)
+    job = rq.Queue(connection=redis).enqueue("work.held", notes.path, job_timeout=30)
     wait_until(lambda: notes("began"))
     start_worker(name="stock", **STOCK)
     wait_until(lambda: rq.Worker.find_by_key(keys.worker("stock"), redis))

@@ -59,6 +59,28 @@ def test_behind_a_slow_job_an_unanswered_turn_is_finished_by_the_parent(stable):
     stable.ends_well()
 
 
+def test_nothing_is_taken_back_from_behind_a_job_that_has_just_ended(stable, monkeypatch):
+    """It was slow, and is over in the moment in which its horse is frozen: the horse goes on with what it has."""
+    task, horse = stable.turn_under_way(), stable.horse
+    stable.step()
+    stable.clock.advance(60)
+
+    begun = []
+
+    def ends_first():
+        horse.end(task)
+        begun.append(horse.begin())
+
+    monkeypatch.setattr(horse, "freeze", ends_first)
+    line = stable.pool.line()
+    stable.step()
+    assert stable.pool.line() == line
+    assert stable.mount.first.number == task.number + 1
+    monkeypatch.undo()
+    horse.end(begun.pop())
+    stable.ends_well()
+
+
 def test_a_worker_that_is_asked_to_stop_in_the_moment_before_a_turn_gives_back_what_it_takes(stable):
     """The horse has looked whether it may, and not said so yet: its parent sees that on the board, and tries again."""
     horse = stable.horse
