@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from holdfast.jobs.store.outcomes import Aftermath, Empty
+from holdfast.jobs.store import keys
+from holdfast.jobs.store.outcomes import Aftermath, Again, Empty
 from tests.moves.several import enqueue, ids, leases, take
 
 
@@ -23,6 +24,14 @@ def test_a_job_that_may_run_at_most_once_is_not_taken_in_company(pool, besides):
     alone = worker.turn(*([] if besides else leases(turned.next)), want=4)
     assert ids(alone.next) == ["once"]
     assert "hf_company" not in pool.record("once")
+
+
+def test_a_lonely_job_does_not_hide_that_a_script_has_stopped_looking(pool):
+    """LIV-01: behind the dirt of the first line there is more, and its worker is to ask again at once."""
+    pool.redis.rpush(keys.queue("dirty"), *(f"ghost-{number}" for number in range(150)))
+    enqueue(pool, "once", crashes=0)
+    assert pool.worker().turn(want=4, queues=("dirty", "default"), besides=1).next == Again()
+    assert pool.line() == ["once"]
 
 
 def test_the_budget_of_the_fleet_counts_where_a_job_names_none(pool):

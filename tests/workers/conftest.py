@@ -46,7 +46,7 @@ def lives(pid):
     return state_of(pid) not in {None, "Z", "X"}
 
 
-def patiently(condition, *, within=10.0, every=0.005):
+def patiently(condition, *, within=30.0, every=0.005):
     """Wait until the condition holds, and give what it gave."""
     deadline = time.monotonic() + within
     while not (found := condition()):
@@ -149,7 +149,7 @@ class Worker:
         self.send_to_all(signal.SIGKILL)
         self._process.wait()
 
-    def wait(self, within=10.0):
+    def wait(self, within=30.0):
         """Wait until it has ended, and give its exit code."""
         return self._process.wait(within)
 

@@ -232,7 +232,7 @@ local function take_some(queue_names, want, asker)
           if #records >= want or alone and (#records > 0 or asker.held > 0 or asker.is_called) then
             put_back(queue, ids, i)
             want = #records
-            gave_up = asker.is_called
+            gave_up = gave_up or asker.is_called
             break
           end
           local in_company = not alone and (want > 1 or asker.held > 0)
