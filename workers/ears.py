@@ -53,7 +53,7 @@ class Ears(Protocol):
         ...
 
 
-def has_job(answer: list[Any] | None) -> bool:
+def _has_job(answer: list[Any] | None) -> bool:
     """Tell whether a claim was answered with something to do."""
     return answer is not None and answer[0] != b"empty"
 
@@ -83,7 +83,6 @@ class SocketEars:
 
     def wait_for_bell(self, listens_at: Sequence[str], claim: Trip) -> None:
         if self._listening_until is None:
-            # BLPOP takes a hint, never a job: a lost answer costs time only.
             self._bell.wait(self._bells, self._poll_ms, claim)
             self._listening_until = self._clock.boot_ms() + self._poll_ms + self._poll_ms // 4
             self._peek(listens_at)
@@ -151,7 +150,7 @@ class SocketEars:
         bell = self._bell
         if bell.fileno() in ready:
             bell.listen()
-            if bell.is_over and (not bell.is_refused or has_job(bell.claimed) or self._may_look_after_a_break()):
+            if bell.is_over and (not bell.is_refused or _has_job(bell.claimed) or self._may_look_after_a_break()):
                 return True
         elif self._hears_a_plain_job(ready) and not bell.has_answer(_SAME_MOMENT_S):
             # Our producers ring in the same script, and both are told of in one go. Else a bell that rings for others

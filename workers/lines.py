@@ -81,8 +81,6 @@ class Bell(WaitingLine):
 
     def wait(self, bells: Sequence[str], wait_ms: int, claim: Trip) -> None:
         """Wait for one of these for so long at the most."""
-        if self.is_asking:
-            self.hang_up()
         self._answers.clear()
         self.ask("BLPOP", *bells, wait_ms / 1000, behind=claim.words)
 
@@ -111,7 +109,7 @@ class Bell(WaitingLine):
 
     @property
     def is_refused(self) -> bool:
-        """Whether the server lets us not wait, or has hung up."""
+        """Whether the server does not let us wait, or has hung up."""
         return self.fileno() < 0 or isinstance(next(iter(self._answers), None), ResponseError)
 
     @property

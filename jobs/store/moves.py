@@ -83,14 +83,6 @@ class Moves:
             "worked_s": f"{spell.worked_s:.6f}",
         }
 
-    def stand(self, op: int, queues: Sequence[str], *, seen_fence: int, listens: bool) -> Trip:
-        """Spell a claim that the server is to make later, when there is a job. Its moment is by the server's clock."""
-        asker = self._asker(op, seen_fence, want=1) | {"stamp": "", "epoch": ""}
-        return self.scripts.trip("claim", **asker, **self._listener(listens=listens), queue_names=list(queues))
-
-    def _listener(self, *, listens: bool) -> dict[str, Word | Sequence[Word]]:
-        return {"listens": int(listens), "listen_ms": self._settings.listen_ms}
-
     def _asker(self, op: int, seen_fence: int, want: int) -> dict[str, Word | Sequence[Word]]:
         wall_s = self._clock.wall_s()
         return {
@@ -112,13 +104,21 @@ class Moves:
 
         Operations number `op` to `op + want - 1` are used up. `listens` if the last answer gave us queues.
         """
-        answer = self.scripts.call(
-            "claim",
-            **self._asker(op, seen_fence, want),
-            **self._listener(listens=listens),
-            queue_names=list(queues),
-        )
-        return read_claim(answer)
+        return read_claim(self.scripts.call("claim", **self._claim(op, queues, seen_fence, want, listens=listens)))
+
+    def stand(self, op: int, queues: Sequence[str], *, seen_fence: int, listens: bool) -> Trip:
+        """Spell a claim that the server is to make later, when there is a job. Its moment is by the server's clock."""
+        claim = self._claim(op, queues, seen_fence, want=1, listens=listens)
+        return self.scripts.trip("claim", **claim | {"stamp": "", "epoch": ""})
+
+    def _claim(
+        self, op: int, queues: Sequence[str], seen_fence: int, want: int, *, listens: bool
+    ) -> dict[str, Word | Sequence[Word]]:
+        return self._asker(op, seen_fence, want) | {
+            "listens": int(listens),
+            "listen_ms": self._settings.listen_ms,
+            "queue_names": list(queues),
+        }
 
     def begin_turn(
         self,

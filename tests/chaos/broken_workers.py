@@ -41,15 +41,13 @@ class SeesNoDoubt(Worker):
 
 
 def take_out(worker, moves, line, instead=""):
-    """Let this process' worker send other scripts for these moves; give complete.lua as it stood there."""
+    """Let this process' worker send other scripts for these moves."""
     scripts = load(record=True)
-    whole = scripts["complete"]
     for move in moves:
         script = scripts[move]
         assert script.text.count(line) == 1, script.text.count(line)
         text = script.text.replace(line, instead)
         scripts[move] = replace(script, text=text, sha=worker.users_connection.script_load(text))
-    return whole
 
 
 def after_each_end(act):
@@ -88,7 +86,8 @@ class ReleasesLater(Worker):
 
     def _make_engine(self, order, ears):
         release = "release_dependents(job_id, false, stamp)"
-        script = take_out(self, ENDS, release, "true")
+        script = load(record=True)["complete"]
+        take_out(self, ENDS, release, "true")
         head = script.text[: script.text.index("local over = replayed(instance, op)")]
         release = f"{head}{release}\nreturn {{'released'}}"
 

@@ -55,9 +55,9 @@ class Worker:
         answer = self.moves.claim(self._number(op), queues or ("default",), seen_fence=self.seen_fence)
         return self._hear(answer)[0] if isinstance(answer, tuple) else answer
 
-    def stand(self, *queues, op=None):
+    def stand(self, *queues):
         """Have a claim stand, and give what makes it, as the server does when it calls."""
-        trip = self.moves.stand(self._number(op), queues or ("default",), seen_fence=self.seen_fence, listens=False)
+        trip = self.moves.stand(self._number(None), queues or ("default",), seen_fence=self.seen_fence, listens=False)
         return lambda: self._hear(read_claim(trip.answer()))
 
     def claim_some(self, want, *queues, op=None):

@@ -12,7 +12,7 @@ from holdfast.jobs.store import keys
 from holdfast.jobs.store.answers import read_claim
 from holdfast.jobs.store.connections import derive
 from holdfast.jobs.store.moves import Caller, Moves
-from holdfast.jobs.store.scripts import Scripts, load
+from holdfast.jobs.store.scripts import Scripts
 from holdfast.workers.ears import Heard, SocketEars
 
 POLL_MS = 1_000
@@ -27,8 +27,7 @@ class Listener:
         own = derive(redis, reply_ms=1_000)
         self.ears = SocketEars(own, self._clock, queues=["default"], channel="orders", poll_ms=poll_ms)
         self.moves = Moves(Scripts(own), self._clock, Settings(), Caller("listener", "f" * 16))
-        for script in load().values():
-            redis.script_load(script.text)
+        self.moves.scripts.teach("claim")
         self._op = 0
 
     def listen(self, within_ms):
