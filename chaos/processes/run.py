@@ -274,9 +274,11 @@ def is_move(shas: dict[bytes, str], move: str, words: tuple[bytes, ...]) -> bool
 
 def is_stock_move(move: str, words: tuple[bytes, ...]) -> bool:
     """Tell whether a request is what a stock worker sends where ours would make this move."""
+    word = words[0].upper()
     if move == "claim":
-        return words[0].upper() in {b"BLPOP", b"LPOP", b"BLMOVE", b"LMOVE"}
-    return words[0].upper() == b"EXEC"
+        return word in {b"BLPOP", b"LPOP", b"BLMOVE", b"LMOVE"}
+    # A result stands in the transaction that ends a job, and in no other.
+    return word == (b"XADD" if move == "result" else b"EXEC")
 
 
 def _progress(console: Console) -> Progress:
