@@ -119,4 +119,4 @@ def test_a_reaper_that_dies_in_its_turn_delays_the_next_by_one_interval_only(fle
     while not told:
         time.sleep(next_one.run_once() / 1_000)
         assert time.monotonic() - began < 5, "the turn was never free again"
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 OURS = "holdfast.workers.Worker"
 #: Short, but long enough for a machine that is busy with other tests.
 FAST = {
-    "lease_ms": 2_000,
+    "lease_ms": 4_000,
     "renew_ms": 300,
     "margin_ms": 300,
     "reap_ms": 200,

@@ -73,13 +73,13 @@ def test_an_unknown_order_of_queues_is_refused(start_worker):
 def test_a_client_that_waits_less_than_an_idle_worker_does_not_disturb_it(
     start_ready, server, redis, wait_until, ledger
 ):
-    """FM-049, LIV-03: 0.2 s for a reply, 2 s for a bell: the wait is no call, so nothing times out."""
-    worker = start_ready(url=f"{server.url}?socket_timeout=0.2", poll_ms=2_000)
+    """FM-049, LIV-03: 0.2 s for a reply, 10 s for a bell: the wait is no call, so nothing times out."""
+    worker = start_ready(url=f"{server.url}?socket_timeout=0.2", poll_ms=10_000)
     time.sleep(1)
     began = time.monotonic()
     job = Queue(connection=redis).enqueue("work.say", 1)
     wait_until(lambda: ledger.status(job) == "finished")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert "Redis is away" not in worker.log
     assert "TimeoutError" not in worker.log
     assert not worker.has_ended

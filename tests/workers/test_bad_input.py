@@ -245,7 +245,7 @@ def test_an_argument_of_a_hundred_megabytes_is_run_like_any_other(start_worker, 
     ("settings", "words"),
     [
         ({"lease_ms": 900, "renew_ms": 300}, "lease_ms (900) must exceed 3 x renew_ms (300)"),
-        ({"margin_ms": 1_700}, "margin_ms (1700) must be below lease_ms - renew_ms (1700)"),
+        ({"lease_ms": 2_000, "margin_ms": 1_700}, "margin_ms (1700) must be below lease_ms - renew_ms (1700)"),
         ({"jobs_per_horse": 0}, "jobs_per_horse (0) must be at least 1"),
         ({"laese_ms": 5_000}, "unknown setting HOLDFAST_LAESE_MS"),
     ],

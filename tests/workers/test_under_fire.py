@@ -80,7 +80,7 @@ def shoot_and_replace(fleet, start, dice, *, times, every_s):
 
 
 def fire_at_a_fleet(start_worker, server, redis, wait_until, dice, *, jobs, workers, kills, every_s=1.0):
-    timing = {"lease_ms": 2_000, "renew_ms": 400, "margin_ms": 300, "reap_ms": 200}
+    timing = {"lease_ms": 4_000, "renew_ms": 400, "margin_ms": 300, "reap_ms": 200}
     queues = [rq.Queue(name, connection=redis) for name in ("high", "default")]
     enqueued = [queues[number % 2].enqueue("work.nap", 0.2) for number in range(jobs)]
     look = [sys.executable, "-m", "rq.cli", "info", "-u", server.url]

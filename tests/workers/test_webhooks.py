@@ -89,7 +89,7 @@ def test_a_slow_listener_does_not_cost_the_next_one_its_news(start_worker, redis
     wait_until(lambda: ledger.status(behind) == "finished")
     assert [path for path, _ in desk.told] == ["/slow", "/next"]
     print(f"{1000 * (worker.cpu_s - used_s):.0f} ms of processor time while a listener took 3 s")
-    assert worker.cpu_s - used_s < 0.5
+    assert worker.cpu_s - used_s < 1
 
 
 def test_a_listener_that_is_gone_does_not_cost_the_job(start_worker, redis, desk, ledger):

@@ -208,48 +208,60 @@ end
 -- Enough to pass over any dirt left in a queue by hand; more waits for the next claim, so no script runs long.
 local MOST_PASSED_OVER = 100
 
+-- Whether a job that may be taken is to wait for another claim. `hand` is what was taken so far.
+local function must_wait(alone, hand, asker)
+  return #hand.records >= hand.want or alone and (#hand.records > 0 or asker.held > 0 or asker.is_called)
+end
+
+-- Takes of these ids, just taken out of that line, as many as are wanted. Gives how many it passed over for good.
+local function take_of(queue, ids, hand, asker)
+  local holders, tombstones = known_of(ids)
+  local passed_over = 0
+  for i, job_id in ipairs(ids) do
+    if hand.took[job_id] and gathered then
+      do_gathered() -- in line twice: what is done for the first must be seen
+    end
+    local flat = redis.call('HGETALL', keys.job(job_id))
+    local job = to_map(flat)
+    local alone = must_be_alone(job, asker.budget)
+    if not may_be_taken(job_id, queue, job, holders[i], asker.worker_name) then
+      passed_over = passed_over + 1
+    elseif must_wait(alone, hand, asker) then
+      put_back(queue, ids, i)
+      hand.want = #hand.records
+      hand.gave_up = hand.gave_up or asker.is_called
+      return passed_over
+    else
+      local number = #hand.records
+      local in_company = not alone and (hand.want > 1 or asker.held > 0)
+      local row, record = take(job_id, queue, flat, job, tombstones[i], asker, number, in_company)
+      hand.rows[number + 1], hand.records[number + 1] = row, record
+      hand.took[job_id] = true
+      hand.want = alone and 1 or hand.want
+    end
+  end
+  return passed_over
+end
+
 -- Takes up to `want` jobs. Gives the answer, whose rows are kept for a replay, and the records of those jobs.
 local function take_some(queue_names, want, asker)
-  local answer, records, gave_up, took_it = {'claimed'}, {}, false, {}
+  local hand = {want = want, rows = {}, records = {}, took = {}, gave_up = false}
   for _, queue in ipairs(queue_names) do
     local passed_over = 0
-    while #records < want and passed_over < MOST_PASSED_OVER do
-      local ids = redis.call('LPOP', keys.queue(queue), want - #records)
+    while #hand.records < hand.want and passed_over < MOST_PASSED_OVER do
+      local ids = redis.call('LPOP', keys.queue(queue), hand.want - #hand.records)
       if not ids then
         break
       end
-      local holders, tombstones = known_of(ids)
-      for i, job_id in ipairs(ids) do
-        if took_it[job_id] and gathered then
-          do_gathered() -- in line twice: what is done for the first must be seen
-        end
-        local flat = redis.call('HGETALL', keys.job(job_id))
-        local job = to_map(flat)
-        if not may_be_taken(job_id, queue, job, holders[i], asker.worker_name) then
-          passed_over = passed_over + 1
-        else
-          local alone = must_be_alone(job, asker.budget)
-          if #records >= want or alone and (#records > 0 or asker.held > 0 or asker.is_called) then
-            put_back(queue, ids, i)
-            want = #records
-            gave_up = gave_up or asker.is_called
-            break
-          end
-          local in_company = not alone and (want > 1 or asker.held > 0)
-          local row, record = take(job_id, queue, flat, job, tombstones[i], asker, #records, in_company)
-          answer[#answer + 1], records[#records + 1] = row, record
-          took_it[job_id] = true
-          want = alone and 1 or want
-        end
-      end
+      passed_over = passed_over + take_of(queue, ids, hand, asker)
     end
-    gave_up = gave_up or passed_over >= MOST_PASSED_OVER
+    hand.gave_up = hand.gave_up or passed_over >= MOST_PASSED_OVER
   end
-  if #records == 0 then
-    return {gave_up and 'again' or 'empty'}, records
+  if #hand.rows == 0 then
+    return {hand.gave_up and 'again' or 'empty'}, hand.records
   end
-  redis.call('HSET', keys.worker(asker.worker_name), 'state', 'busy', 'current_job', answer[2][2])
-  return answer, records
+  redis.call('HSET', keys.worker(asker.worker_name), 'state', 'busy', 'current_job', hand.rows[1][2])
+  return {'claimed', unpack(hand.rows)}, hand.records
 end
 
 -- What claims do besides: the dead are spoken for first, and bells say what is left in line.
