@@ -48,7 +48,7 @@ BREAKS = {
     ),
     "a turn that takes the lonely in company": (
         "turn",
-        "alone and (#records > 0 or asker.held > 0 or asker.is_called)",
+        "alone and (#hand.records > 0 or asker.held > 0 or asker.is_called)",
         "false",
     ),
     "a turn that leaves the ended where they were": (
