@@ -176,8 +176,12 @@ class FaultProxy:
         server = await loop.create_server(lambda: End(self._welcome), sock=listener)
         listening.set_result(loop)
         await ended.wait()
+        # Whom it has just accepted it welcomes in a later round, and a server that is closed by then leaves them open.
+        loop.remove_reader(listener)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            self._cut()
+            await asyncio.wait(others)
         server.close()
-        self._cut()
 
     def _welcome(self, client: End) -> None:
         if self.refuse:

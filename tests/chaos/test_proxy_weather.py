@@ -1,5 +1,6 @@
 """What the proxy does to whole connections, and what it makes of the bytes in them."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -204,6 +205,16 @@ VALUES = [
     b"*-1\r\n", b"*0\r\n", b"*2\r\n*1\r\n:1\r\n*2\r\n$1\r\na\r\n*0\r\n", b"~2\r\n:1\r\n:2\r\n",
     b"%1\r\n+a\r\n%1\r\n+b\r\n:1\r\n", b">2\r\n+message\r\n$1\r\nx\r\n", b"|1\r\n+ttl\r\n:3\r\n$1\r\na\r\n",
 ]  # fmt: skip
+
+
+def test_who_comes_as_the_proxy_goes_is_reset_too(server):
+    """In whatever round of its loop: one that is left open is found by the garbage collector, in another test."""
+    for number in range(300):
+        with FaultProxy(("127.0.0.1", server.port)) as proxy:
+            late = socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
+            time.sleep(number % 30 * 0.000_02)
+        with late, contextlib.suppress(ConnectionResetError):
+            assert late.recv(1) == b""
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
