@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from holdfast.chaos.sweep.works import Cast
 
-#: So few that one wants to read what the workers said.
+#: Of so many one wants to read what the workers said: what went wrong by chance is not to be had again.
 _FEW = 4
 #: In a log, where no bar can be drawn.
 _A_LINE_EVERY = 100
@@ -42,9 +42,8 @@ def show(
         console.print(table_of(found, work))
     for line in reproductions(found, " --stock" if stock else _mode_option(mode)):
         console.print(line, soft_wrap=True)
-    if len(found.results) <= _FEW:
-        for result in found.bad:
-            console.print(result.logs, markup=False, highlight=False)
+    for result in found.bad[:_FEW]:
+        console.print(result.logs, markup=False, highlight=False)
     console.print(summary_of(found), soft_wrap=True)
     if found.left_out:
         console.print(f"Left out: {found.left_out} cases of other parts than {part}.")
