@@ -273,7 +273,7 @@ def is_move(shas: dict[bytes, str], move: str, words: tuple[bytes, ...]) -> bool
 
 
 def is_stock_move(move: str, words: tuple[bytes, ...]) -> bool:
-    """Tell whether a request is what a stock worker sends where ours would make this move."""
+    """Tell whether a request is what a stock worker sends where ours would make this move, or its *result* of a job."""
     word = words[0].upper()
     if move == "claim":
         return word in {b"BLPOP", b"LPOP", b"BLMOVE", b"LMOVE"}

@@ -210,6 +210,12 @@ def wait_until():
 
 
 @pytest.fixture
+def slow_ms():
+    """Give what a machine that is busy with other tests may add to a bound."""
+    return 2_000
+
+
+@pytest.fixture
 def is_alive():
     """Give a function that tells whether a process is there and no zombie."""
     return lives

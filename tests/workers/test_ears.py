@@ -146,7 +146,7 @@ def test_who_is_called_has_the_job_in_the_same_breath(listener, redis):
     ears.begin(["default"])
     job = Queue(connection=redis).enqueue("builtins.len", b"")
     assert ears.wait(5_000)[0]
-    [claimed] = ears.take()
+    [claimed] = read_claim(ears.answer)
     assert claimed.lease.job_id == job.id
 
 

@@ -94,7 +94,7 @@ def test_a_horse_that_stands_still_for_good_between_two_jobs_is_replaced(
         stopped = time.monotonic()
         assert crowd.all_over(jobs, within=30) == {"finished": [job.id for job in jobs]}
     assert not is_alive(horse)
-    assert time.monotonic() - stopped > 9
+    assert 9 < time.monotonic() - stopped < 20
     assert crowd.ran() == {job.id: 1 for job in jobs}
     assert not crashes(ledger, jobs)
     assert not ledger.moves(word="reclaim")

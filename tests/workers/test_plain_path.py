@@ -94,7 +94,7 @@ def test_a_worker_with_a_limit_of_idle_time_ends_after_it_and_not_in_its_work(st
     job = rq.Queue(connection=redis).enqueue("work.noted_nap", notes.path, 1.2)
     assert start_worker(options=["--max-idle-time", "1"]).wait() == 0
     assert job.get_status() == "finished"
-    assert time.monotonic() - began >= 2.2
+    assert 2.2 <= time.monotonic() - began < 15
 
 
 def test_a_team_that_uses_json_instead_of_pickle_keeps_doing_so(start_worker, redis):
