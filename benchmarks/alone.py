@@ -150,7 +150,7 @@ class Bench:
         """Make what a horse makes for each job."""
         execution = self.running(lease, record)
         job = self.blanks.job(lease.job_id, record, execution)
-        return Attempt(execution, record, job, self.trade, self.clock, self.rng, self.tidy.before_call)
+        return Attempt(execution, record, job, self.trade, self.clock, self.rng, self.tidy.before_call, [])
 
     def turns(self, bit: Bit, board: Board, tape: Tape, jobs: int) -> Turns:
         """Make what settles and claims, so many jobs a trip, on that line."""

@@ -13,7 +13,6 @@ import os
 import select
 import time
 from contextvars import copy_context
-from dataclasses import astuple
 from statistics import median
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,7 +25,7 @@ from benchmarks.work import noop
 from holdfast.jobs import Queue, events
 from holdfast.jobs.lease import Lease
 from holdfast.jobs.rq_surface import JobTimeoutException
-from holdfast.jobs.running import running
+from holdfast.jobs.running import exchange
 from holdfast.jobs.store.answers import read_turn
 from holdfast.jobs.store.outcomes import Completed
 from holdfast.workers.calls import execute, write_result
@@ -50,7 +49,7 @@ TIMES, REPEATS = 300, 9
 #: How many jobs are run in turn.
 RUN = 2 * TIMES
 #: How many words of a horse's may lie unheard, as in workers/worker.py.
-MOST_UNHEARD = 64
+MOST_UNHEARD = 128
 
 
 def timed(do: Callable[[Any], object], make: Callable[[], object] = lambda: None, jobs: int = 1) -> float:
@@ -180,8 +179,9 @@ def of_a_job(bench: Bench, lease: Lease, record: dict[bytes, bytes]) -> dict[str
         bench.events.tell(events.Settled(lease, "completed", "in 0.000 s"))
 
     def within(_: object) -> None:
-        with running(execution):
-            copy_context().run(plain)
+        before = exchange(execution)
+        copy_context().run(plain)
+        exchange(before)
 
     def limited(_: object) -> None:
         with bench.trade.death_penalty(180, JobTimeoutException, job_id=lease.job_id):
@@ -192,7 +192,7 @@ def of_a_job(bench: Bench, lease: Lease, record: dict[bytes, bytes]) -> dict[str
         bench.tidy.after_job()
 
     parts = {
-        "objects": timed(lambda _: bench.attempt(Lease(*astuple(lease)), record)),
+        "objects": timed(lambda _: bench.attempt(Lease(*lease), record)),
         "the call's data": timed(execute, lambda: bench.blanks.job(lease.job_id, record, execution)),
         "the job itself": timed(lambda _: noop()),
         "death penalty": timed(limited),

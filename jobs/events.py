@@ -120,13 +120,19 @@ class Events:
     """The stream. Listeners are called in order, in the teller's thread."""
 
     def __init__(self, *listeners: Listener) -> None:
-        self._listeners = list(listeners)
+        self._listeners: list[tuple[Listener, type[Event]]] = [(listener, Event) for listener in listeners]
+        #: Who hears of one kind of event: found when the first of them is told.
+        self._hearing: dict[type[Event], list[Listener]] = {}
 
-    def listen(self, listener: Listener) -> None:
-        """Add a listener."""
-        self._listeners.append(listener)
+    def listen(self, listener: Listener, kind: type[Event] = Event) -> None:
+        """Add a listener, to events of one kind if told so."""
+        self._listeners.append((listener, kind))
+        self._hearing.clear()
 
     def tell(self, event: Event) -> None:
-        """Tell all listeners."""
-        for listener in self._listeners:
+        """Tell all listeners that want to hear of it."""
+        told = type(event)
+        if told not in self._hearing:
+            self._hearing[told] = [listener for listener, kind in self._listeners if issubclass(told, kind)]
+        for listener in self._hearing[told]:
             listener(event)

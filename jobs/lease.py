@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Lease:
+class Lease(NamedTuple):
     """What a worker holds while it works on a job."""
 
     queue: str
@@ -22,7 +21,7 @@ class Lease:
 
     def until(self, deadline_ms: int) -> Lease:
         """Give the same lease with another deadline."""
-        return replace(self, deadline_ms=deadline_ms)
+        return self._replace(deadline_ms=deadline_ms)
 
     def __str__(self) -> str:
         return f"job {self.job_id} (execution {self.execution}, fence {self.fence})"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from holdfast.jobs.retry import Retry
 from holdfast.jobs.rq_surface import EnqueueArgs, EnqueueData, Job, now, resolve_function_reference
 from holdfast.jobs.store.batches import Shape
-from holdfast.jobs.store.records import record_of, rq_moment
+from holdfast.jobs.store.records import fields_of, new_record_of, record_of, rq_moment
 from holdfast.jobs.store.sizes import size_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Whole:
 
 def as_it_is(job: Job) -> tuple[Job, Form]:
     """Take a job that somebody else made."""
-    return job, Whole(Shape((), tuple(record_of(job))))
+    return job, Whole(Shape((), tuple(new_record_of(job))))
 
 
 class Mould:
@@ -78,8 +78,9 @@ class Mould:
         self._function: tuple[object, tuple[object, str]] = ("", (None, ""))
         self._compressed = (b"", zlib.compress(b""))
         record = record_of(model)
-        common = [part for item in record.items() if item[0] not in _OF_THE_CALL for part in item]
-        self.shape = Shape(tuple(common), tuple(name for name in _OF_THE_CALL if name in record))
+        own = tuple(name for name in _OF_THE_CALL if name in record)
+        common = fields_of({name: value for name, value in new_record_of(model).items() if name not in own})
+        self.shape = Shape(tuple(common), own)
         self._size_in_common = size_of(common)
 
     def cast(self, given: Given) -> Job:

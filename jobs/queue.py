@@ -20,7 +20,7 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.batches import Batch, fields_in, flows
 from holdfast.jobs.store.connections import Courier, derive
-from holdfast.jobs.store.records import fields_of
+from holdfast.jobs.store.records import fields_of, new_record_of
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.jobs.store.sizes import check_fields, may_be_too_big, size_of
 from holdfast.jobs.store.upkeep import Entrance, Placement
@@ -251,7 +251,7 @@ class Queue(RQQueue):
 
     def _fields(self, job: Job, form: Form | None = None) -> list[Word]:
         """Write a job for its record, unless Redis would hang up on it."""
-        fields = fields_in(form, job) if form else fields_of(job)
+        fields = fields_in(form, job) if form else fields_of(new_record_of(job))
         if may_be_too_big(form.weigh(job) if form else size_of(fields)):
             self._send(lambda: check_fields(self._own, job.id, fields))
         return fields

@@ -20,7 +20,7 @@ from rq.exceptions import (
 from rq.job import (
     Job,
     JobStatus,
-    _job_stack,  # where get_current_job() looks
+    _job_stack,  # where get_current_job() looks; a push gives the list of its thread
 )
 from rq.job import Retry as RQRetry
 from rq.logutils import blue, green

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +9,7 @@ from holdfast.jobs.errors import LeaseEnded, NotInAJob, RedisAwayError
 from holdfast.jobs.store import outcomes as out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from holdfast.jobs.lease import Lease
     from holdfast.jobs.store.connections import Courier
@@ -61,18 +60,8 @@ class Running:
 _now: Running | None = None
 
 
-@contextmanager
-def running(execution: Running) -> Iterator[Running]:
-    """Let the code inside ask about this execution. A horse runs one at a time."""
-    before = exchange(execution)
-    try:
-        yield execution
-    finally:
-        exchange(before)
-
-
 def exchange(execution: Running | None) -> Running | None:
-    """Make `execution` the running one, and give the one before: how a simulation switches processes."""
+    """Make `execution` the one that code may ask about, and give the one before. A horse runs one at a time."""
     global _now
     before, _now = _now, execution
     return before

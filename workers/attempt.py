@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.errors import LeaseEnded
 from holdfast.jobs.retry import Budget, Bury, Postpone
-from holdfast.jobs.rq_surface import JobStatus, JobTimeoutException, Queue, RQRepeat, RQRetry, job_stack
+from holdfast.jobs.rq_surface import JobStatus, JobTimeoutException, Queue, RQRepeat, RQRetry
 from holdfast.jobs.store.records import return_value
 from holdfast.workers.calls import execute, write_result
 from holdfast.workers.ends import End
@@ -37,6 +37,7 @@ class Attempt:
         clock: Clock,
         rng: random.Random,
         before_call: Callable[[], None],
+        stack: list[Any],
     ) -> None:
         self.execution = execution
         self._record = record
@@ -45,6 +46,7 @@ class Attempt:
         self._clock = clock
         self._rng = rng
         self._before_call = before_call
+        self._stack = stack
         self._started_s = clock.wall_s()
         self._ended_s = 0.0
         #: What webhooks are told of it, once its settle has gone through.
@@ -80,23 +82,23 @@ class Attempt:
         else:
             self._job.send_webhooks(self._status)
 
-    def _may_have(self, name: bytes) -> bool:
-        """Tell whether the job may have that: by its record, while nobody has looked at the object."""
-        return bool(self._record.get(name)) or unread_record(self._job) is None
+    def _may_have(self, *names: bytes) -> bool:
+        """Tell whether the job may have any of these: by its record, while nobody has looked at the object."""
+        return any(map(self._record.get, names)) or unread_record(self._job) is None
 
     def _call(self) -> Any:
         job = self._job
         told = self._record.get(b"timeout", b"")
         timeout = int(told) if told.isdigit() else job.timeout
         timeout = timeout or Queue.DEFAULT_TIMEOUT
-        job_stack.push(job)
+        self._stack.append(job)
         try:
             if timeout <= 0:
                 return execute(job, self._before_call)
             with self._trade.death_penalty(timeout, JobTimeoutException, job_id=job.id):
                 return execute(job, self._before_call)
         finally:
-            job_stack.pop()
+            self._stack.pop()
 
     def _call_back(self, callback: Callable[..., Any], timeout: int, *given: Any) -> None:
         # A callback acts on the world too: not for a job that is no longer ours.
@@ -110,15 +112,17 @@ class Attempt:
         return End(kind, {"started_s": self._started_s, "ended_s": self._ended_s, **words}, awaits_word)
 
     def _succeed(self, data: str) -> End:
-        default_ttl = self._trade.default_result_ttl
-        repeat_ms, repeats_left = _next_repeat(self._job) if self._may_have(b"repeats_left") else (None, 0)
-        return self._end(
-            "complete",
-            value=data,
-            result_ttl=self._job.get_result_ttl(default_ttl) if self._may_have(b"result_ttl") else default_ttl,
-            repeat_ms=repeat_ms,
-            repeats_left=repeats_left,
-        )
+        result_ttl, repeat_ms, repeats_left = self._trade.default_result_ttl, None, 0
+        if self._may_have(b"result_ttl", b"repeats_left"):
+            result_ttl = self._result_ttl(result_ttl)
+            if self._may_have(b"repeats_left"):
+                repeat_ms, repeats_left = _next_repeat(self._job)
+        return self._end("complete", value=data, result_ttl=result_ttl, repeat_ms=repeat_ms, repeats_left=repeats_left)
+
+    def _result_ttl(self, default_ttl: int) -> int:
+        told = self._record.get(b"result_ttl", b"")
+        is_plain = told.isdigit() and unread_record(self._job) is not None
+        return int(told) if is_plain else self._job.get_result_ttl(default_ttl)
 
     def _try_again(self, retry: Any) -> End:
         """Serve a job that returned rq.Retry: tried again without having raised."""

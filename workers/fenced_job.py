@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.rq_surface import Job
-from holdfast.jobs.store.records import fields_of
+from holdfast.jobs.store.records import fields_of, record_of
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -44,7 +44,7 @@ def fenced(job_class: type[Job]) -> type[Job]:
             if pipeline is not None:
                 super().save(pipeline, include_meta, include_result)
             else:
-                self._write(fields_of(self))
+                self._write(fields_of(record_of(self)))
 
         def _write(self, fields: list[Any]) -> None:
             execution = self._execution

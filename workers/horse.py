@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.errors import LeaseEnded
 from holdfast.jobs.lease import Lease
-from holdfast.jobs.running import Running, running
+from holdfast.jobs.rq_surface import job_stack
+from holdfast.jobs.running import Running, exchange
 from holdfast.jobs.store import outcomes as out
 from holdfast.workers.attempt import Attempt
 from holdfast.workers.ends import End
@@ -75,11 +76,21 @@ class Horse:
         #: Puts back what a job changed, and gives why this process must not run another.
         self._after_job = after_job
         self._blanks = Blanks(trade)
+        #: The jobs that run in our thread, innermost last: where get_current_job() looks.
+        self._stack: list[Any] = []
         #: What was handed while we waited for a word.
         self._backlog: deque[Message | None] = deque()
 
     def serve(self) -> int:
         """Do what comes down the reins, and what follows from that; give the exit code of this process."""
+        # Found once: RQ looks for the stack of its thread at each push and pop, for longer than some jobs take.
+        self._stack = job_stack.push(None)
+        try:
+            return self._serve()
+        finally:
+            job_stack.pop()
+
+    def _serve(self) -> int:
         for number in count(1):
             is_last = number >= self._most_jobs
             match self._next():
@@ -155,17 +166,19 @@ class Horse:
             is_out_of_time=self.is_out_of_time,
         )
         job = self._blanks.job(lease.job_id, record, execution)
-        return Attempt(execution, record, job, self._trade, self._clock, self._rng, self._before_call)
+        return Attempt(execution, record, job, self._trade, self._clock, self._rng, self._before_call, self._stack)
 
     @staticmethod
     def _end_of(attempt: Attempt) -> End:
+        before = exchange(attempt.execution)
         try:
-            with running(attempt.execution):
-                # What a job sets in its context ends with it.
-                return copy_context().run(attempt.run)
+            # What a job sets in its context ends with it.
+            return copy_context().run(attempt.run)
         except LeaseEnded as ended:
             logger.warning("%s", ended)
             return End("lapsed", {})
+        finally:
+            exchange(before)
 
     def _tell_end(self, at: int, end: End, *, leaves: bool) -> None:
         self._turns.say_kept()  # a parent hears of ends in their order
@@ -186,8 +199,7 @@ class Horse:
 
 def hand_over(at: int, lease: Lease, record: dict[bytes, bytes]) -> tuple[Any, ...]:
     """Spell a job for a horse, under the number it is handed with."""
-    terms = (lease.queue, lease.job_id, lease.execution, lease.fence, lease.deadline_ms, lease.generation)
-    return ("run", at, terms, record)
+    return ("run", at, tuple(lease), record)
 
 
 def hand_on(left: out.Aftermath) -> tuple[Any, ...]:

@@ -13,14 +13,14 @@ class Pace:
         self._most = most
         self._within_s = within_ms / 1000
         self._mean_s: float | None = None
+        self._fitting = 1
 
     def note(self, took_s: float) -> None:
         """Take one more into account."""
         took_s = max(0.0, took_s)
         self._mean_s = took_s if self._mean_s is None else self._mean_s + _WEIGHT * (took_s - self._mean_s)
+        self._fitting = max(1, min(self._most, int(self._within_s / 2 / max(self._mean_s, 1e-6))))
 
     def fitting(self) -> int:
         """Tell how many jobs are over within half of the time that others may be made to wait."""
-        if self._mean_s is None:
-            return 1
-        return max(1, min(self._most, int(self._within_s / 2 / max(self._mean_s, 1e-6))))
+        return self._fitting

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.jobs import events
 from holdfast.jobs.errors import RedisAwayError
-from holdfast.jobs.store.answers import read_turn
+from holdfast.jobs.store.answers import fence_of, read_claimed, read_ends, rows_of
 from holdfast.workers.clerk import tell_of
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.lease import Lease
-    from holdfast.jobs.store import outcomes as out
     from holdfast.jobs.store.connections import Courier
     from holdfast.jobs.store.moves import Moves
     from holdfast.jobs.store.scripts import Trip
+    from holdfast.jobs.store.work import Completion
     from holdfast.workers.ends import End
     from holdfast.workers.pace import Pace
     from holdfast.workers.reins import Bit
@@ -43,8 +43,8 @@ class _Kept(NamedTuple):
     """A plain success that its horse settles by itself."""
 
     number: int
-    lease: Lease
     end: End
+    done: Completion
 
 
 class _Asked(NamedTuple):
@@ -81,8 +81,11 @@ class Turns:
         self._pace = pace
         self._hold_ms = hold_ms
         self._tell = tell
-        self._tasks: deque[Task] = deque()
+        #: What was taken here and has not begun: its number, its row of the answer, and until when.
+        self._taken: deque[tuple[int, list[Any], int]] = deque()
         self._kept: list[_Kept] = []
+        #: What has been settled and is to be told of, with the words of the answer.
+        self._settled: list[tuple[_Kept, Any]] = []
         #: Whose ends are not said yet, of those that are kept.
         self._unsaid: list[tuple[int, dict[str, Any]]] = []
         self._asked: _Asked | None = None
@@ -99,7 +102,7 @@ class Turns:
 
     def keep(self, task: Task, end: End) -> None:
         """Settle a plain success with the next turn."""
-        self._kept.append(_Kept(task.number, task.lease, end))
+        self._kept.append(_Kept(task.number, end, end.completion(task.lease)))
         self._unsaid.append((task.number, end.words))
         self._pace.note(end.words["ended_s"] - end.words["started_s"])
 
@@ -108,24 +111,27 @@ class Turns:
 
         An answer is waited for only where there is nothing else to do.
         """
-        in_hand = len(self._tasks) + behind
+        in_hand = len(self._taken) + behind
         if self._asked is not None and self._is_time_to_turn(in_hand):
             self.say_kept()  # not to be run again because we die while we wait
             self._hear(self._asked)
-            in_hand = len(self._tasks) + behind
+            in_hand = len(self._taken) + behind
         if self._kept and self._is_time_to_turn(in_hand):
             self._ask(in_hand)
+            self._tell_of_settled()  # the server has something to do meanwhile
             if self._asked is not None and not in_hand:
                 self._hear(self._asked)
+        self._tell_of_settled()
         self.say_kept()
 
     def pop(self) -> Task | None:
         """Give the next job that was taken here; None: there is none."""
-        if not self._tasks:
+        if not self._taken:
             return None
-        task = self._tasks.popleft()
-        self._tell.tell(events.Claimed.of(task.lease, task.record))
-        return task
+        number, row, stop_by_ms = self._taken.popleft()
+        claimed = read_claimed(row)
+        self._tell.tell(events.Claimed.of(claimed.lease, claimed.record))
+        return Task(number, claimed.lease, claimed.record, stop_by_ms)
 
     def _is_time_to_turn(self, in_hand: int) -> bool:
         return not in_hand or 2 * len(self._kept) >= self._pace.fitting()
@@ -156,7 +162,7 @@ class Turns:
         asked_ms, seen_fence = self._clock.boot_ms(), board.seen_fence
         trip = self._moves.begin_turn(
             op,
-            [each.end.completion(each.lease) for each in kept],
+            [each.done for each in kept],
             self._queues,
             seen_fence=seen_fence,
             want=want,
@@ -178,23 +184,28 @@ class Turns:
         self._asked = None
         try:
             answer = self._courier.send(
-                lambda: read_turn(asked.trip.answer(), len(asked.kept)),
+                asked.trip.answer,
                 gives_up=lambda: self._board.is_void(asked.op) or self._bit.is_alone,
             )
         except RedisAwayError:
             return  # its parent has it
+        said, given = read_ends(answer, len(asked.kept))
+        rows = rows_of(given)
         # Said first, and looked at then, as in Board.begin().
-        taken = answer.next if isinstance(answer.next, tuple) else ()
-        self._bit.say(("took", asked.op, self._number + 1, answer.given), is_urgent=not taken)
+        self._bit.say(("took", asked.op, self._number + 1, given), is_urgent=not rows)
         if self._board.is_void(asked.op):
             return
-        for each, word in zip(asked.kept, answer.said, strict=True):
-            tell_of(self._tell, each.lease, word, *each.end.told)
-        if taken:
-            self._take(taken, asked.asked_ms + self._hold_ms)
+        self._settled += zip(asked.kept, said, strict=True)
+        if rows:
+            self._take(rows, asked.asked_ms + self._hold_ms)
 
-    def _take(self, taken: tuple[out.Claimed, ...], stop_by_ms: int) -> None:
-        self._board.seen_fence = max(self._board.seen_fence, *(each.lease.fence for each in taken))
-        for each in taken:
+    def _take(self, rows: list[Any], stop_by_ms: int) -> None:
+        self._board.seen_fence = max(self._board.seen_fence, *map(fence_of, rows))
+        for row in rows:
             self._number += 1
-            self._tasks.append(Task(self._number, each.lease, each.record, stop_by_ms))
+            self._taken.append((self._number, row, stop_by_ms))
+
+    def _tell_of_settled(self) -> None:
+        for each, word in self._settled:
+            tell_of(self._tell, each.done.lease, word, *each.end.told)
+        self._settled.clear()

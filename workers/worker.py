@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("rq.worker")
 
 #: How many words of a horse's may lie unheard: their socket holds some more.
-_MOST_UNHEARD = 64
+_MOST_UNHEARD = 128
 
 
 class _NotBegun(Exception):
@@ -81,7 +81,8 @@ class Worker(rq.Worker):
         self._engine: Engine | None = None
         self._is_stopping = False
         say = Say(self.log, self.name, self._clock, log_description=self.log_job_description)
-        self._events = Events(say, self._hand_over_the_dead)
+        self._events = Events(say)
+        self._events.listen(self._hand_over_the_dead, HorseDied)
         self._begin_life()
 
     def work(
@@ -251,8 +252,7 @@ class Worker(rq.Worker):
 
     def _hand_over_the_dead(self, event: Event) -> None:
         """Call the user's work_horse_killed_handler, as RQ does: in the parent, which holds no lease at that moment."""
-        if not isinstance(event, HorseDied):
-            return
+        assert isinstance(event, HorseDied)
         job = self.job_class(event.lease.job_id, connection=self.users_connection, serializer=self.serializer)
         try:
             job.restore(event.record)

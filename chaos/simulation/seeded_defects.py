@@ -106,7 +106,7 @@ def claim_in_two_trips() -> AbstractContextManager[None]:
         act,
         Edit("claim", take, f"local popped\n{pop}{take}"),
         Edit("claim", find, f"popped = queue_names[2]\nqueue_names[2] = nil\n{find}"),
-        Edit("claim", "redis.call('LPOP', keys.queue(queue), hand.want - #hand.records)", "pop()"),
+        Edit("claim", "redis.call('LPOP', keys.queue(queue), whole(hand.want - #hand.records))", "pop()"),
     )
 
 

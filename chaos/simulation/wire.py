@@ -82,7 +82,7 @@ def move_names() -> dict[str, str]:
     for record in (False, True):
         for name, each in load(record=record).items():
             for script in (each, next_version(each)):
-                names |= {script.sha: name, script.text: name}
+                names |= {script.sha: name, script.sent: name}
     return names
 
 

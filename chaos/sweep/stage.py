@@ -104,7 +104,7 @@ class Stage:
             self._redis = exits.enter_context(self._server.client())
             # A server that learns its scripts during the first case would be asked otherwise in the second.
             for script in load(record=True).values():
-                self._redis.script_load(script.text)
+                self._redis.script_load(script.sent)
             self._ledger = Ledger(self._folder / "ledger")
             self._exits = exits.pop_all()
         return self

@@ -8,6 +8,8 @@ from holdfast.jobs.lease import Lease
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.records import pairs
 
+_COMPLETED = out.Completed()
+
 
 def refused(answer: list[Any]) -> out.Refused | None:
     """Read a refusal; None if it is none."""
@@ -48,19 +50,34 @@ def read_claim(answer: list[Any]) -> out.Claim:
 
 
 def read_turn(answer: list[Any], ends: int) -> out.Turned:
-    """Read what a turn answered that was to end so many leases. Raises RuntimeError for a word it does not know.
+    """Read what a turn answered that was to end so many leases. Raises RuntimeError for a word it does not know."""
+    said, given = read_ends(answer, ends)
+    return out.Turned(said, read_claim(given))
 
-    One that came too late has ended none and taken none.
+
+def read_ends(answer: list[Any], ends: int) -> tuple[tuple[out.Completed | out.Refused, ...], list[Any]]:
+    """Read of that what became of the leases; the answer of its claim comes as it is.
+
+    One that came too late has ended none and taken none. Raises RuntimeError for a word it does not know.
     """
     match answer[0]:
         case b"turned":
-            said = tuple(out.Completed() if word[0] == b"completed" else refused(word) for word in answer[1])
-            return out.Turned(said, read_claim(answer[2]), answer[2])  # type: ignore[arg-type]  # what is no refusal is a completion
+            said = tuple(_COMPLETED if word[0] == b"completed" else refused(word) for word in answer[1])
+            return said, answer[2]  # type: ignore[return-value]  # what is no refusal is a completion
         case b"closed":
-            late = out.Closed(answer[1].decode())
-            return out.Turned((late,) * ends, late, answer)
+            return (out.Closed(answer[1].decode()),) * ends, answer
         case _:
             raise unexpected("turn", answer)
+
+
+def rows_of(given: list[Any]) -> list[Any]:
+    """Give the rows of a claim's answer, for `read_claimed`: none where nothing was taken."""
+    return given[1:] if given[0] == b"claimed" else []
+
+
+def fence_of(row: list[Any]) -> int:
+    """Read only the fence of such a row."""
+    return int(row[3])
 
 
 def read_claimed(row: list[Any]) -> out.Claimed:

@@ -1,13 +1,14 @@
 """Every key, RQ's and ours, spelled once, with its type and a sentence.
 
 RQ's keys keep RQ's meaning, types and formats, so that stock tools stay truthful. The scripts get
-these same spellings (`scripts.py` writes them into the Lua prelude), so no other file spells one.
+these same spellings (`scripts.py` has them written into what is sent), so no other file spells one.
 
 Redis Cluster is not supported, as in RQ: the keys of one job live in different slots.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -72,6 +73,9 @@ FAMILIES: dict[str, Key] = {
 }
 
 _EFFECT = "hf_effect:"
+_IN_LUA = re.compile(r"\bkeys\.(?P<family>\w+)\(")
+#: What tells where a call ends: brackets, commas, and texts as a whole.
+_MARK = re.compile(r"""'(?:\\.|[^'\\\n])*'|[()\[\]{},]""")
 
 
 def effect_field(name: str) -> str:
@@ -79,20 +83,45 @@ def effect_field(name: str) -> str:
     return _EFFECT + name
 
 
-def lua() -> str:
-    """Write the same spellings as Lua functions, `keys.job(id)` and so on."""
-    lines = ["local keys = {}"]
-    for name, key in FAMILIES.items():
-        parts = key.spelling.split("{}")
-        names = [chr(ord("a") + i) for i in range(len(parts) - 1)]
-        pieces = [f"'{parts[0]}'"]
-        for given, rest in zip(names, parts[1:], strict=True):
-            pieces.append(given)
-            if rest:
-                pieces.append(f"'{rest}'")
-        lines.append(f"function keys.{name}({', '.join(names)}) return {' .. '.join(pieces)} end")
-    lines.append(f"local EFFECT = '{_EFFECT}'")
-    return "\n".join(lines) + "\n"
+def constants() -> str:
+    """Write for Lua what is no key and spelled here all the same."""
+    return f"local EFFECT = '{_EFFECT}'\n"
+
+
+def spelled_out(lua: str) -> str:
+    """Write in each place where Lua code says `keys.job(id)` what that is: a call makes no function for it then.
+
+    Raises KeyError for a family that there is not, and ValueError for too many names or too few.
+    """
+    done, at = [], 0
+    while (found := _IN_LUA.search(lua, at)) is not None:
+        names, end = _names_from(lua, found.end())
+        done += [lua[at : found.start()], _in_lua(found["family"], [spelled_out(name) for name in names])]
+        at = end
+    return "".join([*done, lua[at:]])
+
+
+def _names_from(lua: str, at: int) -> tuple[list[str], int]:
+    """Give what stands between a bracket and the one that closes it, and where that ends."""
+    names, depth, began = [], 0, at
+    for token in _MARK.finditer(lua, at):
+        depth += (token[0] in "([{") - (token[0] in ")]}")
+        if depth < 0 or (token[0] == "," and not depth):
+            names.append(lua[began : token.start()].strip())
+            began = token.end()
+        if depth < 0:
+            return [name for name in names if name], began
+    raise ValueError(f"keys: no bracket closes {lua[at - 20 : at + 40]!r}")
+
+
+def _in_lua(family: str, names: list[str]) -> str:
+    texts = FAMILIES[family].spelling.split("{}")
+    parts = [f"'{texts[0]}'"]
+    for name, text in zip(names, texts[1:], strict=True):
+        parts.append(name if name.isidentifier() else f"({name})")
+        if text:
+            parts.append(f"'{text}'")
+    return parts[0] if len(parts) == 1 else f"({' .. '.join(parts)})"
 
 
 def _family(name: str) -> Key:

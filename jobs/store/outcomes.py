@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from holdfast.jobs.lease import Lease
@@ -35,8 +35,8 @@ class Claimed:
     """The job is ours until the lease's deadline."""
 
     lease: Lease
-    #: The job's record as it was just after the claim.
-    record: dict[bytes, bytes]
+    #: The job's record as it was just after the claim, but for what that itself wrote of ours: that may be as before.
+    record: dict[bytes, bytes] = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -242,5 +242,3 @@ class Turned:
     #: A word for each lease, in the order in which they were given.
     said: tuple[Completed | Refused, ...]
     next: Claim
-    #: That claim's answer as it came.
-    given: list[Any] = field(default_factory=list, compare=False)

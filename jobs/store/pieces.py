@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 _COMMENT = re.compile(r"^ *--[^\n]*\n", re.MULTILINE)
 _TEXT = re.compile(r"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*\"""")
 #: How a piece begins: at the left edge, with the names that it gives to those after it.
-_HEAD = re.compile(r"^(?:local function|local|function) +(?P<names>\w[\w.]*(?:, \w+)*)", re.MULTILINE)
-#: A name, with what is asked of it: `keys.job` speaks of `keys`, too. A field of something else is no name.
-_NAME = re.compile(r"(?<![\w.:])(?P<owner>[A-Za-z_]\w*)(?:\.\w+)?")
+_HEAD = re.compile(r"^(?:local function|local) +(?P<names>\w+(?:, \w+)*)", re.MULTILINE)
+#: A field of something is no name.
+_NAME = re.compile(r"(?<![\w.:])[A-Za-z_]\w*")
 
 
 def without_comments(lua: str) -> str:
@@ -24,8 +24,7 @@ def without_comments(lua: str) -> str:
 
 def names_in(lua: str) -> set[str]:
     """Give every name that code without comments speaks of."""
-    found = _NAME.finditer(_TEXT.sub("''", lua))
-    return {name for each in found for name in (each[0], each["owner"])}
+    return set(_NAME.findall(_TEXT.sub("''", lua)))
 
 
 @dataclass(frozen=True)

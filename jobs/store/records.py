@@ -66,9 +66,14 @@ def record_of(job: Job) -> dict[str, Word]:
     return mapping
 
 
-def fields_of(job: Job) -> list[Word]:
-    """Flatten the same."""
-    return [part for item in record_of(job).items() for part in item]
+def new_record_of(job: Job) -> dict[str, Word]:
+    """Write a job for a record that there was not before: a field that is empty RQ reads as one that is not there."""
+    return {name: value for name, value in record_of(job).items() if value != ""}
+
+
+def fields_of(record: dict[str, Word]) -> list[Word]:
+    """Flatten a record."""
+    return [part for item in record.items() for part in item]
 
 
 def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:

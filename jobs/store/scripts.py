@@ -6,7 +6,7 @@ import hashlib
 import logging
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -78,11 +78,20 @@ def _bind(header: Header) -> str:
 
 @dataclass(frozen=True)
 class Script:
-    """One move as the server runs it."""
+    """One move, with all that it uses."""
 
     header: Header
     text: str
-    sha: str
+
+    @cached_property
+    def sent(self) -> str:
+        """What the server is given: the same, with its keys spelled out."""
+        return keys.spelled_out(self.text)
+
+    @cached_property
+    def sha(self) -> str:
+        """The server's name for it."""
+        return hashlib.sha1(self.sent.encode()).hexdigest()  # noqa: S324 - Redis' choice
 
     def arguments(self, named: dict[str, Word | Sequence[Word]]) -> list[Word]:
         """Put named values in the header's order.
@@ -103,10 +112,10 @@ class Script:
 
 
 def shared(*, record: bool = False) -> str:
-    """Write what stands before the moves: the spellings of the keys, and the files that moves share."""
+    """Write what stands before the moves: the files that they share."""
     folder = files(__package__) / "lua"
     files_shared = "".join((folder / name).read_text("utf-8") for name in SHARED)
-    return f"local RECORD = {'true' if record else 'false'}\n{keys.lua()}{files_shared}"
+    return f"local RECORD = {'true' if record else 'false'}\n{keys.constants()}{files_shared}"
 
 
 @cache
@@ -120,7 +129,7 @@ def load(*, record: bool = False) -> dict[str, Script]:
             header = read_header(source)
             body = without_comments(source)
             text = used_by(body, pieces) + _bind(header) + body
-            scripts[header.move] = Script(header, text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - Redis' name for it
+            scripts[header.move] = Script(header, text)
     return scripts
 
 
@@ -170,7 +179,7 @@ class Trip:
                 line.send(*self.words)
             return line.read()  # type: ignore[no-any-return]
         except NoScriptError:
-            line.send("EVAL", self._script.text, 0, *self._values)
+            line.send("EVAL", self._script.sent, 0, *self._values)
             return line.read()  # type: ignore[no-any-return]
         finally:
             if self._line is None:
@@ -233,4 +242,4 @@ class Scripts:
 
     def teach(self, move: str) -> None:
         """Tell the server a script, for use in pipelines."""
-        self.redis.script_load(self._scripts[move].text)
+        self.redis.script_load(self._scripts[move].sent)

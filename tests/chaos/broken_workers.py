@@ -47,7 +47,8 @@ def take_out(worker, moves, line, instead=""):
         script = scripts[move]
         assert script.text.count(line) == 1, script.text.count(line)
         text = script.text.replace(line, instead)
-        scripts[move] = replace(script, text=text, sha=worker.users_connection.script_load(text))
+        scripts[move] = replace(script, text=text)
+        worker.users_connection.script_load(scripts[move].sent)
 
 
 def after_each_end(act):
@@ -97,7 +98,7 @@ class ReleasesLater(Worker):
                 "stamp": "2026-01-01T00:00:00Z",
             }
             # In full: by its hash, the sweep could not tell it from the changed ends.
-            moves.scripts.redis.eval(release, 0, *script.arguments(named))
+            moves.scripts.redis.eval(replace(script, text=release).sent, 0, *script.arguments(named))
 
         after_each_end(let_them_go)
         return super()._make_engine(order, ears)

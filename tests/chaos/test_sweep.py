@@ -116,7 +116,7 @@ def test_requests_have_names():
     """A move its own, taught or not; another its command, what it is about, and what it sets first."""
     script = load(record=True)["claim"]
     assert name_of((b"EVALSHA", script.sha.encode(), b"0")) == "claim"
-    assert name_of((b"EVAL", script.text.encode(), b"0")) == "claim"
+    assert name_of((b"EVAL", script.sent.encode(), b"0")) == "claim"
     assert name_of((b"HSET", keys.worker("w").encode(), b"hf_beat", b"1")) == "hset-worker-hf_beat"
     assert name_of((b"BLPOP", keys.bell("q").encode(), b"1")) == "blpop-bell"
     assert name_of((b"BLMOVE", keys.queue("q").encode())) == "blmove-queue"

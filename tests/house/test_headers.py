@@ -17,7 +17,6 @@ _TEXT_OR_COMMENT = re.compile(r"""('(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")|--[^
 _FUNCTION = re.compile(
     r"^local function (?P<name>\w+)\((?P<parameters>[^)]*)\)\n(?P<body>.*?)^end$", re.MULTILINE | re.DOTALL
 )
-_SPELLING = re.compile(r"^function keys\.[^\n]*$", re.MULTILINE)
 _KEYS_LINE = re.compile(r"^-- KEYS +(?P<name>\w+) +(?P<kind>\w+) +\S", re.MULTILINE)
 
 
@@ -48,7 +47,7 @@ class Answers:
         code = without_comments(text)
         found = [(each["name"], each["parameters"], each["body"]) for each in _FUNCTION.finditer(code)]
         self._functions = {name: Function(tuple(takes.split(", ")), body) for name, takes, body in found}
-        self._main = _SPELLING.sub("", _FUNCTION.sub("", code))
+        self._main = _FUNCTION.sub("", code)
 
     def words(self):
         return self._returned(self._main, {})

@@ -42,7 +42,7 @@ PERMITTED = {
     ),
     "workers/reins.py": (
         "its sockets tie two real processes: a simulated horse has reins of its own",
-        {"socket"},
+        {"select", "socket"},
     ),
     "workers/alarm.py": (
         "it is RQ's guard of a job's time; a simulated body has none",

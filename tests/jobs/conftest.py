@@ -1,16 +1,27 @@
 """A job with an effect, and one attempt at it after the other."""
 
 import random
+from contextlib import contextmanager
 
 import pytest
 
 from holdfast.jobs import Queue, effect
-from holdfast.jobs.running import Running, running
+from holdfast.jobs.running import Running, exchange
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.jobs.store.work import Completion, Spell
+
+
+@contextmanager
+def running(execution):
+    """Let the code inside ask about this execution."""
+    before = exchange(execution)
+    try:
+        yield execution
+    finally:
+        exchange(before)
 
 
 class Attempts:
@@ -35,7 +46,7 @@ class Attempts:
             moves=moves,
             courier=Courier(self.redis, self.clock, random.Random(7)),
             serializer=self.queue.serializer,
-            born=claimed.record[b"hf_born"].decode(),
+            born=claimed.record[b"created_at"].decode(),
             is_out_of_time=lambda: out_of_time,
         )
         return running(self.execution)

@@ -133,7 +133,7 @@ class Oracle(RuleBasedStateMachine):
         assert lease.fence > max(self.fences[lease.job_id], default=0), "INV-03"
         self.fences[lease.job_id].append(lease.fence)
         self.holders[lease.job_id] = (lease.execution, lease.deadline_ms)
-        return Held(number, lease, (lease.job_id, record[b"hf_born"], lease.generation))
+        return Held(number, lease, (lease.job_id, record[b"created_at"], lease.generation))
 
     def hears(self, taken):
         """Let a worker know of what it was given. What it knows already it does not learn twice."""

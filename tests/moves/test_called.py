@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from holdfast.jobs.store.keys import spelled_out
 from holdfast.jobs.store.outcomes import Aftermath, Again, Closed
 from holdfast.jobs.store.records import stamp
 from holdfast.jobs.store.scripts import shared
@@ -18,7 +19,7 @@ DAY_ENDS = timedelta(hours=23, minutes=59, seconds=59, microseconds=999_999)
 @pytest.mark.parametrize("midnight", [*MIDNIGHTS, datetime(2028, 2, 29, tzinfo=UTC)], ids=str)
 def test_the_server_writes_a_moment_as_rq_does(redis, midnight):
     """It has no calendar, and who asked a while ago cannot say when this is: leap years, and both ends of a day."""
-    ask = redis.register_script(f"{shared()}\nreturn as_a_date(tonumber(ARGV[1]))")
+    ask = redis.register_script(f"{spelled_out(shared())}\nreturn as_a_date(tonumber(ARGV[1]))")
     for later in (timedelta(), timedelta(microseconds=1), DAY_ENDS):
         moment = midnight + later
         us = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

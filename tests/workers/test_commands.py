@@ -96,7 +96,7 @@ def test_a_second_stop_does_not_cut_short_what_the_first_set_off(start_worker, r
 
 def test_a_stop_that_came_too_late_tells_nobody(start_worker, server, redis, notes, wait_until, ledger):
     """INV-06, FM-008: the job had finished, its horse had not heard so yet; it is finished, and was not stopped."""
-    complete = redis.script_load(load(record=True)["complete"].text).encode()
+    complete = redis.script_load(load(record=True)["complete"].sent).encode()
     with FaultProxy(("127.0.0.1", server.port)) as proxy:
         proxy.rule = lambda request: DelayReply(1_000) if complete in request.words else Pass()
         worker = start_worker(url=proxy.url, lease_ms=8_000)

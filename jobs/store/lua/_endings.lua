@@ -2,7 +2,7 @@
 
 -- Stands for the return value of a job whose worker keeps none.
 local NO_RESULT = '-'
-local RESULT = {successful = 1, failed = 2, retried = 4, max_retries_exceeded = 5}
+local RESULT = {successful = '1', failed = '2', retried = '4', max_retries_exceeded = '5'}
 
 -- The outcome as RQ writes it. `ttl` in seconds; none keeps the stream for ever, as RQ does for failures.
 local function add_result(job_id, kind, worker, execution, started, ended, what, value, ttl)
@@ -12,7 +12,7 @@ local function add_result(job_id, kind, worker, execution, started, ended, what,
     append(entry, what, value)
   end
   local results = keys.results(job_id)
-  redis.call('XADD', results, 'MAXLEN', '~', 10, '*', unpack(entry))
+  redis.call('XADD', results, 'MAXLEN', '~', '10', '*', unpack(entry))
   -- A stream takes room for 4 kB of entries at once; a copy of it, only for those there are.
   redis.call('COPY', results, keys.packing(), 'REPLACE')
   redis.call('RENAME', keys.packing(), results)
@@ -115,7 +115,7 @@ local function keep_until(set, job_id, ttl)
 end
 
 local function trim(set, jobs)
-  for _, old in ipairs(redis.call('ZRANGEBYSCORE', set, 0, whole(now_s), 'LIMIT', 0, 2 * jobs)) do
+  for _, old in ipairs(redis.call('ZRANGEBYSCORE', set, 0, whole(now_s), 'LIMIT', '0', whole(2 * jobs))) do
     redis.call('ZREM', set, old)
   end
 end

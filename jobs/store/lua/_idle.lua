@@ -6,7 +6,7 @@ local AFTERMATH_PATIENCE_S = 180
 
 local function find_aftermath(queue_names, worker_name)
   for _, queue in ipairs(queue_names) do
-    local due = redis.call('ZRANGEBYSCORE', keys.aftermath(queue), '-inf', whole(now_ms), 'LIMIT', 0, 1)[1]
+    local due = redis.call('ZRANGEBYSCORE', keys.aftermath(queue), '-inf', whole(now_ms), 'LIMIT', '0', '1')[1]
     if due then
       local tries, status, job_id, died = string.match(due, '^(%d+) (%a+) (.*):([^:]*)$')
       local job = redis.call('HMGET', keys.job(job_id), 'data', status .. '_callback_timeout', 'failure_callback_timeout', 'hf_moves')

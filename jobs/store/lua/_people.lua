@@ -7,7 +7,7 @@ local function kept_as_it_is(job_id, status)
   if is_in_hand(job_id, job[1] or '', job[2], job[3]) then
     return {'running'}
   end
-  if status == 'finished' or not ENDED[status] then
+  if status == 'finished' or not place_of_ended(status, '') then
     return {'not_ended', status or 'none'}
   end
   return nil

@@ -6,7 +6,8 @@ local now_us = time[1] * 1000000 + time[2]
 local now_ms = math.floor(now_us / 1000)
 local now_s = now_us / 1000000
 
--- tostring() would lose digits of a fence, and '%.0f' takes several times as long.
+-- tostring() would lose digits of a fence, and any other way that ends in one of C's floats takes several times as long:
+-- so does a number that is given to a command as it is.
 local function whole(number)
   return string.format('%d', math.floor(number + 0.5))
 end
@@ -25,20 +26,18 @@ local function to_map(flat)
   return map
 end
 
-local function append(list, ...)
+local function append(list, one, two)
   local length = #list
-  for i = 1, select('#', ...) do
-    list[length + i] = (select(i, ...))
-  end
+  list[length + 1], list[length + 2] = one, two
 end
 
 -- The journal: one small field per move on the job's own record, the oldest of sixteen overwritten.
 -- `fields` is the move's own HSET, so that a move and its line stand or fall together.
 local function journal(fields, moves, move, who, detail)
   local n = (tonumber(moves) or 0) + 1
-  local count, at = n .. '', #fields
+  local count, at = whole(n), #fields
   fields[at + 1], fields[at + 2] = 'hf_moves', count
-  fields[at + 3], fields[at + 4] = 'hf_move_' .. n % 16, count .. ' ' .. NOW_MS .. ' ' .. move .. ' ' .. who .. ' ' .. detail
+  fields[at + 3], fields[at + 4] = 'hf_move_' .. whole(n % 16), count .. ' ' .. NOW_MS .. ' ' .. move .. ' ' .. who .. ' ' .. detail
 end
 
 local function tell(move, job_id, queue, execution, fence, to, who)
@@ -51,7 +50,7 @@ end
 -- A worker numbers its operations. The last one and its answer are kept, so that an operation sent twice gets
 -- its first answer, and one that arrives after its sender has moved on is refused: nobody waits for it. In front of the
 -- answer stand its number and the highest fence in it: most of the time no more is read.
-local REPLAY_HORIZON_S = 600
+local REPLAY_HORIZON_S = '600'
 
 local function last_operation(instance)
   local slot = redis.call('GET', keys.replay(instance))
@@ -141,10 +140,20 @@ end
 
 -- RQ writes a status and the place that goes with it in one transaction. An app that saves an object it read a while ago
 -- writes the status alone: so a status counts only where the place agrees.
-local ENDED = {finished = keys.finished, failed = keys.failed, stopped = keys.failed, canceled = keys.canceled}
+local function place_of_ended(status, queue)
+  if status == 'finished' then
+    return keys.finished(queue)
+  elseif status == 'failed' or status == 'stopped' then
+    return keys.failed(queue)
+  elseif status == 'canceled' then
+    return keys.canceled(queue)
+  end
+  return nil
+end
 
 local function has_ended(job_id, status, origin)
-  return ENDED[status] and redis.call('ZSCORE', ENDED[status](origin), job_id) and true or false
+  local place = place_of_ended(status, origin)
+  return place and redis.call('ZSCORE', place, job_id) and true or false
 end
 
 -- The lease that a job's record names, if it stands.
@@ -186,7 +195,7 @@ end
 -- `known` are these fields of the record, and `stands` says that the lease does, where the asker has read them already.
 local function refusal(job_id, queue, execution, fence, known, stands)
   local job = known or redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'origin')
-  if job[2] and tonumber(job[2]) > tonumber(fence) then
+  if job[2] and job[2] ~= fence and tonumber(job[2]) > tonumber(fence) then
     return {'fenced', job[2]}
   end
   local holds = job[2] == fence and job[3] == execution
@@ -254,6 +263,6 @@ local function end_execution(job_id, queue, execution, worker)
 end
 
 local function count_for_worker(worker, counter, worked_s, jobs)
-  redis.call('HINCRBY', keys.worker(worker), counter, jobs or 1)
+  redis.call('HINCRBY', keys.worker(worker), counter, whole(jobs or 1))
   redis.call('HINCRBYFLOAT', keys.worker(worker), 'total_working_time', worked_s)
 end

@@ -182,9 +182,11 @@ local function take(job_id, queue, flat, job, tombstone, asker, number, in_compa
   if #gone > 0 then
     record = redis.call('HGETALL', keys.job(job_id))
   else
-    local length = #record
-    for i = 1, #fields do
-      record[length + i] = fields[i]
+    -- What is ours in it nobody reads there.
+    for i = 1, #fields, 2 do
+      if string.sub(fields[i], 1, 3) ~= 'hf_' then
+        append(record, fields[i], fields[i + 1])
+      end
     end
   end
   return {queue, job_id, execution, fence, whole(deadline_ms), generation}, record
@@ -249,7 +251,7 @@ local function take_some(queue_names, want, asker)
   for _, queue in ipairs(queue_names) do
     local passed_over = 0
     while #hand.records < hand.want and passed_over < MOST_PASSED_OVER do
-      local ids = redis.call('LPOP', keys.queue(queue), hand.want - #hand.records)
+      local ids = redis.call('LPOP', keys.queue(queue), whole(hand.want - #hand.records))
       if not ids then
         break
       end
@@ -274,10 +276,13 @@ local function find(queue_names, want, asker)
     answer, records = take_some(queue_names, want, asker)
   end
   for _, queue in ipairs(queue_names) do
-    if redis.call('LLEN', keys.queue(queue)) > 0 then
-      ring(queue)
-    elseif answer[1] == 'empty' then
-      redis.call('DEL', keys.bell(queue))
+    -- Both are there while others are busy, and neither while nothing is to be done.
+    if redis.call('EXISTS', keys.queue(queue), keys.bell(queue)) == 1 then
+      if redis.call('EXISTS', keys.queue(queue)) == 1 then
+        ring(queue)
+      elseif answer[1] == 'empty' then
+        redis.call('DEL', keys.bell(queue))
+      end
     end
   end
   return answer, records

@@ -73,13 +73,13 @@ end
 
 if not is_new then
   -- One place at a time: an earlier generation of the id leaves the place where it was.
-  local place_of = {scheduled = keys.scheduled, deferred = keys.deferred, finished = keys.finished,
-    failed = keys.failed, stopped = keys.failed, canceled = keys.canceled}
   local origin = was[3] or queue_name
+  local place = place_of_ended(was[1], origin)
+    or was[1] == 'scheduled' and keys.scheduled(origin) or was[1] == 'deferred' and keys.deferred(origin)
   if was[1] == 'queued' then
     redis.call('LREM', keys.queue(origin), 1, job_id)
-  elseif place_of[was[1]] then
-    redis.call('ZREM', place_of[was[1]](origin), job_id)
+  elseif place then
+    redis.call('ZREM', place, job_id)
   end
   -- What the earlier generation was told, and the new one is not.
   keep_for_ever(job_id)
@@ -87,10 +87,13 @@ if not is_new then
   redis.call('HDEL', job, 'hf_next_run_ms', 'hf_again', 'hf_crashes_max', 'hf_jitter', 'retries_left', 'retry_intervals',
     'enqueue_at_front_on_retry', 'number_of_retries', 'repeats_left', 'repeat_intervals', 'meta', 'ttl', 'result_ttl',
     'failure_ttl', 'webhooks', 'enqueue_at_front', 'dependency_id', 'dependency_ids', 'allow_dependency_failures',
-    'success_callback_timeout', 'failure_callback_timeout', 'stopped_callback_timeout', 'result', 'exc_info')
+    'success_callback_timeout', 'failure_callback_timeout', 'stopped_callback_timeout', 'result', 'exc_info',
+    'success_callback_name', 'failure_callback_name', 'stopped_callback_name', 'started_at', 'ended_at', 'last_heartbeat',
+    'worker_name', 'group_id')
 end
 
-append(fields, 'hf_op', op .. ' ' .. status, 'status', status)
+append(fields, 'hf_op', op .. ' ' .. status)
+append(fields, 'status', status)
 if status == 'queued' then
   append(fields, 'enqueued_at', stamp)
 end

@@ -41,8 +41,8 @@ local MISSED_FROM = {queued = 'line', scheduled = 'scheduled', deferred = 'defer
 
 -- Where a job of that state is missed, or nil when it stands somewhere: an app may have saved an old status over it.
 local function missed_from(job_id, job)
-  for _, ended in ipairs({keys.finished, keys.failed, keys.canceled}) do
-    if not job.is_made_anew and redis.call('ZSCORE', ended(job.queue), job_id) then
+  for _, status in ipairs({'finished', 'failed', 'canceled'}) do
+    if not job.is_made_anew and has_ended(job_id, status, job.queue) then
       return nil
     end
   end
