@@ -47,7 +47,7 @@ def _floor(batch: int, guess: int) -> System:
 #: The three modes.
 FORK = {"HOLDFAST_JOBS_PER_HORSE": "1"}
 MANY = {"HOLDFAST_JOBS_PER_HORSE": "10000"}
-PREFETCH = {**MANY, "HOLDFAST_PREFETCH": "32"}
+PREFETCH = {**MANY, "HOLDFAST_PREFETCH": "100"}
 
 
 def _ours(name: str, settings: Mapping[str, str], words: str, guess: int) -> System:
@@ -58,7 +58,7 @@ def _ours(name: str, settings: Mapping[str, str], words: str, guess: int) -> Sys
 SYSTEMS: tuple[System, ...] = (
     _ours("holdfast, fork per job", FORK, "a fork for each job, as RQ", 100),
     _ours("holdfast, many jobs a horse", MANY, "a fork each 10,000 jobs", 1_000),
-    _ours("holdfast, prefetch", PREFETCH, "a fork each 10,000 jobs, up to 32 in hand", 4_000),
+    _ours("holdfast, prefetch", PREFETCH, "a fork each 10,000 jobs, up to 100 in hand", 4_000),
     System(
         "rq.Queue to holdfast, fork per job",
         "holdfast",

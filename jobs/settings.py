@@ -53,6 +53,8 @@ class Settings:
     jobs_per_horse: int = 10_000
     #: How many jobs a worker may have in hand. Above 1, quick ones are claimed several a trip.
     prefetch: int = 1
+    #: For how long, in us, a horse looks out for the answer to its turn before it sleeps. 0: it sleeps at once.
+    spin_us: int = 500
     #: A horse that takes more memory than this, in MiB, is replaced after its job. 0: no ceiling.
     horse_memory_max_mb: int = 0
     #: Whether a job's return value is kept in RQ's result stream, most of what a finished job takes of Redis.
@@ -64,7 +66,7 @@ class Settings:
         chores = ("reap_ms", "promote_ms", "orphans_ms")
         for name in ("lease_ms", "renew_ms", "margin_ms", *chores, "poll_ms", "key_horizon_ms"):
             self._require(getattr(self, name) > 0, f"{name} ({getattr(self, name)}) must be above 0")
-        for name in ("grace_ms", "overtime_ms", "orphaned_ms", "crashes", "horse_memory_max_mb"):
+        for name in ("grace_ms", "overtime_ms", "orphaned_ms", "crashes", "horse_memory_max_mb", "spin_us"):
             self._require(getattr(self, name) >= 0, f"{name} ({getattr(self, name)}) must not be negative")
         self._require(
             self.lease_ms > 3 * self.renew_ms,

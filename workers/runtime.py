@@ -29,6 +29,11 @@ _CGROUP_EVENTS = Path("/sys/fs/cgroup/memory.events")
 #: Exit code of a horse whose lease ended under it: nothing is to be charged.
 LEASE_ENDED = 75
 
+#: A clock that only grows, in seconds.
+now_s = time.monotonic
+#: Offers the core to whoever wants it. Where the system has no word for that, a sleep of no length comes near.
+give_way: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sleep(0))
+
 # Loaded before any fork: a child of a process with threads should not import.
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -191,7 +196,7 @@ class SystemRuntime:
         ooms = oom_kills()
         sys.stdout.flush()
         sys.stderr.flush()
-        reins, bit = pair(self._most_unheard, time.monotonic)
+        reins, bit = pair(self._most_unheard, now_s)
         pid = os.fork()
         if pid == 0:
             reins.close()

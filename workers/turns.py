@@ -15,7 +15,7 @@ from holdfast.jobs.store.answers import fence_of, read_claimed, read_ends, rows_
 from holdfast.workers.clerk import tell_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.lease import Lease
@@ -71,6 +71,7 @@ class Turns:
         pace: Pace,
         hold_ms: int,
         tell: events.Events,
+        look_out: Callable[[], None] = lambda: None,
     ) -> None:
         self._bit = bit
         self._board = board
@@ -81,6 +82,7 @@ class Turns:
         self._pace = pace
         self._hold_ms = hold_ms
         self._tell = tell
+        self._look_out = look_out
         #: What was taken here and has not begun: its number, its row of the answer, and until when.
         self._taken: deque[tuple[int, list[Any], int]] = deque()
         self._kept: list[_Kept] = []
@@ -182,6 +184,7 @@ class Turns:
 
     def _hear(self, asked: _Asked) -> None:
         self._asked = None
+        self._look_out()
         try:
             answer = self._courier.send(
                 asked.trip.answer,

@@ -31,10 +31,11 @@ from holdfast.workers.engine import Engine, Limits
 from holdfast.workers.groom import HOSTAGE_MS
 from holdfast.workers.hold import Patience
 from holdfast.workers.horse import Horse
+from holdfast.workers.lookout import Lookout
 from holdfast.workers.order import Order
 from holdfast.workers.pace import Pace
 from holdfast.workers.registration import Registration
-from holdfast.workers.runtime import SystemRuntime, guard
+from holdfast.workers.runtime import SystemRuntime, give_way, guard, now_s
 from holdfast.workers.say import Say
 from holdfast.workers.shared_memory import Board
 from holdfast.workers.speaker import Speaker
@@ -241,7 +242,11 @@ class Worker(rq.Worker):
             pace=Pace(self.settings.prefetch, HOSTAGE_MS),
             hold_ms=Patience(self.settings).hold_ms,
             tell=self._events,
+            look_out=self._lookout(line),
         )
+
+    def _lookout(self, line: Line) -> Callable[[], None]:
+        return Lookout(line.has_answer, spin_us=self.settings.spin_us, now_s=now_s, give_way=give_way)
 
     def _before_job(self, queue: str, job_id: str) -> None:
         """Say what is worked on where RQ says it."""

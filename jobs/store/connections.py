@@ -7,6 +7,7 @@ does; what is sent twice is sent twice by `Courier`, with an operation id that m
 from __future__ import annotations
 
 import inspect
+import select
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import ConnectionPool, Redis
@@ -114,6 +115,9 @@ class Line:
         self._connection: AbstractConnection | None = None
         #: Whether an answer is still to be read.
         self.is_asked = False
+        #: What tells whether something has come, and on which socket.
+        self._poll: select.poll | None = None
+        self._polled: object = None
 
     def send(self, *words: str | bytes | float) -> None:
         """Send a command. Raises what redis-py raises."""
@@ -125,6 +129,17 @@ class Line:
             self.hang_up()
             raise
         self.is_asked = True
+
+    def has_answer(self) -> bool:
+        """Tell, without waiting, whether there is something to read, or nothing to wait for."""
+        sock = getattr(self._connection, "_sock", None)
+        if sock is None:
+            return True
+        if sock is not self._polled:
+            self._poll, self._polled = select.poll(), sock
+            self._poll.register(sock, select.POLLIN)
+        assert self._poll is not None
+        return bool(self._poll.poll(0))
 
     def read(self) -> Any:
         """Wait for the answer to what was sent. Raises what redis-py raises."""
