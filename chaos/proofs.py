@@ -172,7 +172,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_versions.py::test_what_one_version_begins_another_goes_on_with",
         "tests/moves/test_versions.py::test_a_claim_sent_again_by_another_version_of_the_scripts_gets_the_same_job",
         "tests/moves/test_versions.py::test_a_field_that_a_later_version_wrote_is_left_alone",
-        "tests/jobs/test_connections.py::test_a_server_that_is_too_old_is_refused_with_its_version",
+        "tests/jobs/test_door.py::test_a_server_that_is_too_old_is_refused_with_its_version",
     ),
     "FM-033": (
         "tests/workers/test_plain_path.py::test_one_broken_job_does_not_stop_the_ones_behind_it",
@@ -288,8 +288,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_rescue.py::test_a_job_that_is_in_no_place_is_put_back_at_the_second_look",
     ),
     "FM-054": (
-        "tests/jobs/test_connections.py::test_a_cluster_is_refused_with_the_reason",
-        "tests/jobs/test_connections.py::test_a_cluster_of_any_kind_says_so_and_is_refused",
+        "tests/jobs/test_door.py::test_a_cluster_is_refused_with_the_reason",
+        "tests/jobs/test_door.py::test_a_cluster_of_any_kind_says_so_and_is_refused",
     ),
     "FM-055": (
         "tests/jobs/test_clock.py::test_a_deadline_has_passed_when_a_machine_wakes_that_was_suspended_for_an_hour",

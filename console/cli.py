@@ -69,7 +69,7 @@ def keeper(redis_url: str | None) -> None:
             signal.signal(number, lambda number, _: stops.append(number))
         trouble = lambda error: log.warning("keeper: Redis is away (%s); waiting", error)  # noqa: E731
         try:
-            caution = reach(client, Courier(client, clock, rng, on_away=trouble), gives_up=lambda: bool(stops))
+            caution = reach(client, Courier(client, clock, rng, on_away=trouble), clock, gives_up=lambda: bool(stops))
         except RedisAwayError:
             return
         if caution:

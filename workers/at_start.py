@@ -60,14 +60,15 @@ def knock() -> None:
         with one_line(logger):
             settings = Settings.from_environment(os.environ)
             client = derive(_client_of(context.params), reply_ms=settings.reply_ms)
+            clock = SystemClock()
             courier = Courier(
                 client,
-                SystemClock(),
+                clock,
                 random.SystemRandom(),
                 on_away=lambda error: logger.error("Redis is away (%s); waiting", error),
                 on_back=lambda: logger.warning("Redis is back"),
             )
-            reach(client, courier, gives_up=lambda: False)
+            reach(client, courier, clock, gives_up=lambda: False)
             client.close()
     finally:
         signal.signal(signal.SIGTERM, before)

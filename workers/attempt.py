@@ -98,7 +98,7 @@ class Attempt:
             with self._trade.death_penalty(timeout, JobTimeoutException, job_id=job.id):
                 return execute(job, self._before_call)
         finally:
-            self._stack.pop()
+            del self._stack[1:]  # with what the job may have left there
 
     def _call_back(self, callback: Callable[..., Any], timeout: int, *given: Any) -> None:
         # A callback acts on the world too: not for a job that is no longer ours.

@@ -144,7 +144,7 @@ class Worker(rq.Worker):
         courier = self._make_courier(self.connection)
         gives_up = lambda: self._is_stopping  # noqa: E731
         try:
-            if caution := reach(self.connection, courier, gives_up=gives_up):
+            if caution := reach(self.connection, courier, self._clock, gives_up=gives_up):
                 self.log.warning("Worker %s: %s", self.name, caution)
             with explained(lambda: self.connection):
                 courier.send(bootstrap, gives_up=gives_up)

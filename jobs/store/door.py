@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from holdfast.jobs.clock import Clock
     from holdfast.jobs.store.connections import Courier
 
-#: How often a server that does not answer is asked: one lost connection is not an outage.
+#: How often a server that cannot be reached is asked: one lost connection is not an outage.
 _TRIES = 3
+#: For how long one is asked that says nothing: a machine may stand still for longer than a reply is waited for.
+_SILENCE_MS = 5_000
 
 
 def check_server(redis: Redis) -> str | None:
@@ -70,21 +73,25 @@ def _look_at_eviction(info: dict[str, Any]) -> str | None:
     return None
 
 
-def reach(redis: Redis, courier: Courier, *, gives_up: Callable[[], bool]) -> str | None:
-    """Do check_server() on a server that may say "not now": that is waited out, silence is not.
+def reach(redis: Redis, courier: Courier, clock: Clock, *, gives_up: Callable[[], bool]) -> str | None:
+    """Do check_server() on a server that may say "not now": that is waited out, silence is not, beyond some seconds.
 
     Raises Unreachable, UnsupportedServer, and RedisAwayError once `gives_up()` holds.
     """
 
     def look() -> str | None:
+        tries, silent_at_ms = 0, clock.boot_ms() + _SILENCE_MS
         with explained(lambda: redis):
-            for _ in range(_TRIES - 1):
+            while True:
+                tries += 1
                 try:
                     return _ask(redis)
                 except RedisError as error:
                     if _answers(error) or not is_passing(error):
                         raise
-            return _ask(redis)
+                    is_silent = isinstance(error, RedisTimeoutError) and clock.boot_ms() < silent_at_ms
+                    if tries >= _TRIES and not is_silent:
+                        raise
 
     return courier.send(look, gives_up=gives_up)
 

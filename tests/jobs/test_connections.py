@@ -11,10 +11,8 @@ from redis._parsers.base import BaseParser
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from holdfast.chaos.server import PrivateServer
-from holdfast.jobs.errors import RedisAwayError, UnsupportedServer
+from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.store.connections import Courier, derive, is_passing
-from holdfast.jobs.store.door import check_server
 
 AWAY = errors.ConnectionError("Connection refused")
 
@@ -246,41 +244,3 @@ def test_an_error_that_says_no_is_raised_at_once(courier, clock):
     with pytest.raises(errors.ResponseError, match="WRONGTYPE"):
         courier.send(operation)
     assert (len(operation.sent_ms), courier.told) == (1, [])
-
-
-def server_that_says(**info):
-    return SimpleNamespace(info=lambda: info)
-
-
-@pytest.mark.parametrize("version", ["6.2.0", "7.0.15", "8.0.1", "10.0"])
-def test_a_server_that_can_keep_our_promises_is_let_in(version):
-    """Versions are numbers, not texts."""
-    check_server(server_that_says(redis_version=version, redis_mode="standalone"))
-
-
-@pytest.mark.parametrize("version", ["6.0.16", "5.0.7", "2.8.4"])
-def test_a_server_that_is_too_old_is_refused_with_its_version(version):
-    """FM-032: it would fail in the middle of a script."""
-    with pytest.raises(UnsupportedServer, match=rf"{version}; Holdfast needs 6\.2"):
-        check_server(server_that_says(redis_version=version))
-
-
-def test_a_cluster_is_refused_with_the_reason():
-    """FM-054: the keys of one job live in different slots."""
-    with pytest.raises(UnsupportedServer, match=r"cluster mode.*different slots"):
-        check_server(server_that_says(redis_version="7.2.0", redis_mode="cluster"))
-
-
-def test_a_cluster_of_any_kind_says_so_and_is_refused():
-    """FM-054: as a real server in cluster mode describes itself, whoever made it."""
-    with (
-        PrivateServer(arguments=("--cluster-enabled", "yes")) as server,
-        server.client() as client,
-        pytest.raises(UnsupportedServer, match=r"cluster mode"),
-    ):
-        check_server(client)
-
-
-def test_a_real_server_is_let_in(redis):
-    """As it describes itself."""
-    check_server(redis)
