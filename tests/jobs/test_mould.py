@@ -1,7 +1,7 @@
 """A job from a mould is the job that RQ would have made, and nobody else's."""
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -162,3 +162,17 @@ def test_a_moment_is_written_as_rq_writes_it(microsecond):
     """Tools read it by RQ's format."""
     moment = datetime(2026, 3, 4, 5, 6, 7, microsecond, tzinfo=UTC)
     assert rq_moment(moment) == utcformat(moment)
+
+
+def test_a_record_says_nothing_that_rq_would_read_as_nothing(queue):
+    """RQ writes a dozen empty fields, and reads each as one that is not there: nobody pays for them."""
+    own = Queue(connection=queue.connection, job_class=type("OwnJob", (Job,), {}))
+    jobs = [queue.enqueue("shop.fulfil", 7), queue.enqueue_in(timedelta(1), "shop.fulfil", 7)]
+    for each in (queue, own):
+        jobs += each.enqueue_many([Queue.prepare_data("shop.fulfil", (7,))] * 2)
+    stock = rq.Queue(connection=queue.connection).enqueue("shop.fulfil", 7)
+    given = dict.fromkeys(["created_at", "enqueued_at", "status"])
+    for job in jobs:
+        assert b"" not in queue.connection.hgetall(keys.job(job.id)).values()
+        ours, theirs = (Job.fetch(each.id, queue.connection).to_dict() for each in (job, stock))
+        assert ours | given == theirs | given

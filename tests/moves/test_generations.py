@@ -1,7 +1,7 @@
 """A job lives from an enqueue to an end, again and again; each attempt has a fence above the last."""
 
 import pytest
-from rq import Repeat, Retry
+from rq import Callback, Repeat, Retry
 
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
@@ -130,3 +130,13 @@ def test_a_fence_is_above_all_its_worker_ever_saw(pool):
     worker = pool.worker()
     worker.seen_fence = pool.now_ms() * 1_000 + 60_000_000
     assert worker.hold().fence == worker.seen_fence > pool.now_ms() * 1_000
+
+
+def test_what_has_become_of_an_earlier_generation_is_not_said_of_the_next(pool):
+    """An id that ran and is enqueued again has not started, has not ended, and is in nobody's hands."""
+    pool.enqueue(on_success=Callback("shop.told"), group_id="g")
+    worker = pool.worker()
+    worker.complete(worker.hold())
+    pool.enqueue()
+    gone = ["started_at", "ended_at", "last_heartbeat", "worker_name", "success_callback_name", "group_id"]
+    assert pool.state("job-1", *gone) == dict.fromkeys(gone)

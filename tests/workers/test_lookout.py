@@ -1,6 +1,8 @@
 """A horse looks out for an answer before it sleeps: not for longer than it may, and not where others need the core."""
 
+import os
 from itertools import repeat
+from pathlib import Path
 
 import pytest
 
@@ -95,7 +97,8 @@ def test_a_line_tells_whether_there_is_something_to_read(redis, wait_until, is_n
         line.send("BLPOP", "never", 0)
         assert not line.has_answer()
         line.hang_up()
-    line.send("BLPOP", "bell", 0)
+    with Path(os.devnull).open():  # takes the number that the broken one had
+        line.send("BLPOP", "bell", 0)
     assert not line.has_answer()
     redis.rpush("bell", "1")
     wait_until(line.has_answer)
