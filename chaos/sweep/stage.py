@@ -123,6 +123,8 @@ class Stage:
         begun = time.monotonic()
         work, folder = self._cast.works[setting.work], self._new_folder()
         queues = ["only"] if setting.queues == 1 else ["first", "second"]
+        # A dead worker's connection may outlive it for a moment, and the claim that stands on it would take the job.
+        self._redis.client_kill_filter(_type="normal", skipme=True)
         self._redis.flushall()
         work.place(Counter(self._redis, queues[-1], str(folder), str(self._ledger.path)))
         director = Director(self._cast.clockwork, work, folder, case)

@@ -1,13 +1,16 @@
 """The sweep's works beyond a plain job: each way in which one may not end is seen."""
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from holdfast.chaos.server import PrivateServer
 from holdfast.chaos.sweep.cases import Case, Fault, Setting, Side, Slice
 from holdfast.chaos.sweep.ends import ENDS
 from holdfast.chaos.sweep.judge import judge
+from holdfast.chaos.sweep.nursery import Nursery
 from holdfast.chaos.sweep.remains import is_at_rest, leftovers, places
 from holdfast.chaos.sweep.run import NoBaseline
+from holdfast.chaos.sweep.stage import Stage, environment_of
 from holdfast.chaos.sweep.tasks import SEVERAL
 from holdfast.chaos.sweep.works import OURS
 from holdfast.jobs.store import keys
@@ -226,3 +229,14 @@ def test_a_job_that_is_written_to_after_its_end_is_found_to_be_raised_from_the_d
     """Before any fault: such a worker is no baseline."""
     with pytest.raises(NoBaseline, match="1q/unkept, unhurt"):
         run(Slice("*/*/*/1q/unkept"), mistaken("WritesLast", patience_s=4))
+
+
+@pytest.mark.processes
+def test_what_a_dead_worker_left_standing_on_the_server_takes_nothing_of_the_next_case(tmp_path):
+    """Its connection outlives it by a moment, and with it the claim that stands behind its bell."""
+    with Nursery({"rq"}, environment_of(OURS), tmp_path) as nursery, Stage(OURS, nursery) as stage:
+        left = stage._redis.connection_pool.make_connection()
+        left.send_packed_command(left.pack_commands([("BLPOP", "nobody", 0), ("LPOP", "rq:queue:only")]))
+        assert stage.play(Setting(1, "plain")).places["the-job"].executions == 1
+        with pytest.raises(RedisConnectionError):
+            left.read_response()
