@@ -242,11 +242,8 @@ class Worker(rq.Worker):
             pace=Pace(self.settings.prefetch, HOSTAGE_MS),
             hold_ms=Patience(self.settings).hold_ms,
             tell=self._events,
-            look_out=self._lookout(line),
+            look_out=Lookout(line.has_answer, spin_us=self.settings.spin_us, now_s=now_s, give_way=give_way),
         )
-
-    def _lookout(self, line: Line) -> Callable[[], None]:
-        return Lookout(line.has_answer, spin_us=self.settings.spin_us, now_s=now_s, give_way=give_way)
 
     def _before_job(self, queue: str, job_id: str) -> None:
         """Say what is worked on where RQ says it."""

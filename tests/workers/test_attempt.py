@@ -40,7 +40,7 @@ def attempt(fake, clock):
         return Attempt(execution, record, job, trade, clock, random.Random(7), lambda: None, stack), job
 
     yield make
-    while job_stack.top is not None or len(job_stack):
+    while len(job_stack):
         job_stack.pop()
 
 
