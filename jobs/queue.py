@@ -19,7 +19,7 @@ from holdfast.jobs.rq_surface import Queue as RQQueue
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.batches import Batch, fields_in, flows
-from holdfast.jobs.store.connections import Courier, derive
+from holdfast.jobs.store.connections import Courier, SpareLines, derive
 from holdfast.jobs.store.records import fields_of, new_record_of
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.jobs.store.sizes import check_fields, may_be_too_big, size_of
@@ -41,16 +41,19 @@ Placed = out.Queued | out.Scheduled | out.Duplicate
 #: How long an enqueue is tried before it raises, and how long one reply is waited for.
 _PATIENCE_MS = 15_000
 _REPLY_MS = 3_000
+#: How many connections an app keeps ready for its enqueues: more are open only while as many threads enqueue.
+_MOST_SPARE = 32
 
 # Apps make Queue objects freely; each must not open connections of its own.
-_derived: WeakKeyDictionary[ConnectionPool, Redis] = WeakKeyDictionary()
+_derived: WeakKeyDictionary[ConnectionPool, tuple[Redis, SpareLines]] = WeakKeyDictionary()
 
 
-def _own_client(redis: Redis) -> Redis:
-    own = _derived.get(redis.connection_pool)
-    if own is None:
-        own = _derived[redis.connection_pool] = derive(redis, reply_ms=_REPLY_MS)
-    return own
+def _own_client(redis: Redis) -> tuple[Redis, SpareLines]:
+    found = _derived.get(redis.connection_pool)
+    if found is None:
+        own = derive(redis, reply_ms=_REPLY_MS)
+        found = _derived[redis.connection_pool] = own, SpareLines(own, most=_MOST_SPARE, process=os.getpid)
+    return found
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,9 @@ class Queue(RQQueue):
         self._rng = rng or random.SystemRandom()
         settings = settings or Settings.from_environment(os.environ)
         self._horizon_ms = settings.key_horizon_ms
-        self._own = own = _own_client(self.connection)
-        self._courier = Courier(own, self._clock, self._rng)
-        self._entrance = Entrance(Scripts(own, record=settings.record_moves))
+        self._own, spare = _own_client(self.connection)
+        self._courier = Courier(self._own, self._clock, self._rng, line=spare)
+        self._entrance = Entrance(Scripts(self._own, record=settings.record_moves, spare=spare))
         self._maker = Maker(partial(self.create_job, status=JobStatus.QUEUED))
 
     def enqueue(self, f: Any, *args: Any, **options: Any) -> Job:

@@ -170,6 +170,48 @@ class Line:
             self._pool.release(connection)  # type: ignore[arg-type]  # pools give it by another name than they take it
 
 
+class SpareLines:
+    """The lines of one client that nobody uses at the moment. Its pool asks more of each that it gives out.
+
+    For any thread, and across a fork, if `process` tells one from another: a child has none, and leaves its parent's
+    alone. At most so many are kept.
+    """
+
+    def __init__(self, redis: Redis, *, most: int, process: Callable[[], int] = lambda: 0) -> None:
+        self._redis = redis
+        self._most = most
+        self._process = process
+        self._made_in = process()
+        self._lines: list[Line] = []
+
+    def take(self) -> Line:
+        """Give a line that nobody else has until it is put back."""
+        if self._made_in != self._process():
+            self._lines, self._made_in = [], self._process()
+        try:
+            line = self._lines.pop()
+        except IndexError:
+            return Line(self._redis)
+        if line.has_answer():
+            line.hang_up()  # the server has closed it since: on a spare one there is nothing to be read
+        return line
+
+    def put_back(self, line: Line) -> None:
+        """Keep it for the next command, unless an answer is still to come on it."""
+        if line.is_asked:
+            line.hang_up()
+        elif len(self._lines) < self._most:
+            self._lines.append(line)
+        else:
+            line.put_back()
+
+    def hang_up(self) -> None:
+        """Give up all that are spare: they may lead to a server that is not the master any more."""
+        lines, self._lines = self._lines, []
+        for line in lines:
+            line.hang_up()
+
+
 class Courier:
     """Sends an operation until it is answered. A timeout means unknown, never failed."""
 
@@ -181,7 +223,7 @@ class Courier:
         *,
         on_away: Callable[[Exception], None] = lambda _: None,
         on_back: Callable[[], None] = lambda: None,
-        line: Line | None = None,
+        line: Line | SpareLines | None = None,
     ) -> None:
         self._redis = redis
         self._line = line

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from redis.exceptions import NoScriptError
 
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.connections import Line
+from holdfast.jobs.store.connections import Line, SpareLines
 from holdfast.jobs.store.pieces import pieces_of, used_by, without_comments
 
 if TYPE_CHECKING:
@@ -155,10 +155,10 @@ def _words_of(answer: list[Any]) -> Iterator[str]:
 class Trip:
     """A move as it is sent: to be waited for later, if there is a line to keep, and to be sent again."""
 
-    def __init__(self, script: Script, values: Sequence[Word], redis: Redis, line: Line | None) -> None:
+    def __init__(self, script: Script, values: Sequence[Word], spare: SpareLines, line: Line | None) -> None:
         self._script = script
         self._values = values
-        self._redis = redis
+        self._spare = spare
         self._line = line
 
     @property
@@ -173,7 +173,7 @@ class Trip:
 
     def answer(self) -> list[Any]:
         """Wait for the answer to what was sent, or send it now. Raises what redis-py raises."""
-        line = self._line or Line(self._redis)
+        line = self._line or self._spare.take()
         try:
             if not line.is_asked:
                 line.send(*self.words)
@@ -183,15 +183,18 @@ class Trip:
             return line.read()  # type: ignore[no-any-return]
         finally:
             if self._line is None:
-                line.put_back()
+                self._spare.put_back(line)
 
 
 class Scripts:
     """The moves of one client, called by name with named arguments; on a line of its own, if it has one."""
 
-    def __init__(self, redis: Redis, *, record: bool = False, line: Line | None = None) -> None:
+    def __init__(
+        self, redis: Redis, *, record: bool = False, line: Line | None = None, spare: SpareLines | None = None
+    ) -> None:
         self.redis = redis
         self._line = line
+        self._spare = spare or SpareLines(redis, most=0)
         self._scripts = load(record=record)
 
     def call(self, move: str, **named: Word | Sequence[Word]) -> list[Any]:
@@ -207,7 +210,7 @@ class Scripts:
     def trip(self, move: str, **named: Word | Sequence[Word]) -> Trip:
         """Spell a move that is to be sent, maybe more than once. Raises TypeError for wrong names."""
         script = self._scripts[move]
-        return Trip(script, script.arguments(named), self.redis, self._line)
+        return Trip(script, script.arguments(named), self._spare, self._line)
 
     def add_to(self, pipeline: Pipeline, move: str, **named: Word | Sequence[Word]) -> None:
         """Put a move into a pipeline. The server must have been told the script: see `teach`."""
