@@ -33,6 +33,7 @@ from holdfast.workers.speaker import Speaker
 from holdfast.workers.tidy import Tidy
 from holdfast.workers.trade import Trade
 from holdfast.workers.turns import Turns
+from holdfast.workers.watch import SocketWatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +89,12 @@ class Notes:
         #: What was said, and whether it was urgent.
         self.said: list[tuple[Message, bool]] = []
         self._handed = deque(handed)
+
+    def whisper(self, message: Message) -> None:
+        self.say(message)
+
+    def fileno(self) -> int:
+        return -1
 
     def say(self, message: Message, *, is_urgent: bool = True) -> None:
         """Keep it."""
@@ -165,6 +172,7 @@ class Bench:
             pace=Pace(1 if jobs == 1 else 2 * jobs, HOSTAGE_MS),
             hold_ms=Patience(self.settings).hold_ms,
             tell=self.events,
+            watch=SocketWatch(self.own, self.clock, queues=[QUEUE], poll_ms=self.settings.poll_ms),
         )
 
     def horse(self, first: Claimed, jobs: int, last: int) -> tuple[Horse, Board, Notes]:

@@ -16,6 +16,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/chaos/test_sweep.py::test_a_job_ends_well_wherever_its_worker_is_hurt",
         "tests/chaos/test_sweep.py::test_a_claim_in_two_steps_is_found_to_lose_jobs",
         "tests/workers/test_turns.py::test_a_horse_dies_at_its_turn",
+        "tests/workers/test_looks.py::test_a_horse_dies_at_its_look",
     ),
     "FM-003": (
         "tests/workers/test_deaths.py::test_a_killed_horse_is_noticed_at_once_and_its_job_is_run_again",

@@ -70,8 +70,8 @@ class Clerk:
     def stand(self) -> Trip:
         """Spell a claim for the server to make when there is a job: until it is answered or withdrawn, it may be."""
         self._standing = self._next_op(), self._clock.boot_ms()
-        return self._moves.stand(
-            self._standing[0], self._order.queues, seen_fence=self._seen_fence, listens=self._listens
+        return self._moves.begin_claim(
+            self._standing[0], self._order.queues, seen_fence=self._seen_fence, listens=self._listens, stands=True
         )
 
     def was_answered(self, answer: list[Any] | None) -> None:
@@ -81,12 +81,15 @@ class Clerk:
     def withdraw(self) -> None:
         """See that no claim of ours stands any more, and that what it may have taken goes back."""
         if self._standing is not None:
-            self._standing, op = None, self._next_op()
-            with suppress(RedisAwayError):
-                self._courier.send(
-                    lambda: self._moves.turn(op, [], self._order.queues, seen_fence=self._seen_fence, want=0),
-                    gives_up=self._stop.is_past_last_word,
-                )
+            self._standing = None
+            self._withdraw(self._moves, self._next_op(), self._seen_fence)
+
+    def _withdraw(self, moves: Moves, op: int, seen_fence: int) -> None:
+        with suppress(RedisAwayError):
+            self._courier.send(
+                lambda: moves.turn(op, [], self._order.queues, seen_fence=seen_fence, want=0),
+                gives_up=self._stop.is_past_last_word,
+            )
 
     def claim(self) -> tuple[out.Claim | None, int]:
         """Claim one until it is answered, or until we must stop: None. And since when the lease counts."""
@@ -123,6 +126,9 @@ class Clerk:
 
         Nothing is claimed if that had not arrived. Unanswered until we must go, its leases run out by themselves.
         """
+        if turn.is_look:
+            self._withdraw(self._horse_moves, turn.op + 1, turn.seen_fence)
+            return None
         completions = [hold.end.completion(hold.lease) for hold in turn.ends if hold.end]
         try:
             answer = self._courier.send(

@@ -72,7 +72,7 @@ class Engine:
         self._tell = tell
         self._face = face
         #: Whether a horse takes jobs by itself: no other is looked for before the order has moved on.
-        self._may_turn = not order.moves_on
+        self._may_turn = settings.jobs_per_horse > 1 and not order.moves_on
         self._patience = Patience(settings)
         self._limits = Limits()
         #: How many jobs were run, besides what horses have settled.
@@ -111,12 +111,13 @@ class Engine:
         idle_since = self._clock.boot_ms()
         while True:
             beat_at = self._do_upkeep()
+            if self._mount.is_at_work:
+                idle_since = self._clock.boot_ms()
+            elif self._mount.errand.is_looking and self._is_time_to_go(idle_since):
+                self._groom.take_back_unbegun()
             if self._mount.is_busy:
-                if self._mount.is_at_work:
-                    idle_since = self._clock.boot_ms()
-                self._tend(beat_at)
-                continue
-            if self._is_time_to_go(idle_since):
+                self._tend(beat_at, idle_since)
+            elif self._is_time_to_go(idle_since):
                 if self._is_without_horse():
                     return self._done
             elif not self._look_for_a_job(idle_since, beat_at):
@@ -159,7 +160,11 @@ class Engine:
     # -- without a job
 
     def _look_for_a_job(self, idle_since: int, beat_at: int) -> bool:
-        """Claim one, or wait for one. False: there is nothing more to do."""
+        """Have the horse look for one, or claim one, or wait for one. False: there is nothing more to do."""
+        if self._mount.may_look and self._more() and not self._limits.burst:
+            self._face.idle()
+            self._mount.look(self._more())
+            return True
         answer, asked_ms = self._clerk.claim()
         match answer:
             case tuple():
@@ -186,8 +191,7 @@ class Engine:
     def _wait_idle(self, idle_since: int, beat_at: int, *, for_bell: bool) -> None:
         """Wait for the bell, doing what is due meanwhile. A closed gate is looked at, not listened to."""
         gate_at = self._clock.boot_ms() + _GATE_LOOK_MS
-        max_idle_s = self._limits.max_idle_s
-        idle_until = None if max_idle_s is None else idle_since + max_idle_s * 1000
+        idle_until = self._idle_until(idle_since)
         while not self._stop.asked:
             now = self._clock.boot_ms()
             if idle_until is not None and now >= idle_until:
@@ -205,6 +209,10 @@ class Engine:
             if (ending := self._mount.hear()) is not None:
                 self._groom.close(ending)  # an idle horse died: the next job has a new one
             beat_at = self._do_upkeep()
+
+    def _idle_until(self, idle_since: int) -> int | None:
+        max_idle_s = self._limits.max_idle_s
+        return None if max_idle_s is None else idle_since + max_idle_s * 1000
 
     # -- with jobs
 
@@ -236,10 +244,12 @@ class Engine:
         most = self._limits.max_jobs
         return _NO_LIMIT if most is None else max(0, most - self._done - len(self._mount.holds))
 
-    def _tend(self, beat_at: int) -> None:
+    def _tend(self, beat_at: int, idle_since: int) -> None:
         """Wait for what the horse says or for its end, and do what comes due before that."""
         due_ms = self._groom.due_ms()
         moments = [beat_at, due_ms, self._mount.listen_at]
+        if self._mount.errand.is_looking:
+            moments.append(self._idle_until(idle_since))
         if not self._courier.is_away:
             moments.append(self._keeper.due_ms())
         heard = self._ears.hear(min(moment for moment in moments if moment is not None), self._mount.horse)
@@ -253,6 +263,8 @@ class Engine:
             self._done_here += sum(hold.end is None and self._mount.is_begun(hold) for hold in self._mount.holds)
             self._groom.close(ending)
         self._settle()
+        if not self._mount.errand.is_looking:
+            self._face.busy()
         if not self._stop.asked:
             self._mount.hand(self._more())
 

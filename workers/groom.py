@@ -70,8 +70,8 @@ class Groom:
             moments += [mount.telling_until, self._stop.at_ms]
         if (self._stop.asked or mount.is_elsewhere()) and mount.holds_up(None):
             moments.append(self._clock.boot_ms() + _AGAIN_MS)
-        if mount.turn is not None and mount.horse is not None:
-            moments.append(self._silent_at(mount.turn))
+        if mount.errand.turn is not None and mount.horse is not None:
+            moments.append(self._silent_at(mount.errand.turn))
         if first := mount.first:
             moments += [first.stop_by_ms, first.overdue_at, self._stop.at_ms, self._stuck_at(first)]
             moments += [hold.renew_at for hold in mount.holds if hold.end is None]
@@ -101,7 +101,7 @@ class Groom:
             if (self._stop.is_due() or now >= mount.telling_until) and mount.horse is not None:
                 # It holds nothing: its webhooks may not take for ever.
                 mount.horse.kill()
-        elif mount.turn is not None and now >= self._silent_at(mount.turn) and mount.horse is not None:
+        elif (turn := mount.errand.turn) is not None and now >= self._silent_at(turn) and mount.horse is not None:
             # What it may have taken is not its any more, and nobody knows what it waits for.
             mount.horse.kill()
         elif mount.first is None or not self._has_ended(mount.first, now):
@@ -188,7 +188,7 @@ class Groom:
         known = next((hold for hold in mount.holds if hold.lease.job_id == job_id and hold.end is None), None)
         if known is not None and mount.is_begun(known):
             self.stop_horse(known, "stopped")
-        elif known is not None or mount.may_have_taken():
+        elif known is not None or (mount.errand.may_have_taken and not mount.errand.is_looking):
             for hold in self.take_back_unbegun(but=job_id):
                 if hold.lease.job_id == job_id:
                     self._bury(hold, "stopped", _STOPPED, status="stopped")

@@ -83,6 +83,8 @@ class Turn:
     asked_ms: int
     #: What it ends.
     ends: list[Hold]
+    #: Whether it ends nothing and may stand at the bell: it is not finished, but withdrawn under the next number.
+    is_look: bool = False
 
 
 class Patience:
@@ -96,6 +98,8 @@ class Patience:
         #: Until a renewal that was not answered is tried again.
         self.renew_again_ms = max(20, settings.renew_ms // 10)
         self._renew_ms = settings.renew_ms
+        #: How often a horse that looks for a job is asked whether it has found one.
+        self.look_ms = min(500, settings.renew_ms // 4)
         self._overtime_ms = settings.overtime_ms
         self._at_most_once = str(settings.crashes).encode()
 

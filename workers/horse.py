@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("rq.worker")
 
 #: What a parent says besides handing out work.
-SETTLED, REFUSED, GO = "settled", "refused", "go"
+SETTLED, REFUSED, GO, LOOK = "settled", "refused", "go", "look"
 
 
 class Horse:
@@ -111,15 +111,19 @@ class Horse:
         while self._looks_ahead and (message := self._bit.look()) is not None:
             self._take_note(message)
         self._turns.go_on(behind=len(self._backlog))
-        if not self._backlog and (task := self._turns.pop()) is not None:
-            return task
-        while not self._backlog:
-            self._take_note(self._bit.wait())
-        message = self._backlog.popleft()
-        if message is not None and message[0] == "run":
-            _, at, lease, record = message
-            return Task(at, Lease(*lease), record)
-        return message
+        while True:
+            if not self._backlog and (task := self._turns.pop()) is not None:
+                return task
+            while not self._backlog:
+                self._take_note(self._bit.wait())
+            message = self._backlog.popleft()
+            if message is not None and message[0] == LOOK:
+                self._turns.look_for_one(*message[1:])
+                continue
+            if message is not None and message[0] == "run":
+                _, at, lease, record = message
+                return Task(at, Lease(*lease), record)
+            return message
 
     def _take_note(self, message: Message | None) -> None:
         if message is not None and message[0] == "run":

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.answers import read_claim
 from holdfast.workers.ends import End
+from holdfast.workers.errand import Errand
 from holdfast.workers.hold import LINGER_MS, Turn
-from holdfast.workers.horse import GO, REFUSED, SETTLED, hand_on, hand_over
+from holdfast.workers.horse import GO, LOOK, REFUSED, SETTLED, hand_on, hand_over
 from holdfast.workers.news import known_of, over_in
 
 if TYPE_CHECKING:
@@ -44,10 +45,8 @@ class Mount:
         self.horse: Horse | None = None
         #: What is in our hands, in the order in which it is run.
         self.holds: list[Hold] = []
-        #: A turn of the horse's, until it has heard the answer.
-        self.turn: Turn | None = None
-        #: The number of the last operation of a horse that we have heard of.
-        self._heard_op = 0
+        #: What the horse does at the server by itself.
+        self.errand = Errand(board)
         #: The numbers of those that were over before we heard of them.
         self._over: set[int] = set()
         #: How many jobs were settled by turns.
@@ -64,12 +63,12 @@ class Mount:
     @property
     def is_busy(self) -> bool:
         """Whether there is a job in hand, or a horse that is not done with one."""
-        return self.is_at_work or self.telling_until is not None or self._left is not None
+        return self.is_at_work or self.errand.is_looking or self.telling_until is not None or self._left is not None
 
     @property
     def is_at_work(self) -> bool:
         """Whether there is a job in hand, or may be."""
-        return bool(self.holds) or self.turn is not None
+        return bool(self.holds) or (self.errand.turn is not None and not self.errand.is_looking)
 
     @property
     def first(self) -> Hold | None:
@@ -104,9 +103,21 @@ class Mount:
             self._number += 1
             hold.number = self._number
         self._board.take_to = self._number + more
+        self.errand.was_in_vain = False
         self.publish()
         self._note_first()
         self._mounted().say(*(hand_over(hold.number, hold.lease, hold.record) for hold in new))
+
+    @property
+    def may_look(self) -> bool:
+        """Whether there is a horse with nothing to do that can look for a job by itself."""
+        return self.horse is not None and not self.is_leaving and not self.errand.was_in_vain
+
+    def look(self, more: int) -> None:
+        """Let the horse look for a job, and wait for one; it may take `more` by itself."""
+        assert self.horse is not None
+        self._board.take_to = self._number + more
+        self.horse.say((LOOK, self.errand.begin_to_look(), self._number))
 
     def hand_on(self, left: out.Aftermath, patience_ms: int) -> None:
         """Let a horse tell what is left to tell of the dead, as soon as one is free."""
@@ -151,6 +162,8 @@ class Mount:
                 self._take_in(message)
             self.publish()
             self._note_first()
+        if self.errand.is_looking:
+            self.listen_at = now + self._patience.look_ms
         return ending
 
     def _take_in(self, message: Message) -> None:
@@ -166,12 +179,12 @@ class Mount:
                     self._note_end(number, End("complete", words), is_kept=True)
                 ends = [hold for hold in self.holds if hold.number in numbers]
                 self.holds = [hold for hold in self.holds if hold not in ends]
-                self.turn = Turn(op, seen_fence, asked_ms, ends)
+                self.errand.asks(Turn(op, seen_fence, asked_ms, ends), last_op)
                 self.turned += len(numbers)
-                self._heard_op = last_op
+            case ("look", op, seen_fence, asked_ms) if self.errand.is_looking:
+                self.errand.asks(Turn(op, seen_fence, asked_ms, [], is_look=True), op + 1)
             case ("took", op, first, given) if not self._board.is_void(op):
-                assert self.turn is not None
-                asked_ms, self.turn = self.turn.asked_ms, None
+                asked_ms = self.errand.is_answered(in_vain=given[0] != b"claimed")
                 self._note_taken(first, given, asked_ms)
             case ("free", leaves):
                 self.telling_until = None
@@ -209,7 +222,7 @@ class Mount:
         self.telling_until = None
         self.awaits = None
         self.listen_at = None
-        self._heard_op = self._board.op  # one that was never spoken of was never sent
+        self.errand.lose_horse()
         self._board.end(self._board.begun)
         for hold in self.holds:
             hold.is_kept = False
@@ -218,11 +231,7 @@ class Mount:
 
     def turn_of_ours(self) -> Turn | None:
         """Give a turn that is to be finished by us: its horse has gone, or drops what it gives."""
-        turn = self.turn
-        if turn is None or not (self.horse is None or self._board.is_void(turn.op)):
-            return None
-        self.turn = None
-        return turn
+        return self.errand.ours(is_horseless=self.horse is None)
 
     def has_heard(self, claimed: Sequence[out.Claimed]) -> None:
         """Note that we know what a horse's turn has given: the next does not give it back."""
@@ -244,11 +253,8 @@ class Mount:
 
     def holds_up(self, first: Hold | None) -> bool:
         """Tell whether anything waits behind that one: to begin, or to be settled."""
-        return bool(self.waiting(behind=first)) or self.may_have_taken() or any(hold.is_kept for hold in self.holds)
-
-    def may_have_taken(self) -> bool:
-        """Tell whether the horse may have jobs in hand of which we have not heard."""
-        return self.turn is not None or self._is_about_to_turn()
+        is_kept = any(hold.is_kept for hold in self.holds)
+        return bool(self.waiting(behind=first)) or self.errand.may_have_taken or is_kept
 
     def is_elsewhere(self) -> bool:
         """Tell whether the horse is busy with other things than jobs: nothing in hand goes on meanwhile."""
@@ -258,9 +264,6 @@ class Mount:
             return False
         # One that leaves is gone in a moment, and another goes on with what it has left.
         return not self.is_leaving or self._clock.boot_ms() >= self.telling_until - LINGER_MS + LISTEN_MS
-
-    def _is_about_to_turn(self) -> bool:
-        return self._board.op > self._heard_op
 
     def recall(self, *, behind: Hold | None = None) -> Sequence[Hold]:
         """Take back what has not begun, but for `behind` itself. Gives those, and keeps the others.
@@ -277,7 +280,7 @@ class Mount:
                 self.hear()
             # That one may have ended since it was looked at: nothing waits behind it any more.
             is_over = behind is not None and behind.end is not None
-            is_sure = is_over or not self._is_about_to_turn() or horse is None
+            is_sure = is_over or not self.errand.is_about_to_ask or horse is None
             if is_sure:
                 back = [] if is_over else self._take_back(behind)
             if horse is not None:
@@ -293,8 +296,7 @@ class Mount:
         self._board.recall(self._number, but=max(behind.number if behind else 0, self._board.begun))
         # Until all that is given back or settled: else a job would be claimed as the only one in hand that is not.
         self.take_no_more()
-        if self.turn is not None:
-            self._board.void(self.turn.op)
+        self.errand.call_off()
         for hold in self.holds:
             if hold.is_kept:
                 self._board.settled_to, hold.is_kept = hold.number, False

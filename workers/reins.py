@@ -37,8 +37,16 @@ class Bit(Protocol):
         """
         ...
 
+    def whisper(self, message: Message) -> None:
+        """Say something that wakes nobody: our parent looks by itself in a while."""
+        ...
+
     def look(self) -> Message | None:
         """Give the next message, if one has come."""
+        ...
+
+    def fileno(self) -> int:
+        """Give the descriptor that becomes readable when a message comes, or our parent has gone."""
         ...
 
     def wait(self) -> Message | None:
@@ -106,7 +114,15 @@ class SocketBit(_End):
     def is_alone(self) -> bool:
         return self._is_alone
 
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
     def say(self, message: Message, *, is_urgent: bool = True) -> None:
+        self.whisper(message)
+        if is_urgent or self._unheard >= self._most_unheard or self._now_s() >= self._rung_at_s + QUIET_S:
+            self._ring(_BELL)
+
+    def whisper(self, message: Message) -> None:
         written = _written(message)
         if self._unheard_bytes + len(written) > _MOST_BYTES:
             self._ring(_BIG if len(written) > _MOST_BYTES else _BELL)
@@ -117,8 +133,6 @@ class SocketBit(_End):
             self._is_alone = True
         self._unheard += 1
         self._unheard_bytes += len(written)
-        if is_urgent or self._unheard >= self._most_unheard or self._now_s() >= self._rung_at_s + QUIET_S:
-            self._ring(_BELL)
 
     def _ring(self, stroke: bytes) -> None:
         self._unheard = self._unheard_bytes = 0

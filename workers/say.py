@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from holdfast.jobs import events
 from holdfast.jobs.rq_surface import blue, green
 
 if TYPE_CHECKING:
-    import logging
-
     from holdfast.jobs.clock import Clock
 
 
@@ -30,6 +29,8 @@ class Say:
 
     def _is_told(self, count: int) -> bool:
         """Tell whether another line about a plain job fits into this second; sum up the last one, if it is over."""
+        if not self._log.isEnabledFor(logging.INFO):
+            return False
         second = self._clock.boot_ms() // 1_000
         if second != self._second:
             if (more := self._completed - MOST_TOLD) > 0:

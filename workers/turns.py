@@ -1,7 +1,8 @@
 """Settle and claim in one trip, made by the horse itself: its parent hears of each turn, and is not waited for.
 
 What is said, and when, so that a death at any point leaves nothing unknown: `turn` before the request, with all that is
-needed to make it once more under its number, and `took` before the first of what it gave is begun.
+needed to make it once more under its number, and `took` before the first of what it gave is begun. A horse that has
+nothing in hand looks for a job in the same way: `look`, and `took`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.jobs import events
 from holdfast.jobs.errors import RedisAwayError
-from holdfast.jobs.store.answers import fence_of, read_claimed, read_ends, rows_of
+from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.answers import fence_of, read_claim, read_claimed, read_ends, rows_of
 from holdfast.workers.clerk import tell_of
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from holdfast.workers.pace import Pace
     from holdfast.workers.reins import Bit
     from holdfast.workers.shared_memory import Board
+    from holdfast.workers.watch import Watch
 
 
 class Task(NamedTuple):
@@ -71,6 +74,7 @@ class Turns:
         pace: Pace,
         hold_ms: int,
         tell: events.Events,
+        watch: Watch,
         look_out: Callable[[], None] = lambda: None,
     ) -> None:
         self._bit = bit
@@ -82,6 +86,7 @@ class Turns:
         self._pace = pace
         self._hold_ms = hold_ms
         self._tell = tell
+        self._watch = watch
         self._look_out = look_out
         #: What was taken here and has not begun: its number, its row of the answer, and until when.
         self._taken: deque[tuple[int, list[Any], int]] = deque()
@@ -185,13 +190,9 @@ class Turns:
     def _hear(self, asked: _Asked) -> None:
         self._asked = None
         self._look_out()
-        try:
-            answer = self._courier.send(
-                asked.trip.answer,
-                gives_up=lambda: self._board.is_void(asked.op) or self._bit.is_alone,
-            )
-        except RedisAwayError:
-            return  # its parent has it
+        answer = self._answer_to(asked)
+        if answer is None:
+            return
         said, given = read_ends(answer, len(asked.kept))
         rows = rows_of(given)
         # Said first, and looked at then, as in Board.begin().
@@ -207,6 +208,68 @@ class Turns:
         for row in rows:
             self._number += 1
             self._taken.append((self._number, row, stop_by_ms))
+
+    def look_for_one(self, after: int, number: int) -> None:
+        """Claim a job, and let claims stand at the bell, until there is one or our parent has something to say.
+
+        Its number follows on that one. Not if another operation than `after` was the last: our parent has thought
+        better of it since.
+        """
+        self.given(number)
+        if self._board.op != after:
+            return
+        listens_at: Sequence[str] | None = None
+        listens = False
+        while (asked := self._ask_for_one(listens=listens, stands=listens_at is not None)) is not None:
+            answer = None
+            if listens_at is not None:
+                if not self._watch.is_called(listens_at, asked.trip, self._bit):
+                    return  # what stood there is the parent's to withdraw
+                answer = self._watch.claimed
+            given = self._answer_to(asked) if answer is None else answer
+            if given is None or self._board.is_void(asked.op):
+                return
+            match read_claim(given) if not rows_of(given) else None:
+                case out.Empty(queues):
+                    listens_at, listens = queues, bool(queues)
+                case out.Again():
+                    listens_at = None
+                case _:
+                    self._take_one(asked, given)
+                    return
+
+    def _ask_for_one(self, *, listens: bool, stands: bool) -> _Asked | None:
+        board = self._board
+        # Two numbers: the second is for our parent, to withdraw what stands.
+        op = board.op + 1
+        board.op = op + 1
+        if board.take_to <= self._number:
+            board.op = op - 1
+            return None
+        asked_ms, seen_fence = self._clock.boot_ms(), board.seen_fence
+        trip = self._moves.begin_claim(op, self._queues, seen_fence=seen_fence, listens=listens, stands=stands)
+        self._bit.whisper(("look", op, seen_fence, asked_ms))
+        return _Asked(op, [], trip, asked_ms)
+
+    def _answer_to(self, asked: _Asked) -> list[Any] | None:
+        try:
+            return self._courier.send(
+                asked.trip.answer,
+                gives_up=lambda: self._board.is_void(asked.op) or self._bit.is_alone,
+            )
+        except RedisAwayError:
+            return None  # its parent has it
+
+    def _take_one(self, asked: _Asked, given: list[Any]) -> None:
+        rows = rows_of(given)
+        took = ("took", asked.op, self._number + 1, given)
+        if rows:
+            # Waking our parent would put off a job that somebody may be waiting for.
+            self._bit.whisper(took)
+        else:
+            self._bit.say(took)
+        if rows and not self._board.is_void(asked.op):
+            self._take(rows, asked.asked_ms + self._hold_ms)
 
     def _tell_of_settled(self) -> None:
         for each, word in self._settled:

@@ -42,6 +42,7 @@ from holdfast.workers.speaker import Speaker
 from holdfast.workers.tidy import Tidy
 from holdfast.workers.trade import Trade
 from holdfast.workers.turns import Turns
+from holdfast.workers.watch import SocketWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +131,7 @@ class Worker(rq.Worker):
         self._board = Board()
         self._caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
         #: What horses do by themselves is numbered on its own: one of them lives at a time.
-        self._horse_caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
+        self._horse_caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}", self._caller.instance)
         self._registration = Registration(self, self._caller.instance, self.settings)
 
     def _begin(self, bootstrap: Callable[[], None]) -> None:
@@ -242,6 +243,13 @@ class Worker(rq.Worker):
             pace=Pace(self.settings.prefetch, HOSTAGE_MS),
             hold_ms=Patience(self.settings).hold_ms,
             tell=self._events,
+            watch=SocketWatch(
+                connection,
+                self._clock,
+                queues=order.queues,
+                # What stands for long would be taken with a lease that is half over.
+                poll_ms=min(self.settings.poll_ms, self.settings.renew_ms // 2),
+            ),
             look_out=Lookout(line.has_answer, spin_us=self.settings.spin_us, now_s=now_s, give_way=give_way),
         )
 

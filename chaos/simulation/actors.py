@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from holdfast.chaos.history import Move
-from holdfast.chaos.simulation.bodies import SimClock, SimEars, SimFace, SimRuntime
+from holdfast.chaos.simulation.bodies import SimClock, SimEars, SimFace, SimRuntime, SimWatch
 from holdfast.chaos.simulation.breaking import NextVersion
 from holdfast.jobs import events
 from holdfast.jobs.errors import RedisAwayError
@@ -159,7 +159,7 @@ class SimWorker:
         client = stage.connect()
         scripts = stage.scripts(client, name)
         caller = Caller(name, f"{rng.getrandbits(64):016x}")
-        horse_caller = Caller(name, f"{rng.getrandbits(64):016x}")
+        horse_caller = Caller(name, f"{rng.getrandbits(64):016x}", caller.instance)
         board = Board()
         tell = stage.tell(name)
         courier = Courier(client, stage.clock, rng)
@@ -211,6 +211,7 @@ def _serve(stage: Stage, caller: Caller, horse_caller: Caller, queues: Sequence[
         pace=Pace(stage.settings.prefetch, HOSTAGE_MS),
         hold_ms=Patience(stage.settings).hold_ms,
         tell=stage.tell(process.name),
+        watch=SimWatch(world, stage.settings.poll_ms, stage.apply),
     )
     horse = Horse(
         bit=bit,

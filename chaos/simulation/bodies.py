@@ -70,6 +70,13 @@ class SimBit:
         self.rung, self._rung_at_us = True, self._world.now_us
         self._world.wake(self._parent)
 
+    def whisper(self, message: Message) -> None:
+        self.for_parent.append(message)
+        self._world.wait(_HOP_US)
+
+    def fileno(self) -> int:
+        return -1
+
     def look(self) -> Message | None:
         return self.for_horse.popleft() if self.for_horse else None
 
@@ -81,9 +88,44 @@ class SimBit:
             self._world.wait_until(FOR_EVER, may_be_woken=True)
         return self.for_horse.popleft()
 
+    def hears_by(self, until_us: int) -> bool:
+        """Wait for a message until then, without waking anybody; tell whether there is one."""
+        self.process = self._world.running
+        while not self.for_horse and self._world.now_us < until_us:
+            self._world.wait_until(until_us, may_be_woken=True)
+        return bool(self.for_horse)
+
     @property
     def is_alone(self) -> bool:
         return False  # it ends with its parent
+
+
+class SimWatch:
+    """A horse's wait for its bell, which is not heard: a look every so often."""
+
+    claimed = None
+
+    def __init__(self, world: World, poll_ms: int, apply: Callable[[Any], None]) -> None:
+        self._world = world
+        self._poll_us = poll_ms * 1_000
+        self._apply = apply
+
+    def is_called(self, listens_at: Sequence[str], claim: Trip, bit: Bit) -> bool:
+        del listens_at
+        assert isinstance(bit, SimBit)
+        _let_stand(self._world, self._poll_us, self._apply, claim)
+        return not bit.hears_by(self._world.now_us + self._poll_us)
+
+
+def _let_stand(world: World, poll_us: int, apply: Callable[[Any], None], claim: Trip) -> None:
+    """Have the server make it about when the wait is over, or not at all; its answer is never heard."""
+    process = world.running
+    assert process is not None
+    about_us = process.rng.choice([-1_000, 0, 1_000, 5_000, None])
+    if about_us is not None:
+        moment_us = world.now_us + poll_us + about_us
+        # A frozen process has its connections still, a dead one has not.
+        world.at(moment_us, lambda: apply(_pack(*claim.words)) if process.is_alive else None)
 
 
 class SimHorse:
@@ -177,17 +219,7 @@ class SimEars:
     def wait_for_bell(self, listens_at: Sequence[str], claim: Trip) -> None:  # noqa: ARG002 - the bell is not heard here, either
         if self._listening_until is None:
             self._listening_until = self._clock.boot_ms() + self._poll_ms
-            self._let_stand(claim)
-
-    def _let_stand(self, claim: Trip) -> None:
-        """Have the server make it about when the wait is over, or not at all; its answer is never heard."""
-        process = self._world.running
-        assert process is not None
-        about_us = process.rng.choice([-1_000, 0, 1_000, 5_000, None])
-        if about_us is not None:
-            moment_us = self._world.now_us + self._poll_ms * 1_000 + about_us
-            # A frozen process has its connections still, a dead one has not.
-            self._world.at(moment_us, lambda: self._apply(_pack(*claim.words)) if process.is_alive else None)
+            _let_stand(self._world, self._poll_ms * 1_000, self._apply, claim)
 
     def hear(self, until_ms: int, horse: Horse | None) -> Heard:
         self._process = self._world.running

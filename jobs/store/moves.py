@@ -34,6 +34,8 @@ class Caller:
     name: str
     #: Sixteen hex digits, drawn once per start: a name or a pid may be used again, this is not.
     instance: str
+    #: The life whose name stands where plain producers are listened to, if it is another: a horse's worker's.
+    listener: str = ""
 
     def execution(self, op: int) -> str:
         """Name the attempt that operation `op` claims. Shaped like RQ's ids."""
@@ -106,16 +108,19 @@ class Moves:
         """
         return read_claim(self.scripts.call("claim", **self._claim(op, queues, seen_fence, want, listens=listens)))
 
-    def stand(self, op: int, queues: Sequence[str], *, seen_fence: int, listens: bool) -> Trip:
-        """Spell a claim that the server is to make later, when there is a job. Its moment is by the server's clock."""
+    def begin_claim(
+        self, op: int, queues: Sequence[str], *, seen_fence: int, listens: bool, stands: bool = False
+    ) -> Trip:
+        """Spell a claim of one job, for `answers.read_claim`. One that `stands` is made later, at the server's time."""
         claim = self._claim(op, queues, seen_fence, want=1, listens=listens)
-        return self.scripts.trip("claim", **claim | {"stamp": "", "epoch": ""})
+        return self.scripts.trip("claim", **claim | ({"stamp": "", "epoch": ""} if stands else {}))
 
     def _claim(
         self, op: int, queues: Sequence[str], seen_fence: int, want: int, *, listens: bool
     ) -> dict[str, Word | Sequence[Word]]:
         return self._asker(op, seen_fence, want) | {
             "listens": int(listens),
+            "listener": self.caller.listener or self.caller.instance,
             "listen_ms": self._settings.listen_ms,
             "queue_names": list(queues),
         }

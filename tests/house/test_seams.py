@@ -64,6 +64,10 @@ PERMITTED = {
         "a job may be a coroutine, and is run as RQ runs one",
         {"asyncio"},
     ),
+    "workers/watch.py": (
+        "it waits on real sockets: a simulated horse has a watch of its own",
+        {"select"},
+    ),
     "workers/ears.py": (
         "it waits on real sockets: a simulation has ears of its own",
         {"os", "select", "signal"},

@@ -57,7 +57,9 @@ class Worker:
 
     def stand(self, *queues):
         """Have a claim stand, and give what makes it, as the server does when it calls."""
-        trip = self.moves.stand(self._number(None), queues or ("default",), seen_fence=self.seen_fence, listens=False)
+        trip = self.moves.begin_claim(
+            self._number(None), queues or ("default",), seen_fence=self.seen_fence, listens=False, stands=True
+        )
         return lambda: self._hear(read_claim(trip.answer()))
 
     def claim_some(self, want, *queues, op=None):

@@ -15,6 +15,7 @@ from holdfast.workers.ends import End
 from holdfast.workers.engine import Engine, Limits
 from holdfast.workers.groom import HOSTAGE_MS
 from holdfast.workers.hold import Patience
+from holdfast.workers.horse import LOOK
 from holdfast.workers.order import Order
 from holdfast.workers.pace import Pace
 from holdfast.workers.runtime import Ending
@@ -38,6 +39,8 @@ class Bit:
         self.is_alone = False
         #: All that was ever said.
         self.said = []
+        #: And of that, what was to wake nobody.
+        self.whispered = []
         self.unheard = []
         self.before = self.after = lambda _: None
 
@@ -47,6 +50,10 @@ class Bit:
         self.said.append(message)
         self.unheard.append(message)
         self.after(message)
+
+    def whisper(self, message):
+        self.whispered.append(message)
+        self.say(message)
 
 
 class Horse:
@@ -71,6 +78,7 @@ class Horse:
             pace=Pace(stable.settings.prefetch, HOSTAGE_MS),
             hold_ms=Patience(stable.settings).hold_ms,
             tell=stable.tell,
+            watch=self,
         )
 
     # -- as its parent sees it
@@ -100,6 +108,8 @@ class Horse:
     def begin(self):
         """Do what is due before the next job, and begin it; give None where there is none."""
         while True:
+            while self._orders and self._orders[0][0] == LOOK:
+                self.turns.look_for_one(*self._orders.popleft()[1:])
             for order in self._orders:
                 self.turns.given(order[1])
             self.turns.go_on(behind=len(self._orders))
@@ -111,6 +121,20 @@ class Horse:
             if self._stable.board.begin(task.number, task.stop_by_ms):
                 self._stable.ran[task.lease.job_id] += 1
                 return task
+
+    #: What comes while it stands at its bell, one after the other: each is given the claim that stands, and gives what
+    #: is heard of it.
+    calls = ()
+    claimed = None
+
+    def is_called(self, listens_at, claim, bit):
+        """Tell whether it is called; when nothing more comes it stands there still, as far as its parent knows."""
+        del listens_at, bit
+        if not self.calls:
+            return False
+        call, *self.calls = self.calls
+        self.claimed = call(claim)
+        return True
 
     def end(self, task, kind="complete", *, awaits_word=False):
         """Be done with a job; with a webhook to be sent for it, if it awaits a word."""
@@ -245,7 +269,7 @@ class Stable:
         """Let the parent do one round of its loop: it hears its horse, settles, hands; or claims."""
         for _ in range(times):
             if self.mount.is_busy:
-                self.engine._tend(_FAR)
+                self.engine._tend(_FAR, 0)
             else:
                 self.engine._look_for_a_job(0, _FAR)
 
@@ -253,9 +277,9 @@ class Stable:
         """Let both go on until nothing is left to do."""
         for _ in range(most):
             self.step()
-            if self.horse is not None:
-                self.horse.run(1)
-            if not self.mount.is_busy and not self.pool.line():
+            ran = self.horse.run(1) if self.horse is not None else []
+            is_idle = self.mount.errand.is_looking or not self.mount.is_busy
+            if is_idle and not ran and not self.pool.line():
                 self.step()
                 return
         raise AssertionError(f"never done: {self.pool.everywhere()} {self.mount.holds}")

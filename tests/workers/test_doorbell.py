@@ -111,6 +111,19 @@ def begins(queue, notes, wait_until):
     return (float(wait_until(lambda: notes("at")[seen:])[0].split()[1]) - begun) * 1000
 
 
+@pytest.mark.parametrize("queue_class", [rq.Queue, holdfast.jobs.Queue], ids=["plain", "ours"])
+def test_an_idle_horse_is_called_without_its_parent(start_ready, redis, notes, wait_until, timed, queue_class):
+    """The parent stands still, and the job begins all the same: nobody hands it over."""
+    queue = queue_class(connection=redis)
+    worker = start_ready(lease_ms=20_000, renew_ms=5_000, **DEAF)
+    timed(queue)
+    wait_until(lambda: redis.get(keys.listener("default")))
+    worker.freeze()
+    assert begins(queue, notes, wait_until) < SOON_MS
+    worker.thaw()
+    wait_until(lambda: all_idle(redis))
+
+
 def test_a_burst_of_plain_jobs_wakes_the_whole_fleet(start_ready, redis, wait_until, notes):
     """Only one worker listens, but each claim that leaves jobs behind rings for the next worker."""
     for number in range(4):

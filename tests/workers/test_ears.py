@@ -1,9 +1,11 @@
 """What a worker waits with hears what it should, goes on hearing it, and costs nothing meanwhile."""
 
 import random
+import threading
 import time
 
 import pytest
+import rq
 
 from holdfast.jobs import Queue
 from holdfast.jobs.clock import SystemClock
@@ -14,6 +16,8 @@ from holdfast.jobs.store.connections import derive
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.workers.ears import Heard, SocketEars
+from holdfast.workers.reins import pair
+from holdfast.workers.watch import SocketWatch
 
 POLL_MS = 1_000
 LINE, BELL = keys.queue("default"), keys.bell("default")
@@ -37,9 +41,12 @@ class Listener:
 
     def begin(self, listens_at):
         """Begin to wait, and have a claim stand."""
+        self.ears.wait_for_bell(listens_at, self.spell(listens_at))
+
+    def spell(self, listens_at):
+        """Spell the next claim that is to stand."""
         self._op += 1
-        claim = self.moves.stand(self._op, ["default"], seen_fence=0, listens=bool(listens_at))
-        self.ears.wait_for_bell(listens_at, claim)
+        return self.moves.begin_claim(self._op, ["default"], seen_fence=0, listens=bool(listens_at), stands=True)
 
     def wait(self, within_ms):
         """Go on waiting."""
@@ -150,13 +157,58 @@ def test_who_is_called_has_the_job_in_the_same_breath(listener, redis):
     assert claimed.lease.job_id == job.id
 
 
+@pytest.fixture
+def watch(listener, redis):
+    """Give a function that lets a claim stand at a horse's bell, and its reins."""
+    ears = listener()
+    reins, bit = pair(4, time.monotonic)
+    own = derive(redis, reply_ms=1_000)
+    watch = SocketWatch(own, SystemClock(), queues=["default"], poll_ms=POLL_MS)
+    yield lambda: watch.is_called(["default"], ears.spell(["default"]), bit), watch, (reins, bit)
+    watch.close()
+    reins.close()
+    bit.close()
+
+
+@pytest.mark.parametrize("queue_class", [rq.Queue, Queue], ids=["plain", "ours"])
+def test_a_horse_at_its_bell_is_called_by_a_job(watch, redis, queue_class):
+    """Ours ring, and it has the job with that; of a plain one it only hears."""
+    stand, watch, _ = watch
+    timer = threading.Timer(0.1, lambda: queue_class(connection=redis).enqueue("builtins.len", b""))
+    begun = time.monotonic()
+    timer.start()
+    assert stand()
+    assert 0.05 < time.monotonic() - begun < 0.8
+    assert (watch.claimed is not None) == (queue_class is Queue)
+
+
+def test_a_horse_at_its_bell_hears_its_parent_first(watch, redis):
+    """What stood there is withdrawn by then, and what is sent on that line would be read as its answer."""
+    stand, watch, (reins, bit) = watch
+    timer = threading.Timer(0.1, lambda: reins.say(("go",)))
+    timer.start()
+    assert not stand()
+    assert bit.look() == ("go",)
+    threading.Timer(0.1, lambda: Queue(connection=redis).enqueue("builtins.len", b"")).start()
+    assert stand()
+    execution = watch.claimed[1][2]
+    assert execution.endswith(b"2")
+
+
+def test_a_horse_at_its_bell_looks_by_itself_after_the_poll_interval(watch):
+    """Nobody came: the claim was made, and found nothing."""
+    stand, watch, _ = watch
+    assert stand()
+    assert watch.claimed[0] == b"empty"
+
+
 def test_what_was_claimed_behind_a_bell_that_broke_is_heard_of_by_asking_again(listener, redis, wait_until):
     """FM-008, FM-048: the server has made the claim, and its reply is lost with the line."""
     ears = listener(poll_ms=400)
     ears.begin([])
     job = Queue(connection=redis).enqueue("builtins.len", b"")
     wait_until(lambda: redis.hget(keys.job(job.id), "status") == b"started")
-    ears.ears._bell.hang_up()
+    ears.ears._watch._bell.hang_up()
     assert ears.wait(5_000)[0]
     assert ears.answer is None
     [claimed] = ears.take()

@@ -103,6 +103,18 @@ def test_who_has_more_to_do_does_not_wake_its_parent_for_each_word(horse):
     assert not select.select(list(reins.files()), [], [], 0)[0]
 
 
+def test_a_whisper_wakes_nobody_and_can_be_heard(horse):
+    """A horse that stands at its bell says what it asks and what it takes: its parent looks by itself in a while."""
+
+    def whisper_and_work(bit):
+        bit.whisper(("look", 1))
+        time.sleep(60)
+
+    reins, _ = horse(whisper_and_work, most_unheard=4)
+    assert not select.select(list(reins.files()), [], [], 0.3)[0]
+    assert reins.heard() == [("look", 1)]
+
+
 def test_so_many_words_wake_the_parent_although_there_is_more_to_do(horse):
     """So that what is done is settled in time."""
 

@@ -79,7 +79,7 @@ def test_a_horse_dies_at_a_job_while_its_turn_is_unanswered(stable, heard):
     task = stable.turn_under_way()
     if heard:
         stable.step()
-        assert stable.mount.turn is not None
+        assert stable.mount.errand.turn is not None
     stable.horse.kill()
     stable.ends_well(twice=task.lease.job_id, charged=task.lease.job_id)
 
@@ -122,7 +122,7 @@ def test_a_horse_that_never_hears_of_its_turn_is_killed_and_the_turn_finished(st
         horse.begin()
     horse._ending = None
     stable.step()
-    assert stable.mount.turn is not None
+    assert stable.mount.errand.turn is not None
     stable.clock.advance(10_001)
     stable.step()
     assert horse.ended() is not None

@@ -52,8 +52,9 @@ def test_behind_a_slow_job_an_unanswered_turn_is_finished_by_the_parent(stable):
     assert stable.horse.begin() is None
     assert stable.horse.words()[-1] == "took"
     stable.step(2)
-    assert [hold.number for hold in stable.mount.holds] == [stable.mount._number]
     following = stable.horse.begin()
+    stable.step()
+    assert [hold.number for hold in stable.mount.holds] == [stable.mount._number]
     assert following.number == stable.mount._number > number
     stable.horse.end(following)
     stable.ends_well()

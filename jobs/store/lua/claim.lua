@@ -29,6 +29,7 @@
 -- ARGV     budget      how many crashes a job may cause, unless it says otherwise
 -- ARGV     want        how many at the most
 -- ARGV     listens     1: the asker may be the listener of some of the queues
+-- ARGV     listener    under which name it listens
 -- ARGV     listen_ms   how long a listener is one without asking again
 -- ARGV     stamp       now, as RQ writes it; empty if the asker did not know when this would be
 -- ARGV     epoch       now, in seconds, as RQ writes it in executions; empty then
@@ -61,9 +62,9 @@ redis.call('SADD', keys.leased(), unpack(queue_names))
 local answer, records = find(queue_names, tonumber(want), asker)
 keep(instance, op, answer, whole(asker.seen_fence))
 if answer[1] == 'empty' then
-  return listen(queue_names, instance, listen_ms)
+  return listen(queue_names, listener, listen_ms)
 end
 if listens == '1' then
-  stop_listening(queue_names, instance)
+  stop_listening(queue_names, listener)
 end
 return with_records(answer, records)
