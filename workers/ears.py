@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.workers.lines import WaitingLine
-from holdfast.workers.watch import SocketWatch
+from holdfast.workers.watch import RECONNECT_MS, SocketWatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from holdfast.workers.runtime import Horse
 
 _POLL_WITHOUT_PIDFD_MS = 20
-_RECONNECT_MS = 1_000
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class SocketEars:
 
     def _subscribe(self) -> None:
         if self._orders.fileno() < 0 and self._clock.boot_ms() >= self._subscribe_at:
-            self._subscribe_at = self._clock.boot_ms() + _RECONNECT_MS
+            self._subscribe_at = self._clock.boot_ms() + RECONNECT_MS
             self._orders.ask("SUBSCRIBE", self._channel)
 
     def _read_commands(self) -> tuple[dict[str, Any], ...]:

@@ -233,7 +233,6 @@ class Engine:
         self._mount.holds += taken
         self._mount.hand(self._more())
         # Said after that: a log line takes as long as a small job.
-        self._face.busy()
         for hold in taken:
             self._tell.tell(events.Claimed.of(hold.lease, hold.record))
 
@@ -264,7 +263,7 @@ class Engine:
             self._groom.close(ending)
         self._settle()
         if not self._mount.errand.is_looking:
-            self._face.busy()
+            self._face.busy()  # also after what a horse took by itself, which may be over before we hear of it
         if not self._stop.asked:
             self._mount.hand(self._more())
 

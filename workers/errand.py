@@ -32,8 +32,8 @@ class Errand:
         """Note what it has asked, with numbers up to the last. What it had asked before was answered with nothing."""
         self.turn, self._heard_op = turn, last_op
 
-    def is_answered(self, *, in_vain: bool) -> int:
-        """Note that it has heard; give when it had asked, on the boot clock."""
+    def comes_back(self, *, in_vain: bool) -> int:
+        """Note that it has heard the answer; give when it had asked, on the boot clock."""
         assert self.turn is not None
         asked_ms, self.turn = self.turn.asked_ms, None
         self.was_in_vain = self.is_looking and in_vain

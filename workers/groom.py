@@ -189,6 +189,7 @@ class Groom:
         if known is not None and mount.is_begun(known):
             self.stop_horse(known, "stopped")
         elif known is not None or (mount.errand.may_have_taken and not mount.errand.is_looking):
+            # One that only looks is not called off for a command that may be about anybody's job.
             for hold in self.take_back_unbegun(but=job_id):
                 if hold.lease.job_id == job_id:
                     self._bury(hold, "stopped", _STOPPED, status="stopped")

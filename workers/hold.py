@@ -98,6 +98,8 @@ class Patience:
         #: Until a renewal that was not answered is tried again.
         self.renew_again_ms = max(20, settings.renew_ms // 10)
         self._renew_ms = settings.renew_ms
+        #: For how long a horse's claim may stand: taken later than that, its lease would be half over.
+        self.stand_ms = min(settings.poll_ms, settings.renew_ms // 2)
         #: How often a horse that looks for a job is asked whether it has found one.
         self.look_ms = min(500, settings.renew_ms // 4)
         self._overtime_ms = settings.overtime_ms

@@ -184,7 +184,7 @@ class Mount:
             case ("look", op, seen_fence, asked_ms) if self.errand.is_looking:
                 self.errand.asks(Turn(op, seen_fence, asked_ms, [], is_look=True), op + 1)
             case ("took", op, first, given) if not self._board.is_void(op):
-                asked_ms = self.errand.is_answered(in_vain=given[0] != b"claimed")
+                asked_ms = self.errand.comes_back(in_vain=given[0] != b"claimed")
                 self._note_taken(first, given, asked_ms)
             case ("free", leaves):
                 self.telling_until = None

@@ -262,12 +262,9 @@ class Turns:
 
     def _take_one(self, asked: _Asked, given: list[Any]) -> None:
         rows = rows_of(given)
-        took = ("took", asked.op, self._number + 1, given)
-        if rows:
-            # Waking our parent would put off a job that somebody may be waiting for.
-            self._bit.whisper(took)
-        else:
-            self._bit.say(took)
+        # Waking our parent would put off a job that somebody may be waiting for.
+        tell = self._bit.whisper if rows else self._bit.say
+        tell(("took", asked.op, self._number + 1, given))
         if rows and not self._board.is_void(asked.op):
             self._take(rows, asked.asked_ms + self._hold_ms)
 

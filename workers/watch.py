@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from holdfast.jobs.store.scripts import Trip
     from holdfast.workers.reins import Bit
 
-_RECONNECT_MS = 1_000
+#: How soon a line that broke is tried again.
+RECONNECT_MS = 1_000
 _SAME_MOMENT_S = 0.0003
 
 
@@ -128,7 +129,7 @@ class SocketWatch:
         if now < self._trust_bell_at and self.until_ms is not None:
             self.until_ms = min(self.until_ms, self._trust_bell_at)
             return False
-        self._trust_bell_at = now + _RECONNECT_MS
+        self._trust_bell_at = now + RECONNECT_MS
         return True
 
     def _hears_a_plain_job(self, ready: set[int]) -> bool:

@@ -233,6 +233,7 @@ class Worker(rq.Worker):
     def _turns(self, bit: Bit, order: Order, connection: Redis) -> Turns:
         line = Line(connection)
         scripts = Scripts(connection, record=self.settings.record_moves, line=line)
+        patience = Patience(self.settings)
         return Turns(
             bit=bit,
             board=self._board,
@@ -241,15 +242,9 @@ class Worker(rq.Worker):
             clock=self._clock,
             queues=order.queues,
             pace=Pace(self.settings.prefetch, HOSTAGE_MS),
-            hold_ms=Patience(self.settings).hold_ms,
+            hold_ms=patience.hold_ms,
             tell=self._events,
-            watch=SocketWatch(
-                connection,
-                self._clock,
-                queues=order.queues,
-                # What stands for long would be taken with a lease that is half over.
-                poll_ms=min(self.settings.poll_ms, self.settings.renew_ms // 2),
-            ),
+            watch=SocketWatch(connection, self._clock, queues=order.queues, poll_ms=patience.stand_ms),
             look_out=Lookout(line.has_answer, spin_us=self.settings.spin_us, now_s=now_s, give_way=give_way),
         )
 

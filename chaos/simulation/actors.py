@@ -201,6 +201,7 @@ def _serve(stage: Stage, caller: Caller, horse_caller: Caller, queues: Sequence[
     moves = Moves(stage.scripts(client, caller.name), stage.clock, stage.settings, caller)
     courier = Courier(client, stage.clock, rng)
     line = Line(client)
+    patience = Patience(stage.settings)
     turns = Turns(
         bit=bit,
         board=board,
@@ -209,9 +210,9 @@ def _serve(stage: Stage, caller: Caller, horse_caller: Caller, queues: Sequence[
         clock=stage.clock,
         queues=queues,
         pace=Pace(stage.settings.prefetch, HOSTAGE_MS),
-        hold_ms=Patience(stage.settings).hold_ms,
+        hold_ms=patience.hold_ms,
         tell=stage.tell(process.name),
-        watch=SimWatch(world, stage.settings.poll_ms, stage.apply),
+        watch=SimWatch(world, patience.stand_ms, stage.apply),
     )
     horse = Horse(
         bit=bit,
