@@ -121,7 +121,7 @@ FENCING = Guard(
     "a growing number for each attempt, and its comparison when one ends",
     (
         _nothing("last_fence", "0"),
-        Words(r"local fence = whole\(math\.max\([^\n]*", "local fence = '1'"),
+        Words(r"asker\.seen_fence = math\.max\([^\n]*", "asker.seen_fence = 1"),
         Words(r", 'hf_fence', fence"),
     ),
 )

@@ -77,8 +77,8 @@ def of_a_trip(bench: Bench, jobs: int) -> dict[str, float]:
     moves, courier = bench.moves_on(tape), bench.courier_on(tape)
 
     def turn(_: object) -> Turned:
-        done = [OVER.completion(each.lease) for each in claimed]
-        trip = moves.begin_turn(1, done, [QUEUE], seen_fence=0, want=jobs)
+        ended = [moves.spelled(OVER.completion(each.lease)) for each in claimed]
+        trip = moves.begin_turn(1, ended, [QUEUE], seen_fence=0, want=jobs)
         courier.send_once(trip.send)
         return courier.send(lambda: read_turn(trip.answer(), jobs))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.store.connections import Courier
     from holdfast.jobs.store.moves import Moves
     from holdfast.jobs.store.scripts import Trip
-    from holdfast.jobs.store.work import Completion
+    from holdfast.jobs.store.work import Spelled
     from holdfast.workers.ends import End
     from holdfast.workers.pace import Pace
     from holdfast.workers.reins import Bit
@@ -47,7 +47,7 @@ class _Kept(NamedTuple):
 
     number: int
     end: End
-    done: Completion
+    ended: Spelled
 
 
 class _Asked(NamedTuple):
@@ -109,7 +109,7 @@ class Turns:
 
     def keep(self, task: Task, end: End) -> None:
         """Settle a plain success with the next turn."""
-        self._kept.append(_Kept(task.number, end, end.completion(task.lease)))
+        self._kept.append(_Kept(task.number, end, self._moves.spelled(end.completion(task.lease))))
         self._unsaid.append((task.number, end.words))
         self._pace.note(end.words["ended_s"] - end.words["started_s"])
 
@@ -169,7 +169,7 @@ class Turns:
         asked_ms, seen_fence = self._clock.boot_ms(), board.seen_fence
         trip = self._moves.begin_turn(
             op,
-            [each.done for each in kept],
+            [each.ended for each in kept],
             self._queues,
             seen_fence=seen_fence,
             want=want,
@@ -270,5 +270,5 @@ class Turns:
 
     def _tell_of_settled(self) -> None:
         for each, word in self._settled:
-            tell_of(self._tell, each.done.lease, word, *each.end.told)
+            tell_of(self._tell, each.ended.done.lease, word, *each.end.told)
         self._settled.clear()

@@ -79,8 +79,8 @@ def fence_by_clock_alone() -> AbstractContextManager[None]:
     return altered(
         Edit(
             EVERY_MOVE,
-            "whole(math.max(last_fence(job, tombstone) + 1, asker.seen_fence + 1, now_us))",
-            "whole(now_us)",
+            "math.max(last_fence(job, tombstone) + 1, asker.seen_fence + 1, now_us)",
+            "now_us",
         )
     )
 

@@ -7,6 +7,7 @@ sending a replay of the first.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.store import keys
@@ -14,7 +15,7 @@ from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.answers import read_claim, read_turn, refused, unexpected
 from holdfast.jobs.store.records import obituary, short_error, stamp
 from holdfast.jobs.store.sizes import check_size
-from holdfast.jobs.store.work import NO_RESULT, Completion, Spell
+from holdfast.jobs.store.work import NO_RESULT, Completion, Spell, Spelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,10 +126,14 @@ class Moves:
             "queue_names": list(queues),
         }
 
+    def spelled(self, done: Completion) -> Spelled:
+        """Spell an end for a turn to come."""
+        return Spelled(done, done.words(self._settings.keep_results))
+
     def begin_turn(
         self,
         op: int,
-        completions: Sequence[Completion],
+        ended: Sequence[Spelled],
         queues: Sequence[str],
         *,
         seen_fence: int,
@@ -140,29 +145,17 @@ class Moves:
         Operations number `op` to `op + want - 1` are used up; `held` are our leases besides. Its answer is for
         `answers.read_turn`.
         """
-        words: list[Word] = []
-        for each in completions:
-            words += each.words(self._settings.keep_results)
         return self.scripts.trip(
             "turn",
             **self._asker(op, seen_fence, want),
             held=held,
-            ended_count=len(completions),
-            words=[*words, *queues],
+            ended_count=len(ended),
+            words=[*chain.from_iterable(each.words for each in ended), *queues],
         )
 
-    def turn(
-        self,
-        op: int,
-        completions: Sequence[Completion],
-        queues: Sequence[str],
-        *,
-        seen_fence: int,
-        want: int,
-        held: int = 0,
-    ) -> out.Turned:
-        """Make that move."""
-        trip = self.begin_turn(op, completions, queues, seen_fence=seen_fence, want=want, held=held)
+    def turn(self, op: int, completions: Sequence[Completion], queues: Sequence[str], **numbers: int) -> out.Turned:
+        """Make that move. `numbers` are those that it takes by name."""
+        trip = self.begin_turn(op, list(map(self.spelled, completions)), queues, **numbers)
         return read_turn(trip.answer(), len(completions))
 
     def renew(self, lease: Lease, *, worked_s: float) -> out.Renewed | Refused:

@@ -53,3 +53,10 @@ class Completion(NamedTuple):
             "" if self.repeat_ms is None else self.repeat_ms,
             self.repeats_left,
         ]
+
+
+class Spelled(NamedTuple):
+    """Such an end, with its words for a turn."""
+
+    done: Completion
+    words: list[Word]

@@ -61,14 +61,14 @@ def after_each_end(act):
         if os.getpid() != parent:
             act(moves, completion)
 
-    def turn_and_act(moves, op, completions, queues, **more):
-        trip = begin_turn(moves, op, completions, queues, **more)
+    def turn_and_act(moves, op, ended, queues, **more):
+        trip = begin_turn(moves, op, ended, queues, **more)
         answer = trip.answer
 
         def answer_and_act():
             said = answer()
-            for completion in completions:
-                act_in_horse(moves, completion)
+            for each in ended:
+                act_in_horse(moves, each.done)
             return said
 
         trip.answer = answer_and_act

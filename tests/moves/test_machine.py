@@ -30,7 +30,7 @@ BREAKS = {
         "overdue(keys.leases(queue), whole(now_ms)",
         "overdue(keys.leases(queue), '+inf'",
     ),
-    "a fence that is the clock alone": ("claim", "whole(math.max(", "whole(math.min("),
+    "a fence that is the clock alone": ("claim", "= math.max(last_fence", "= math.min(last_fence"),
     "an effect that knows no doubt": ("begin_effect", "by ~= fence and take_over ~= '1'", "false"),
     "an enqueue beside the lease of its id": ("enqueue", "if was[1] == 'started' and", "if false and"),
     "a turn without its guard": ("turn", GUARD, ""),

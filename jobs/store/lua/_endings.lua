@@ -219,8 +219,7 @@ end
 -- Ends one lease with success, for `worker`. Gives the word for its holder.
 local function complete_one(worker, stamp, look, queue, job_id, execution, fence, started, ended, value, result_ttl, repeat_ms, repeats_left)
   local job = keys.job(job_id)
-  local was = redis.call('HMGET', job, 'status', 'hf_fence', 'hf_lease', 'origin', 'hf_again', 'hf_moves', 'hf_op',
-    'dependency_ids', 'hf_error', 'hf_retry_state', 'hf_suspect')
+  local was = redis.call('HMGET', job, 'status', 'hf_fence', 'hf_lease', 'origin', 'hf_again', 'hf_moves', 'dependency_ids')
   local refused = refusal(job_id, queue, execution, fence, was, look.stands[job_id .. ':' .. execution])
   if refused then
     return refused
@@ -230,11 +229,7 @@ local function complete_one(worker, stamp, look, queue, job_id, execution, fence
     again = redis.call('HGET', job, 'hf_again')
   end
   -- First, since this is let through on a server without memory, and then lets the rest through.
-  if was[9] or was[10] or was[11] then
-    let_go(job_id, queue, execution, 'hf_error', 'hf_retry_state', 'hf_suspect')
-  else
-    let_go(job_id, queue, execution)
-  end
+  let_go(job_id, queue, execution, 'hf_error', 'hf_retry_state', 'hf_suspect')
   local fields = {'status', 'finished', 'ended_at', stamp, 'last_heartbeat', stamp, 'hf_ended', 'finished'}
   journal(fields, was[6], 'complete', worker, execution)
   redis.call('HSET', job, unpack(fields))
@@ -249,11 +244,12 @@ local function complete_one(worker, stamp, look, queue, job_id, execution, fence
     redis.call('HSET', job, 'repeats_left', repeats_left)
     to = begin_again(job_id, stamp, tonumber(repeat_ms))
   elseif result_ttl == '0' then
+    local made_by = redis.call('HGET', job, 'hf_op') or '0 none'
     redis.call('DEL', job, keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id), keys.results(job_id))
-    redis.call('SET', keys.tombstone(job_id), (was[7] or '0 none') .. ' ' .. fence, 'EX', REPLAY_HORIZON_S)
+    redis.call('SET', keys.tombstone(job_id), made_by .. ' ' .. fence, 'EX', REPLAY_HORIZON_S)
   else
     keep_until(keys.finished(queue), job_id, result_ttl)
-    forget_after(job_id, result_ttl, has_dependents, was[8])
+    forget_after(job_id, result_ttl, has_dependents, was[7])
   end
   tell('complete', job_id, queue, execution, fence, to, worker)
   return {'completed'}

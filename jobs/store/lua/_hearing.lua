@@ -49,18 +49,14 @@ local function claimed_before(answer)
   return #records > 0 and still or {'lost'}, records
 end
 
--- A copy, since what is kept for a replay has no records.
+-- Not before the answer was kept: what is kept for a replay has no records.
 local function with_records(answer, records)
-  local reply = {answer[1]}
-  for i = 2, #answer do
-    reply[i] = answer[i]
-    if answer[1] == 'claimed' then
-      reply[i] = {unpack(answer[i])}
-      append(reply[i], records[i - 1])
+  if answer[1] == 'aftermath' then
+    append(answer, records[1])
+  elseif answer[1] == 'claimed' then
+    for i, record in ipairs(records) do
+      answer[i + 1][7] = record
     end
   end
-  if answer[1] == 'aftermath' then
-    append(reply, records[1])
-  end
-  return reply
+  return answer
 end

@@ -7,9 +7,16 @@ local now_ms = math.floor(now_us / 1000)
 local now_s = now_us / 1000000
 
 -- tostring() would lose digits of a fence, and any other way that ends in one of C's floats takes several times as long:
--- so does a number that is given to a command as it is.
+-- so does a number that is given to a command as it is. Most are asked for more than once in a script.
+local spelled = {}
+
 local function whole(number)
-  return string.format('%d', math.floor(number + 0.5))
+  local text = spelled[number]
+  if not text then
+    text = string.format('%d', math.floor(number + 0.5))
+    spelled[number] = text
+  end
+  return text
 end
 
 local NOW_MS = whole(now_ms)
@@ -19,7 +26,9 @@ local function seconds(number)
 end
 
 local function to_map(flat)
-  local map = {}
+  -- With room for a plain record: to grow by itself takes a table longer than to be filled.
+  local map = {status = nil, origin = nil, data = nil, timeout = nil, created_at = nil, enqueued_at = nil, description = nil,
+    result_ttl = nil, hf_op = nil, hf_moves = nil}
   for i = 1, #flat, 2 do
     map[flat[i]] = flat[i + 1]
   end
@@ -89,11 +98,10 @@ local function write(command, key, one, two)
     end
     return redis.call(command, key, one)
   end
-  local about = command .. key
-  local words = gathered[about]
-  if not words then
+  local words = gathered[key]
+  if not words or words[1] ~= command then
     words = {command, key}
-    gathered[about] = words
+    gathered[key] = words
     gathered[#gathered + 1] = words
   end
   words[#words + 1] = one

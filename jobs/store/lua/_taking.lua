@@ -147,8 +147,8 @@ local function take(job_id, queue, flat, job, tombstone, asker, number, in_compa
     leave_other_places(job_id, job.origin)
   end
   local execution = asker.instance .. string.format('%016x', asker.op + number)
-  local fence = whole(math.max(last_fence(job, tombstone) + 1, asker.seen_fence + 1, now_us))
-  asker.seen_fence = tonumber(fence)
+  asker.seen_fence = math.max(last_fence(job, tombstone) + 1, asker.seen_fence + 1, now_us)
+  local fence = whole(asker.seen_fence)
   local entry = job_id .. ':' .. execution
   local deadline_ms = now_ms + asker.lease_ms
   local fields = {'status', 'started', 'started_at', asker.stamp, 'last_heartbeat', asker.stamp,
@@ -178,18 +178,15 @@ local function take(job_id, queue, flat, job, tombstone, asker, number, in_compa
     'last_heartbeat', asker.epoch, 'worker_name', asker.worker_name)
   redis.call('ZADD', keys.executions(job_id), timeout > 0 and whole(now_s + timeout + 3660) or '+inf', execution)
   tell('claim', job_id, queue, execution, fence, 'started', asker.worker_name)
-  local record = flat
-  if #gone > 0 then
-    record = redis.call('HGETALL', keys.job(job_id))
-  else
-    -- What is ours in it nobody reads there.
-    for i = 1, #fields, 2 do
-      if string.sub(fields[i], 1, 3) ~= 'hf_' then
-        append(record, fields[i], fields[i + 1])
-      end
-    end
+  local row = {queue, job_id, execution, fence, whole(deadline_ms), generation}
+  if #gone > 0 or job.hf_retries or job.origin ~= queue then
+    return row, redis.call('HGETALL', keys.job(job_id))
   end
-  return {queue, job_id, execution, fence, whole(deadline_ms), generation}, record
+  -- What is ours in it nobody reads there.
+  local n = #flat
+  flat[n + 1], flat[n + 2], flat[n + 3], flat[n + 4] = 'status', 'started', 'started_at', asker.stamp
+  flat[n + 5], flat[n + 6], flat[n + 7], flat[n + 8] = 'last_heartbeat', asker.stamp, 'worker_name', asker.worker_name
+  return row, flat
 end
 
 -- What is asked of ids besides their records, asked at once: who has them, and what those not kept have left.
