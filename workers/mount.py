@@ -177,8 +177,9 @@ class Mount:
             case ("turn", op, seen_fence, last_op, asked_ms, numbers, unsaid):
                 for number, words in unsaid:
                     self._note_end(number, End("complete", words), is_kept=True)
-                ends = [hold for hold in self.holds if hold.number in numbers]
-                self.holds = [hold for hold in self.holds if hold not in ends]
+                ended = set(numbers)
+                ends = [hold for hold in self.holds if hold.number in ended]
+                self.holds = [hold for hold in self.holds if hold.number not in ended]
                 self.errand.asks(Turn(op, seen_fence, asked_ms, ends), last_op)
                 self.turned += len(numbers)
             case ("look", op, seen_fence, asked_ms) if self.errand.is_looking:
