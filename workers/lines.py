@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import select
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError, ResponseError
+
+from holdfast.jobs.store.connections import is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ class WaitingLine:
 
     def has_answer(self, within_s: float = 0) -> bool:
         """Tell whether there is something to read, or will be in that time."""
-        return self.fileno() >= 0 and bool(select.select([self], [], [], within_s)[0])
+        return self.fileno() >= 0 and is_readable(self, within_s)
 
     def answers(self) -> list[Any]:
         """Read what has come. An empty list after a broken line."""

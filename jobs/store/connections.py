@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
+    from _typeshed import HasFileno
+
     from holdfast.jobs.clock import Clock
 
 T = TypeVar("T")
@@ -104,6 +106,13 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, ResponseError) and said.startswith(_NOT_NOW_CODES)
 
 
+def is_readable(file: HasFileno, within_s: float = 0) -> bool:
+    """Tell whether there is something to read, or will be in that time."""
+    poll = select.poll()  # select() takes no descriptor above 1023
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(within_s * 1000))
+
+
 class Line:
     """One connection of a pool, kept from one command to the next: taking one out costs more than most commands.
 
@@ -115,9 +124,6 @@ class Line:
         self._connection: AbstractConnection | None = None
         #: Whether an answer is still to be read.
         self.is_asked = False
-        #: What tells whether something has come, and on which socket.
-        self._poll: select.poll | None = None
-        self._polled: object = None
 
     def send(self, *words: str | bytes | float) -> None:
         """Send a command. Raises what redis-py raises."""
@@ -133,13 +139,7 @@ class Line:
     def has_answer(self) -> bool:
         """Tell, without waiting, whether there is something to read, or nothing to wait for."""
         sock = getattr(self._connection, "_sock", None)
-        if sock is None:
-            return True
-        if sock is not self._polled:
-            self._poll, self._polled = select.poll(), sock
-            self._poll.register(sock, select.POLLIN)
-        assert self._poll is not None
-        return bool(self._poll.poll(0))
+        return sock is None or is_readable(sock)
 
     def read(self) -> Any:
         """Wait for the answer to what was sent. Raises what redis-py raises."""

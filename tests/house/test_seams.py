@@ -76,10 +76,6 @@ PERMITTED = {
         "a real line is looked at before it is waited on, which no simulated horse does",
         {"select"},
     ),
-    "workers/lines.py": (
-        "the same: what ears wait for",
-        {"select"},
-    ),
     "workers/at_start.py": (
         "it runs before there is a worker, within RQ's command line",
         {"os", "random", "signal"},

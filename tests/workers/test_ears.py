@@ -1,8 +1,12 @@
 """What a worker waits with hears what it should, goes on hearing it, and costs nothing meanwhile."""
 
+import os
 import random
+import resource
 import threading
 import time
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import rq
@@ -115,6 +119,27 @@ def test_a_server_that_went_while_a_job_ran_does_not_keep_its_worker_busy(listen
         ears.ears.hear(SystemClock().boot_ms() + 100, None)
         turns += 1
     assert turns < 20
+
+
+@pytest.fixture
+def many_files():
+    """Have more files open than select() can tell of."""
+    most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4_096, hard), hard))
+    with ExitStack() as files:
+        for _ in range(1_100):
+            files.enter_context(Path(os.devnull).open())
+        yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+def test_who_has_a_thousand_files_open_hears_a_plain_job(redis):
+    """A job may leave that many open, and its horse is the one that waits: an error there would end it."""
+    ears = Listener(redis)
+    redis.rpush(LINE, "a-job")
+    assert ears.listen(5_000)[0]
+    ears.ears.close()
 
 
 def test_a_worker_that_may_not_wait_for_its_bell_looks_once_a_second(listener, redis, wait_until):
