@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 from unittest import mock
 
-from holdfast.chaos.simulation.breaking import with_text
 from holdfast.jobs.store import scripts
 from holdfast.jobs.store.pieces import pieces_of
 
@@ -230,4 +229,4 @@ def _cut_in(script: Script, cut: Cut, found: Counter[Cut]) -> Script:
         return script
     text, times = cut.of(script.text)
     found[cut] += times
-    return with_text(script, text) if times else script
+    return replace(script, text=text) if times else script

@@ -31,7 +31,7 @@ from holdfast.jobs.store.outcomes import Completed
 from holdfast.workers.calls import execute, write_result
 from holdfast.workers.hold import Patience
 from holdfast.workers.mount import Mount
-from holdfast.workers.reins import pair
+from holdfast.workers.reins import MOST_UNHEARD, pair
 from holdfast.workers.runtime import SystemRuntime
 from holdfast.workers.shared_memory import Board
 from holdfast.workers.turns import Task
@@ -48,8 +48,6 @@ IN_TURN = "all of it in turn"
 TIMES, REPEATS = 300, 9
 #: How many jobs are run in turn.
 RUN = 2 * TIMES
-#: How many words of a horse's may lie unheard, as in workers/worker.py.
-MOST_UNHEARD = 128
 
 
 def timed(do: Callable[[Any], object], make: Callable[[], object] = lambda: None, jobs: int = 1) -> float:

@@ -20,6 +20,8 @@ Message = tuple[Any, ...]
 
 _HEAD = struct.Struct("=Q")
 _CHUNK = 1 << 16
+#: How many words of a horse's may lie unheard where there is a bell: their socket holds some more.
+MOST_UNHEARD = 128
 #: How many bytes may be left unheard, and how many a socket must then hold: a small message takes several times more.
 _MOST_BYTES, _ROOM_BYTES = 131_072, 262_144
 _BELL, _BIG = b"!", b"B"

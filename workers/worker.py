@@ -35,6 +35,7 @@ from holdfast.workers.lookout import Lookout
 from holdfast.workers.order import Order
 from holdfast.workers.pace import Pace
 from holdfast.workers.registration import Registration
+from holdfast.workers.reins import MOST_UNHEARD
 from holdfast.workers.runtime import SystemRuntime, give_way, guard, now_s
 from holdfast.workers.say import Say
 from holdfast.workers.shared_memory import Board
@@ -53,9 +54,6 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger("rq.worker")
-
-#: How many words of a horse's may lie unheard: their socket holds some more.
-_MOST_UNHEARD = 128
 
 
 class _NotBegun(Exception):
@@ -163,7 +161,7 @@ class Worker(rq.Worker):
             courier=courier,
             settings=self.settings,
             clock=self._clock,
-            runtime=SystemRuntime(most_unheard=1 if self.settings.jobs_per_horse == 1 else _MOST_UNHEARD),
+            runtime=SystemRuntime(most_unheard=1 if self.settings.jobs_per_horse == 1 else MOST_UNHEARD),
             ears=ears,
             keeper=Keeper(chores, self._clock, self._rng, on_trouble=courier.take_note),
             board=self._board,

@@ -50,13 +50,8 @@ class Edit:
                 f"{self.move}.lua has {times} times, not once, what a seeded defect replaces:\n{self.old}\n"
                 "Look at what the move says now, and mend the defect in seeded_defects.py."
             )
-        edited = {name: with_text(script, script.text.replace(self.old, self.new)) for name, script in meant.items()}
+        edited = {name: replace(script, text=script.text.replace(self.old, self.new)) for name, script in meant.items()}
         return moves | edited
-
-
-def with_text(script: Script, text: str) -> Script:
-    """Give a script that says something else."""
-    return replace(script, text=text)
 
 
 @contextmanager
@@ -93,7 +88,7 @@ class NextVersion(scripts.Scripts):
 
 def next_version(script: Script) -> Script:
     """Give a script that does the same under another hash."""
-    return with_text(script, script.text + "\n-- Another version.\n")
+    return replace(script, text=script.text + "\n-- Another version.\n")
 
 
 @contextmanager
