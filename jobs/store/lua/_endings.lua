@@ -198,22 +198,23 @@ local function after_death(move, job_id, queue, execution, fence, worker, cause,
   return move
 end
 
--- What is to be known of each lease that ends, asked at once: whether it stands, and whether any job waits for its end.
--- `words` are ten for each lease, first of all its queue, job and execution.
-local function look_at(words, count)
-  local entries, dependents, stands = {}, {}, {}
+-- What is to be known of each lease that ends, asked at once: whether it stands, and whether any job waits for its end,
+-- or anything is there of what else there seldom is. `words` are ten for each lease, first of all its queue, job and
+-- execution.
+local function look_at(words, count, seldom)
+  local entries, stands = {}, {}
   for i = 1, 10 * count, 10 do
     local queue, job_id = words[i], words[i + 1]
     entries[queue] = entries[queue] or {}
     table.insert(entries[queue], job_id .. ':' .. words[i + 2])
-    dependents[#dependents + 1] = keys.dependents(job_id)
+    seldom[#seldom + 1] = keys.dependents(job_id)
   end
   for queue, these in pairs(entries) do
     for i, deadline_ms in ipairs(redis.call('ZMSCORE', keys.leases(queue), unpack(these))) do
       stands[these[i]] = deadline_ms
     end
   end
-  return {stands = stands, somebody_waits = dependents[1] and redis.call('EXISTS', unpack(dependents)) > 0}
+  return {stands = stands, is_plain = redis.call('EXISTS', unpack(seldom)) == 0}
 end
 
 -- Ends one lease with success, for `worker`. Gives the word for its holder.
@@ -236,7 +237,7 @@ local function complete_one(worker, stamp, look, queue, job_id, execution, fence
   if result_ttl ~= '0' and value ~= NO_RESULT then
     add_result(job_id, 'successful', worker, execution, started, ended, 'return_value', value, result_ttl)
   end
-  local has_dependents = look.somebody_waits and release_dependents(job_id, false, stamp)
+  local has_dependents = not look.is_plain and release_dependents(job_id, false, stamp)
   local to = 'finished'
   if again then
     to = begin_again(job_id, stamp, 0)

@@ -263,9 +263,19 @@ local function take_some(queue_names, want, asker)
   return {'claimed', unpack(hand.rows)}, hand.records
 end
 
--- What claims do besides: the dead are spoken for first, and bells say what is left in line.
-local function find(queue_names, want, asker)
-  local left_to_tell = asker.held == 0 and find_aftermath(queue_names, asker.worker_name)
+-- What bids a claim do something else first.
+local function seldom_there(queue_names)
+  local seldom = {keys.suspended()}
+  for _, queue in ipairs(queue_names) do
+    seldom[#seldom + 1] = keys.aftermath(queue)
+  end
+  return seldom
+end
+
+-- What claims do besides: the dead are spoken for first, and bells say what is left in line. `is_plain` says that there
+-- are none.
+local function find(queue_names, want, asker, is_plain)
+  local left_to_tell = not is_plain and asker.held == 0 and find_aftermath(queue_names, asker.worker_name)
   local answer, records
   if left_to_tell then
     answer, records = left_to_tell, {redis.call('HGETALL', keys.job(left_to_tell[3]))}

@@ -53,13 +53,14 @@ if first_answer then
 end
 give_back_unheard(asker, fence_given, last_answer)
 
-if redis.call('EXISTS', keys.suspended()) == 1 then
+local is_plain = redis.call('EXISTS', unpack(seldom_there(queue_names))) == 0
+if not is_plain and redis.call('EXISTS', keys.suspended()) == 1 then
   return keep(instance, op, {'closed', 'suspended'})
 end
 
 -- A write that a server without memory refuses, before anything is taken: no job is begun that could not be ended.
 redis.call('SADD', keys.leased(), unpack(queue_names))
-local answer, records = find(queue_names, tonumber(want), asker)
+local answer, records = find(queue_names, tonumber(want), asker, is_plain)
 keep(instance, op, answer, whole(asker.seen_fence))
 if answer[1] == 'empty' then
   return listen(queue_names, listener, listen_ms)

@@ -31,7 +31,7 @@ local over = replayed(instance, op)
 if over then
   return over
 end
-local look = look_at({queue, job_id, execution}, 1)
+local look = look_at({queue, job_id, execution}, 1, {})
 local word = complete_one(worker_name, stamp, look, queue, job_id, execution, fence, started, ended, value, result_ttl, repeat_ms, repeats_left)
 if word[1] == 'completed' then
   no_longer_at(worker_name, job_id)

@@ -38,7 +38,7 @@ give_back_unheard(asker, fence_given, last_answer)
 if tonumber(ended_count) > 1 then
   begin_gathering()
 end
-local look = look_at(words, ended_count)
+local look = look_at(words, ended_count, seldom_there(queue_names))
 local said, done, worked_s = {}, 0, 0
 local ended_in = {}
 for i = 0, tonumber(ended_count) - 1 do
@@ -64,14 +64,14 @@ end
 local answer, records = {'closed', 'suspended'}, {}
 if want == '0' then
   answer = {'empty'}
-elseif redis.call('EXISTS', keys.suspended()) == 0 then
+elseif look.is_plain or redis.call('EXISTS', keys.suspended()) == 0 then
   if type(room) == 'table' then
     answer = {'closed', 'full'}
   else
     if tonumber(want) > 1 then
       begin_gathering()
     end
-    answer, records = find(queue_names, tonumber(want), asker)
+    answer, records = find(queue_names, tonumber(want), asker, look.is_plain)
     if gathered then
       do_gathered()
     end
