@@ -26,6 +26,13 @@ def test_the_server_writes_a_moment_as_rq_does(redis, midnight):
         assert ask(args=[us]).decode() == stamp(moment.timestamp())
 
 
+def test_what_is_gathered_is_done_in_its_order(redis):
+    """Also where one command writes to a key and another takes out of it, which no move does at once today."""
+    code = "begin_gathering() write('SADD', 'k', 'a') write('SREM', 'k', 'a') write('SADD', 'k', 'b') do_gathered()"
+    redis.register_script(f"{spelled_out(shared())}\n{code}")()
+    assert redis.smembers("k") == {b"b"}
+
+
 def test_a_job_is_told_to_have_started_when_it_was_claimed(new_pool):
     """Not when the claim was sent: that was before there was a job."""
     with new_pool() as pool:

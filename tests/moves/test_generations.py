@@ -92,6 +92,19 @@ def test_a_repeat_begins_with_all_its_retries(pool):
     assert pool.state("job-1", "retries_left") == {"retries_left": "3"}
 
 
+def test_who_is_handed_a_job_anew_is_handed_its_record_as_it_is_now(pool):
+    """A stock producer enqueues what it read after two failures: they, too, belong to the generation that is over."""
+    pool.enqueue(retry=Retry(max=3))
+    worker = pool.worker()
+    worker.complete(worker.hold())
+    pool.redis.hset(keys.job("job-1"), mapping={"status": "queued", "number_of_retries": 2, "retries_left": 1})
+    pool.redis.rpush(keys.queue("default"), "job-1")
+    record = worker.claim().record
+    kept = pool.redis.hgetall(keys.job("job-1"))
+    assert record == kept
+    assert (kept[b"retries_left"], kept.get(b"number_of_retries")) == (b"3", None)
+
+
 def test_each_fence_is_above_the_last(pool):
     """INV-03: a store that compares them can refuse the older holder."""
     pool.enqueue()

@@ -179,7 +179,7 @@ local function take(job_id, queue, flat, job, tombstone, asker, number, in_compa
   redis.call('ZADD', keys.executions(job_id), timeout > 0 and whole(now_s + timeout + 3660) or '+inf', execution)
   tell('claim', job_id, queue, execution, fence, 'started', asker.worker_name)
   local row = {queue, job_id, execution, fence, whole(deadline_ms), generation}
-  if #gone > 0 or job.hf_retries or job.origin ~= queue then
+  if #gone > 0 or job.origin ~= queue then
     return row, redis.call('HGETALL', keys.job(job_id))
   end
   -- What is ours in it nobody reads there.
