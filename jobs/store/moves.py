@@ -131,14 +131,7 @@ class Moves:
         return Spelled(done, done.words(self._settings.keep_results))
 
     def begin_turn(
-        self,
-        op: int,
-        ended: Sequence[Spelled],
-        queues: Sequence[str],
-        *,
-        seen_fence: int,
-        want: int,
-        held: int = 0,
+        self, op: int, ended: Sequence[Spelled], queues: Sequence[str], *, seen_fence: int, want: int, held: int = 0
     ) -> Trip:
         """Spell a move that ends these leases with success and takes up to `want` jobs.
 
@@ -153,10 +146,13 @@ class Moves:
             words=[*chain.from_iterable(each.words for each in ended), *queues],
         )
 
-    def turn(self, op: int, completions: Sequence[Completion], queues: Sequence[str], **numbers: int) -> out.Turned:
-        """Make that move. `numbers` are those that it takes by name."""
-        trip = self.begin_turn(op, list(map(self.spelled, completions)), queues, **numbers)
-        return read_turn(trip.answer(), len(completions))
+    def turn(
+        self, op: int, done: Sequence[Completion], queues: Sequence[str], *, seen_fence: int, want: int, held: int = 0
+    ) -> out.Turned:
+        """Make that move."""
+        ended = list(map(self.spelled, done))
+        trip = self.begin_turn(op, ended, queues, seen_fence=seen_fence, want=want, held=held)
+        return read_turn(trip.answer(), len(ended))
 
     def renew(self, lease: Lease, *, worked_s: float) -> out.Renewed | Refused:
         """Push back the deadline. Sent twice, it renews twice: no operation number is needed."""

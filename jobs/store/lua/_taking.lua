@@ -272,8 +272,8 @@ local function seldom_there(queue_names)
   return seldom
 end
 
--- What claims do besides: the dead are spoken for first, and bells say what is left in line. `is_plain` says that there
--- are none.
+-- What claims do besides: the dead are spoken for first, and bells say what is left in line. `is_plain`: there is nothing
+-- of what there seldom is.
 local function find(queue_names, want, asker, is_plain)
   local left_to_tell = not is_plain and asker.held == 0 and find_aftermath(queue_names, asker.worker_name)
   local answer, records
