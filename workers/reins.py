@@ -1,15 +1,18 @@
-"""What parent and horse say to each other, over a pair of sockets.
+"""What parent and horse say to each other, over pipes.
 
 A message is written whole before its writer goes on, so what a horse has said can still be heard when it is dead.
 """
 
 from __future__ import annotations
 
+import fcntl
 import marshal
+import os
 import select
-import socket
 import struct
+from collections import deque
 from contextlib import suppress
+from io import FileIO
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -20,10 +23,11 @@ Message = tuple[Any, ...]
 
 _HEAD = struct.Struct("=Q")
 _CHUNK = 1 << 16
-#: How many words of a horse's may lie unheard where there is a bell: their socket holds some more.
-MOST_UNHEARD = 128
-#: How many bytes may be left unheard, and how many a socket must then hold: a small message takes several times more.
-_MOST_BYTES, _ROOM_BYTES = 131_072, 262_144
+#: How many words of a horse's may lie unheard where there is a bell.
+MOST_UNHEARD = 512
+#: How much a pipe is to hold, in bytes: as much as Linux gives to anybody. What it holds where nobody asks it to.
+_ROOM_BYTES, _LEAST_ROOM_BYTES = 1 << 20, 1 << 16
+_PAGE_BYTES = 4096
 _BELL, _BIG = b"!", b"B"
 #: After so long without one the next message rings, urgent or not.
 QUIET_S = 0.05
@@ -62,52 +66,71 @@ class Bit(Protocol):
 
 
 class _End:
-    def __init__(self, sock: socket.socket, bell: socket.socket | None) -> None:
-        self._sock = sock
+    def __init__(self, heard_from: FileIO, said_to: FileIO, bell: FileIO | None) -> None:
+        self._heard_from = heard_from
+        self._said_to = said_to
         self._bell = bell
         self._came = bytearray()
 
     def close(self) -> None:
-        """Let go of the sockets."""
-        self._sock.close()
-        if self._bell is not None:
-            self._bell.close()
+        """Let go of the pipes."""
+        for pipe in filter(None, (self._heard_from, self._said_to, self._bell)):
+            pipe.close()
 
-    def _next(self) -> Message | None:
-        """Give the next message that has come whole."""
-        if len(self._came) < _HEAD.size:
-            return None
-        end = _HEAD.size + _HEAD.unpack_from(self._came)[0]
-        if len(self._came) < end:
-            return None
-        message: Message = marshal.loads(memoryview(self._came)[_HEAD.size : end])  # noqa: S302 - our own fork wrote it
-        del self._came[:end]
-        return message
+    def _take_out(self) -> list[tuple[Message, int]]:
+        """Give the messages that have come whole, and how many bytes each took."""
+        messages, ends = [], 0
+        with memoryview(self._came) as came:
+            while (begins := ends + _HEAD.size) <= len(came):
+                (size,) = _HEAD.unpack_from(came, ends)
+                if begins + size > len(came):
+                    break
+                ends = begins + size
+                messages.append((unpacked(came[begins:ends]), size))
+        del self._came[:ends]
+        return messages
+
+
+def packed(value: Any) -> bytes:
+    """Spell a part of a message that its hearer may not need."""
+    return marshal.dumps(value)
+
+
+def unpacked(spelled: bytes | memoryview) -> Any:
+    """Read it."""
+    return marshal.loads(spelled)  # noqa: S302 - our own fork wrote it
 
 
 def _written(message: Message) -> bytes:
-    body = marshal.dumps(message)
+    body = packed(message)
     return _HEAD.pack(len(body)) + body
 
 
-class SocketBit(_End):
+class PipedBit(_End):
     """The horse's end.
 
     What it says can be heard at once. Where there is a bell its parent is woken only by that, and it is rung when
-    there is a reason: something urgent, so many messages, nothing more to do, more bytes than a socket may hold, or a
-    first word after a while.
+    there is a reason: something urgent, so many messages, nothing more to do, more bytes than the pipe is sure to hold,
+    or a first word after a while.
     """
 
     def __init__(
-        self, sock: socket.socket, bell: socket.socket | None, most_unheard: int, now_s: Callable[[], float]
+        self,
+        heard_from: FileIO,
+        said_to: FileIO,
+        bell: FileIO | None,
+        *,
+        most_unheard: int,
+        most_bytes: int,
+        now_s: Callable[[], float],
     ) -> None:
-        super().__init__(sock, bell)
+        super().__init__(heard_from, said_to, bell)
         self._now_s = now_s
         self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
-        if bell is not None:
-            bell.setblocking(False)  # noqa: FBT003 - the socket module's
+        self._poll.register(heard_from, select.POLLIN)
+        self._backlog: deque[Message] = deque()
         self._most_unheard = most_unheard
+        self._most_bytes = most_bytes
         self._unheard = self._unheard_bytes = 0
         self._rung_at_s = 0.0
         self._is_alone = False
@@ -117,7 +140,7 @@ class SocketBit(_End):
         return self._is_alone
 
     def fileno(self) -> int:
-        return self._sock.fileno()
+        return self._heard_from.fileno()
 
     def say(self, message: Message, *, is_urgent: bool = True) -> None:
         self.whisper(message)
@@ -126,73 +149,71 @@ class SocketBit(_End):
 
     def whisper(self, message: Message) -> None:
         written = _written(message)
-        if self._unheard_bytes + len(written) > _MOST_BYTES:
-            self._ring(_BIG if len(written) > _MOST_BYTES else _BELL)
+        if self._unheard_bytes + len(written) > self._most_bytes:
+            self._ring(_BIG if len(written) > self._most_bytes else _BELL)
+        self._unheard += 1
+        self._unheard_bytes += len(written)
         try:
-            self._sock.sendall(written)
+            while (taken := self._said_to.write(written)) < len(written):
+                written = written[taken:]  # a signal came
         except OSError:
             # Without a parent there is nobody left to tell; this process ends, too.
             self._is_alone = True
-        self._unheard += 1
-        self._unheard_bytes += len(written)
 
     def _ring(self, stroke: bytes) -> None:
         self._unheard = self._unheard_bytes = 0
         self._rung_at_s = self._now_s()
         if self._bell is not None:
             with suppress(OSError):
-                self._bell.send(stroke)
+                self._bell.write(stroke)
 
     def look(self) -> Message | None:
-        message = self._next()
-        # Asked each time a job ends, and nearly always in vain: a call that fails would take four times as long.
-        if message is None and self._poll.poll(0):
-            with suppress(OSError):
-                self._came += self._sock.recv(_CHUNK, socket.MSG_DONTWAIT)
-            message = self._next()
-        return message
+        if not self._backlog and self._poll.poll(0):
+            self._listen()
+        return self._backlog.popleft() if self._backlog else None
 
     def wait(self) -> Message | None:
-        flags: int = socket.MSG_DONTWAIT if self._unheard else 0
-        while (message := self._next()) is None:
-            try:
-                chunk = self._sock.recv(_CHUNK, flags)
-            except BlockingIOError:
-                if self._unheard:
-                    self._ring(_BELL)
-                flags = 0
-                continue
-            except OSError:
-                return None
-            if not chunk:
+        while not self._backlog:
+            if self._unheard and not self._poll.poll(0):
+                self._ring(_BELL)
+            if not self._listen():
                 self._is_alone = True
                 return None
-            self._came += chunk
-        return message
+        return self._backlog.popleft()
+
+    def _listen(self) -> bool:
+        """Take in what has come, or comes next; False: nobody is at the other end any more."""
+        chunk = self._heard_from.read(_CHUNK)
+        self._came += chunk
+        self._backlog += (message for message, _ in self._take_out())
+        return bool(chunk)
 
 
 class Reins(_End):
     """The parent's end: it never waits, since it has more to look after."""
 
-    def __init__(self, sock: socket.socket, bell: socket.socket | None) -> None:
-        super().__init__(sock, bell)
-        for each in filter(None, (sock, bell)):
-            each.setblocking(False)  # noqa: FBT003 - the socket module's
-        #: What the socket did not take yet.
+    def __init__(self, heard_from: FileIO, said_to: FileIO, bell: FileIO | None, *, most_bytes: int) -> None:
+        super().__init__(heard_from, said_to, bell)
+        for pipe in filter(None, (heard_from, said_to, bell)):
+            os.set_blocking(pipe.fileno(), False)
+        self._most_bytes = most_bytes
+        #: What the pipe did not take yet.
         self._rest = bytearray()
-        #: How many messages are on their way that are more than the socket holds at a time.
+        #: How many messages are on their way that are more than the pipe holds at a time.
         self._big = 0
 
     def files(self) -> dict[int, bool]:
         """Give what becomes readable when there is something to hear.
 
-        And, with True, what is also of interest once it can be written: something is left to say.
+        And, with True, what can be written again: something is left to say.
         """
-        if self._bell is None:
-            return {self._sock.fileno(): bool(self._rest)}
-        files = {self._bell.fileno(): False}
-        if self._rest or self._big:
-            files[self._sock.fileno()] = bool(self._rest)
+        files = {}
+        if self._bell is not None:
+            files[self._bell.fileno()] = False
+        if self._bell is None or self._big:
+            files[self._heard_from.fileno()] = False
+        if self._rest:
+            files[self._said_to.fileno()] = True
         return files
 
     def say(self, *messages: Message) -> None:
@@ -202,38 +223,49 @@ class Reins(_End):
         self.go_on()
 
     def go_on(self) -> None:
-        """Write what the socket takes."""
+        """Write what the pipe takes."""
         try:
-            while self._rest:
-                del self._rest[: self._sock.send(self._rest)]
-        except BlockingIOError:
-            return
+            while self._rest and (taken := self._said_to.write(self._rest)):
+                del self._rest[:taken]
         except OSError:
             self._rest.clear()  # it is dead, and is found so
 
     def heard(self) -> list[Message]:
         """Give what has come. A message that its writer's death cut short is none."""
         if self._bell is not None:
-            with suppress(OSError):
-                self._big += self._bell.recv(_CHUNK).count(_BIG)
-        with suppress(OSError):
-            while chunk := self._sock.recv(_CHUNK):
-                self._came += chunk
-                if len(chunk) < _CHUNK:
-                    break
-        messages, there = [], len(self._came)
-        while (message := self._next()) is not None:
-            messages.append(message)
-            if self._bell is not None:
-                self._big -= there - len(self._came) > _MOST_BYTES
-            there = len(self._came)
-        return messages
+            self._big += (self._bell.read(_CHUNK) or b"").count(_BIG)
+        while chunk := self._heard_from.read(_CHUNK):
+            self._came += chunk
+            if len(chunk) < _CHUNK:
+                break
+        messages = self._take_out()
+        if self._big:
+            self._big -= sum(size + _HEAD.size > self._most_bytes for _, size in messages)
+        return [message for message, _ in messages]
 
 
-def pair(most_unheard: int, now_s: Callable[[], float]) -> tuple[Reins, SocketBit]:
+def pair(most_unheard: int, now_s: Callable[[], float]) -> tuple[Reins, PipedBit]:
     """Make both ends, with a bell if more than one thing may be left unheard for a while."""
-    ours, theirs = socket.socketpair()
-    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM_BYTES)
-    is_roomy = theirs.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) >= _ROOM_BYTES
-    bell, rope = socket.socketpair() if most_unheard > 1 and is_roomy else (None, None)
-    return Reins(ours, bell), SocketBit(theirs, rope, most_unheard, now_s)
+    (orders, to_horse), (words, to_parent) = _pipe(), _pipe()
+    room = _make_room(to_parent)
+    bell, rope = _pipe() if most_unheard > 1 and room >= _LEAST_ROOM_BYTES else (None, None)
+    if rope is not None:
+        os.set_blocking(rope.fileno(), False)
+    # A small message may take up to twice its size, as the rest of a page that is too short for it is left empty.
+    most_bytes = room // 2 - _PAGE_BYTES
+    bit = PipedBit(orders, to_parent, rope, most_unheard=most_unheard, most_bytes=most_bytes, now_s=now_s)
+    return Reins(words, to_horse, bell, most_bytes=most_bytes), bit
+
+
+def _pipe() -> tuple[FileIO, FileIO]:
+    reads, writes = os.pipe()
+    return FileIO(reads, "r"), FileIO(writes, "w")
+
+
+def _make_room(pipe: FileIO) -> int:
+    """Let a pipe hold as much as it may; give how many bytes that is."""
+    if not hasattr(fcntl, "F_SETPIPE_SZ"):
+        return 0  # elsewhere nobody says
+    with suppress(OSError):  # who has many pipes gets no more room
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _ROOM_BYTES)
+    return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)

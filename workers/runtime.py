@@ -114,6 +114,8 @@ class ForkedHorse:
         self._pidfd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
 
     def files(self) -> dict[int, bool]:
+        if self._ending is not None:
+            return {}
         files = self._reins.files()
         if self._pidfd >= 0:
             files[self._pidfd] = False

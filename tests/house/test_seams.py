@@ -41,8 +41,8 @@ PERMITTED = {
         {"ctypes.CDLL", "os", "signal", "threading", "time"},
     ),
     "workers/reins.py": (
-        "its sockets tie two real processes: a simulated horse has reins of its own",
-        {"select", "socket"},
+        "its pipes tie two real processes: a simulated horse has reins of its own",
+        {"os", "select"},
     ),
     "workers/alarm.py": (
         "it is RQ's guard of a job's time; a simulated body has none",

@@ -11,7 +11,7 @@ import pytest
 from holdfast.workers.reins import pair
 from holdfast.workers.shared_memory import Board
 
-#: From nothing to far more than a socket holds, small ones between the big.
+#: From nothing to far more than a pipe holds, small ones between the big.
 SIZES = [0, 1, 4_000, 3, 5_000, 70_000, 1, 900_000, 2, 3_000_000, 1, 1, 65_528, 65_536, 4_096, 0] * 2
 
 
@@ -147,7 +147,7 @@ def test_a_message_that_a_death_cut_short_is_none(horse, cut_at):
 
     def say_half(bit):
         bit.say(("whole", 1))
-        bit._sock.sendall((struct.pack("=Q", 6_000) + b"x" * 6_000)[:cut_at])
+        bit._said_to.write((struct.pack("=Q", 6_000) + b"x" * 6_000)[:cut_at])
         os.kill(os.getpid(), signal.SIGKILL)
 
     reins, pid = horse(say_half, most_unheard=1)
@@ -179,9 +179,9 @@ def test_what_is_said_to_a_dead_horse_is_dropped(horse):
 
 @pytest.mark.parametrize("size", [1, 100, 1_000, 4_000, 4_060, 30_000])
 def test_who_speaks_without_end_is_never_held_up_if_its_parent_listens_when_it_is_told_to(size):
-    """What is said between two strokes of the bell fits into a socket, so no job waits for the parent of its horse."""
+    """What is said between two strokes of the bell fits into a pipe, so no job waits for the parent of its horse."""
     reins, bit = pair(10**6, lambda: 0)
-    bit._sock.settimeout(0)
+    os.set_blocking(bit._said_to.fileno(), False)
     heard = []
     for number in range(500):
         bit.say(("said", number, b"x" * size), is_urgent=False)
