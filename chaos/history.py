@@ -85,7 +85,7 @@ class History:
             case events.Claimed(lease, _):
                 self._lease(us, who, "claimed", lease)
             case events.Settled(lease, word, detail):
-                self._lease(us, who, word, lease, detail)
+                self._lease(us, who, word, lease, str(detail))
             case events.Refused(lease, by):
                 self._lease(us, who, "refused", lease, type(by).__name__.lower())
             case events.HorseStopped(lease, why):

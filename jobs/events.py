@@ -11,29 +11,33 @@ if TYPE_CHECKING:
     from holdfast.jobs.store import outcomes as out
 
 
-@dataclass(frozen=True)
 class Event:
     """Something that has happened."""
 
 
-@dataclass(frozen=True)
+# These two are made for every job, and read for some: so they are not frozen, and nothing in them is spelled yet.
+
+
+@dataclass(slots=True)
 class Claimed(Event):
     lease: Lease
-    description: str
+    #: The job's record as it was claimed.
+    record: dict[bytes, bytes]
 
-    @classmethod
-    def of(cls, lease: Lease, record: dict[bytes, bytes]) -> Claimed:
-        """Tell of a job as its record describes it."""
-        return cls(lease, record.get(b"description", b"").decode(errors="replace"))
+    @property
+    def description(self) -> str:
+        """What the job is, as its record has it."""
+        return self.record.get(b"description", b"").decode(errors="replace")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Settled(Event):
     """A lease ended; `word` is the outcome: completed, postponed, buried, given back, crashed."""
 
     lease: Lease
     word: str
-    detail: str = ""
+    #: Something that is spelled by str().
+    detail: object = ""
 
 
 @dataclass(frozen=True)

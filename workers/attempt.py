@@ -11,6 +11,7 @@ from holdfast.jobs.errors import LeaseEnded
 from holdfast.jobs.retry import Budget, Bury, Postpone
 from holdfast.jobs.rq_surface import JobStatus, JobTimeoutException, Queue, RQRepeat, RQRetry
 from holdfast.jobs.store.records import return_value
+from holdfast.jobs.store.work import Spell
 from holdfast.workers.calls import execute, write_result
 from holdfast.workers.ends import End
 from holdfast.workers.fenced_job import unread_record
@@ -109,7 +110,7 @@ class Attempt:
 
     def _end(self, kind: str, **words: Any) -> End:
         awaits_word = kind != "postpone" and self._may_have(b"webhooks") and bool(self._job.webhooks)
-        return End(kind, {"started_s": self._started_s, "ended_s": self._ended_s, **words}, awaits_word)
+        return End(kind, words, Spell(self._started_s, self._ended_s), awaits_word)
 
     def _succeed(self, data: str) -> End:
         result_ttl, repeat_ms, repeats_left = self._trade.default_result_ttl, None, 0

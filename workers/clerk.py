@@ -155,7 +155,7 @@ class Clerk:
         lease = hold.lease
         self.settle(lease, lambda op: self._moves.give_back(lease, op, begun=begun, waited=waited), "given back")
 
-    def settle(self, lease: Lease, move: Callable[[int], Any], word: str, detail: str = "") -> bool:
+    def settle(self, lease: Lease, move: Callable[[int], Any], word: str, detail: object = "") -> bool:
         """Make the move that ends the lease. Unanswered until we must go, the lease runs out by itself."""
         op = self._next_op()
         try:
@@ -165,7 +165,7 @@ class Clerk:
         return tell_of(self._tell, lease, answer, word, detail)
 
 
-def tell_of(tell: events.Events, lease: Lease, answer: Any, word: str, detail: str) -> bool:
+def tell_of(tell: events.Events, lease: Lease, answer: Any, word: str, detail: object) -> bool:
     """Tell what became of a lease that was to end with that word. True: it did."""
     if isinstance(answer, REFUSALS):
         tell.tell(events.Refused(lease, answer))

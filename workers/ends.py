@@ -17,31 +17,39 @@ class End(NamedTuple):
 
     #: complete, postpone, bury; or lapsed: its lease ended under it, so nothing is to be said.
     kind: str
-    #: What that move takes besides lease and operation.
+    #: What that move takes besides lease, operation and this.
     words: dict[str, Any]
+    spell: Spell
     #: Whether the horse has more to tell outside once it knows that the settle went through.
     awaits_word: bool = False
 
+    @classmethod
+    def heard(cls, said: tuple[Any, ...]) -> End:
+        """Read what `said` gave."""
+        kind, words, spell, awaits_word = said
+        return cls(kind, words, Spell(*spell), awaits_word)
+
+    def said(self) -> tuple[Any, ...]:
+        """Spell it in plain values, as a part of a message."""
+        return (self.kind, self.words, tuple(self.spell), self.awaits_word)
+
     def completion(self, lease: Lease) -> Completion:
         """Spell an end with success."""
-        words = dict(self.words)
-        return Completion(lease, Spell(words.pop("started_s"), words.pop("ended_s")), **words)
+        return Completion(lease, self.spell, **self.words)
 
     def settle(self, moves: Moves, lease: Lease, op: int) -> out.Completed | out.Postponed | out.Buried | out.Refused:
         """Make the move."""
         if self.kind == "complete":
             return moves.complete(op, self.completion(lease))
-        words = dict(self.words)
-        spell = Spell(words.pop("started_s"), words.pop("ended_s"))
         if self.kind == "postpone":
-            return moves.postpone(lease, op, spell, **words)
-        return moves.bury(lease, op, spell, **words)
+            return moves.postpone(lease, op, self.spell, **self.words)
+        return moves.bury(lease, op, self.spell, **self.words)
 
     @property
-    def told(self) -> tuple[str, str]:
+    def told(self) -> tuple[str, object]:
         """The word and the detail that a log has of it."""
         if self.kind == "complete":
-            return "completed", f"in {max(0.0, self.words['ended_s'] - self.words['started_s']):.3f} s"
+            return "completed", self.spell
         if self.kind == "postpone":
             return "postponed", f"{self.words['delay_ms']} ms"
         return "buried", str(self.words["cause"])

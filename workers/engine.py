@@ -227,14 +227,14 @@ class Engine:
             taken.append(hold)
         if self._stop.asked or any(self._clock.boot_ms() >= hold.stop_by_ms for hold in taken):
             for hold in reversed(taken):
-                self._tell.tell(events.Claimed.of(hold.lease, hold.record))
+                self._tell.tell(events.Claimed(hold.lease, hold.record))
                 self._clerk.give_back(hold, begun=False)
             return
         self._mount.holds += taken
         self._mount.hand(self._more())
         # Said after that: a log line takes as long as a small job.
         for hold in taken:
-            self._tell.tell(events.Claimed.of(hold.lease, hold.record))
+            self._tell.tell(events.Claimed(hold.lease, hold.record))
 
     def _more(self) -> int:
         """Tell how many jobs a horse may take by itself, besides those in hand."""

@@ -13,6 +13,7 @@ from holdfast.jobs.lease import Lease
 from holdfast.jobs.rq_surface import job_stack
 from holdfast.jobs.running import Running, exchange
 from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.work import Spell
 from holdfast.workers.attempt import Attempt
 from holdfast.workers.ends import End
 from holdfast.workers.fenced_job import Blanks
@@ -35,6 +36,8 @@ logger = logging.getLogger("rq.worker")
 
 #: What a parent says besides handing out work.
 SETTLED, REFUSED, GO, LOOK = "settled", "refused", "go", "look"
+#: Its lease ended under it: nothing is to be said of its work.
+_LAPSED = End("lapsed", {}, Spell(0, 0))
 
 
 class Horse:
@@ -140,7 +143,7 @@ class Horse:
         self._before_job(lease.queue, lease.job_id)
         attempt = self._attempt_at(lease, task.record)
         # Not even begun if it has waited for too long: its guard would end it with a part of it done.
-        end = End("lapsed", {}) if self.is_out_of_time() else self._end_of(attempt)
+        end = _LAPSED if self.is_out_of_time() else self._end_of(attempt)
         if not end.awaits_word:
             leaves = self._leaves(is_last=is_last)
             if end.kind == "complete" and not leaves and self._turns.may_keep():
@@ -180,13 +183,13 @@ class Horse:
             return copy_context().run(attempt.run)
         except LeaseEnded as ended:
             logger.warning("%s", ended)
-            return End("lapsed", {})
+            return _LAPSED
         finally:
             exchange(before)
 
     def _tell_end(self, at: int, end: End, *, leaves: bool) -> None:
         self._turns.say_kept()  # a parent hears of ends in their order
-        self._bit.say(("ended", at, end.kind, end.words, end.awaits_word, leaves))
+        self._bit.say(("ended", at, end.said(), leaves))
         self._board.end(at)
 
     def _is_free(self, *, is_last: bool) -> bool:

@@ -168,15 +168,15 @@ class Mount:
 
     def _take_in(self, message: Message) -> None:
         match message:
-            case ("ended", number, kind, words, awaits_word, leaves):
-                if (hold := self._note_end(number, End(kind, words, awaits_word))) is not None:
-                    self.awaits = hold if awaits_word else None
+            case ("ended", number, said, leaves):
+                if (hold := self._note_end(number, said)) is not None and hold.end is not None:
+                    self.awaits = hold if hold.end.awaits_word else None
                 self._may_leave(leaves)
-            case ("kept", number, words):
-                self._note_end(number, End("complete", words), is_kept=True)
+            case ("kept", number, said):
+                self._note_end(number, said, is_kept=True)
             case ("turn", op, seen_fence, last_op, asked_ms, numbers, unsaid):
-                for number, words in unsaid:
-                    self._note_end(number, End("complete", words), is_kept=True)
+                for number, said in unsaid:
+                    self._note_end(number, said, is_kept=True)
                 ended = set(numbers)
                 ends = [hold for hold in self.holds if hold.number in ended]
                 self.holds = [hold for hold in self.holds if hold.number not in ended]
@@ -191,11 +191,11 @@ class Mount:
                 self.telling_until = None
                 self._may_leave(leaves)
 
-    def _note_end(self, number: int, end: End, *, is_kept: bool = False) -> Hold | None:
+    def _note_end(self, number: int, said: tuple[Any, ...], *, is_kept: bool = False) -> Hold | None:
         # One that was recalled is not in hand any more: what is said of it is void.
         for hold in self.holds:
             if hold.number == number:
-                hold.end, hold.ended_ms, hold.is_kept = end, self._clock.boot_ms(), is_kept
+                hold.end, hold.ended_ms, hold.is_kept = End.heard(said), self._clock.boot_ms(), is_kept
                 return hold
         return None
 

@@ -31,6 +31,8 @@ _PAGE_BYTES = 4096
 _BELL, _BIG = b"!", b"B"
 #: After so long without one the next message rings, urgent or not.
 QUIET_S = 0.05
+#: How often a horse with more to do looks whether its parent has said something.
+_LOOK_AGAIN_S = 0.001
 
 
 class Bit(Protocol):
@@ -48,7 +50,7 @@ class Bit(Protocol):
         ...
 
     def look(self) -> Message | None:
-        """Give the next message, if one has come."""
+        """Give the next message, if one has come: by now, or a moment ago."""
         ...
 
     def fileno(self) -> int:
@@ -132,7 +134,7 @@ class PipedBit(_End):
         self._most_unheard = most_unheard
         self._most_bytes = most_bytes
         self._unheard = self._unheard_bytes = 0
-        self._rung_at_s = 0.0
+        self._rung_at_s = self._look_at_s = 0.0
         self._is_alone = False
 
     @property
@@ -168,8 +170,10 @@ class PipedBit(_End):
                 self._bell.write(stroke)
 
     def look(self) -> Message | None:
-        if not self._backlog and self._poll.poll(0):
-            self._listen()
+        if not self._backlog and (now_s := self._now_s()) >= self._look_at_s:
+            self._look_at_s = now_s + _LOOK_AGAIN_S
+            if self._poll.poll(0):
+                self._listen()
         return self._backlog.popleft() if self._backlog else None
 
     def wait(self) -> Message | None:

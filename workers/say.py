@@ -40,26 +40,15 @@ class Say:
 
     def __call__(self, event: events.Event) -> None:  # noqa: C901, PLR0912 - one line for each event
         match event:
-            case events.Claimed(lease, description):
-                is_told = self._is_told(self._claimed)
+            case events.Claimed():
+                if self._is_told(self._claimed):
+                    self._say_claimed(event)
                 self._claimed += 1
-                if not is_told:
-                    return
-                what = blue(description if self._log_description else lease.job_id)
-                self._log.info(
-                    "%s: %s (%s) execution %s fence %s",
-                    green(lease.queue),
-                    what,
-                    lease.job_id,
-                    lease.execution,
-                    lease.fence,
-                )
-            case events.Settled(lease, "completed", detail):
-                is_told = self._is_told(self._completed)
+            case events.Settled(word="completed"):
+                if self._is_told(self._completed):
+                    lease, ok = event.lease, blue("Job OK")
+                    self._log.info("%s: %s (%s) %s", green(lease.queue), ok, lease.job_id, event.detail)
                 self._completed += 1
-                if not is_told:
-                    return
-                self._log.info("%s: %s (%s) %s", green(lease.queue), blue("Job OK"), lease.job_id, detail)
             case events.Settled(lease, word, detail):
                 self._log.warning("%s: %s %s%s", lease.queue, word, lease.job_id, detail and f" ({detail})")
             case events.Refused(lease, by):
@@ -98,3 +87,10 @@ class Say:
                 self._log.info("%s: told what %s wants told of its end (%s)", left.queue, left.job_id, left.status)
             case events.Promoted(count):
                 self._log.debug("Worker %s: %d scheduled jobs are due", self._worker, count)
+
+    def _say_claimed(self, event: events.Claimed) -> None:
+        lease = event.lease
+        what = blue(event.description if self._log_description else lease.job_id)
+        self._log.info(
+            "%s: %s (%s) execution %s fence %s", green(lease.queue), what, lease.job_id, lease.execution, lease.fence
+        )

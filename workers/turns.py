@@ -88,13 +88,13 @@ class Turns:
         self._tell = tell
         self._watch = watch
         self._look_out = look_out
-        #: What was taken here and has not begun: its number, its row of the answer, and until when.
-        self._taken: deque[tuple[int, list[Any], int]] = deque()
+        #: What was taken here and has not begun.
+        self._taken: deque[Task] = deque()
         self._kept: list[_Kept] = []
         #: What has been settled and is to be told of, with the words of the answer.
         self._settled: list[tuple[_Kept, Any]] = []
         #: Whose ends are not said yet, of those that are kept.
-        self._unsaid: list[tuple[int, dict[str, Any]]] = []
+        self._unsaid: list[tuple[int, tuple[Any, ...]]] = []
         self._asked: _Asked | None = None
         #: The number of the last job that this horse was given or has taken.
         self._number = 0
@@ -110,8 +110,8 @@ class Turns:
     def keep(self, task: Task, end: End) -> None:
         """Settle a plain success with the next turn."""
         self._kept.append(_Kept(task.number, end, self._moves.spelled(end.completion(task.lease))))
-        self._unsaid.append((task.number, end.words))
-        self._pace.note(end.words["ended_s"] - end.words["started_s"])
+        self._unsaid.append((task.number, end.said()))
+        self._pace.note(end.spell.worked_s)
 
     def go_on(self, behind: int) -> None:
         """Do what is due before the next job. `behind` were handed by the parent, and wait besides what was taken here.
@@ -135,18 +135,17 @@ class Turns:
         """Give the next job that was taken here; None: there is none."""
         if not self._taken:
             return None
-        number, row, stop_by_ms = self._taken.popleft()
-        claimed = read_claimed(row)
-        self._tell.tell(events.Claimed.of(claimed.lease, claimed.record))
-        return Task(number, claimed.lease, claimed.record, stop_by_ms)
+        task = self._taken.popleft()
+        self._tell.tell(events.Claimed(task.lease, task.record))
+        return task
 
     def _is_time_to_turn(self, in_hand: int) -> bool:
         return not in_hand or 2 * len(self._kept) >= self._pace.fitting()
 
     def say_kept(self) -> None:
         """Say what has ended and waits for company: it is settled by the parent if the next job takes long."""
-        for number, words in self._unsaid:
-            self._bit.say(("kept", number, words), is_urgent=False)
+        for number, said in self._unsaid:
+            self._bit.say(("kept", number, said), is_urgent=False)
             self._board.end(number)
         self._unsaid.clear()
 
@@ -183,7 +182,7 @@ class Turns:
 
     def _leave_to_the_parent(self) -> None:
         for each in self._kept:
-            self._bit.say(("ended", each.number, each.end.kind, each.end.words, False, False))
+            self._bit.say(("ended", each.number, each.end.said(), False))
             self._board.end(each.number)
         self._kept, self._unsaid = [], []
 
@@ -207,7 +206,8 @@ class Turns:
         self._board.seen_fence = max(self._board.seen_fence, *map(fence_of, rows))
         for row in rows:
             self._number += 1
-            self._taken.append((self._number, row, stop_by_ms))
+            claimed = read_claimed(row)
+            self._taken.append(Task(self._number, claimed.lease, claimed.record, stop_by_ms))
 
     def look_for_one(self, after: int, number: int) -> None:
         """Claim a job, and let claims stand at the bell, until there is one or our parent has something to say.

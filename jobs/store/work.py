@@ -23,6 +23,9 @@ class Spell(NamedTuple):
         """Seconds between, never below zero although wall clocks jump."""
         return max(0.0, self.ended_s - self.started_s)
 
+    def __str__(self) -> str:
+        return f"in {self.worked_s:.3f} s"
+
 
 class Completion(NamedTuple):
     """An end with success."""

@@ -231,7 +231,7 @@ def test_what_a_worker_says_is_understood(tmp_path, told, expected):
     log.setLevel(logging.INFO)
     log.addHandler(handler)
     say = Say(log, "w1-1", SystemClock(), log_description=True)
-    say(events.Claimed(LEASE, "perform('J7', {})"))
+    say(events.Claimed(LEASE, {b"description": b"perform('J7', {})"}))
     say(told)
     handler.close()
     family = type("Family", (), {"name": "w1-1", "log": path})

@@ -10,6 +10,7 @@ from holdfast.jobs.store import keys
 from holdfast.jobs.store.connections import Courier, Line
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
+from holdfast.jobs.store.work import Spell
 from holdfast.workers.ears import Heard
 from holdfast.workers.ends import End
 from holdfast.workers.engine import Engine, Limits
@@ -139,14 +140,13 @@ class Horse:
     def end(self, task, kind="complete", *, awaits_word=False):
         """Be done with a job; with a webhook to be sent for it, if it awaits a word."""
         now = self._stable.clock.wall_s()
-        words = {"started_s": now - 0.001, "ended_s": now}
-        words |= {"value": "", "result_ttl": 500} if kind == "complete" else {"cause": "failures", "error": "boom"}
-        end = End(kind, words)
+        words = {"value": "", "result_ttl": 500} if kind == "complete" else {"cause": "failures", "error": "boom"}
+        end = End(kind, words, Spell(now - 0.001, now), awaits_word)
         if kind == "complete" and not awaits_word and self.turns.may_keep():
             self.turns.keep(task, end)
             return
         self.turns.say_kept()
-        self.bit.say(("ended", task.number, end.kind, end.words, awaits_word, False))
+        self.bit.say(("ended", task.number, end.said(), False))
         self._stable.board.end(task.number)
 
     def run(self, most=1):

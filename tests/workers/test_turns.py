@@ -3,6 +3,7 @@
 import pytest
 
 from holdfast.jobs.store import keys
+from holdfast.workers.ends import End
 from tests.workers.stable import NAMES, Stable
 
 
@@ -28,9 +29,9 @@ def test_a_turn_is_said_before_it_is_sent_and_its_answer_before_what_it_gave_is_
     stable.horse.bit.before = stable.horse.bit.after = look
     stable.horse.begin()
     assert seen == [("turn", 8, 0, 1)] * 2 + [("took", 8, 1, 1)] * 2
-    _, op, seen_fence, last_op, asked_ms, ends, [(number, words)] = stable.horse.bit.said[0]
+    _, op, seen_fence, last_op, asked_ms, ends, [(number, said)] = stable.horse.bit.said[0]
     assert (op, seen_fence, last_op, asked_ms, ends, number) == (1, 0, 8, stable.clock.boot_ms(), [1], 1)
-    assert words["result_ttl"] == 500
+    assert End.heard(said).words["result_ttl"] == 500
 
 
 def test_an_end_that_waits_for_company_is_said_before_the_next_begins(stable):
