@@ -33,7 +33,7 @@ from holdfast.workers.shared_memory import Board
 from holdfast.workers.speaker import Speaker
 from holdfast.workers.tidy import Tidy
 from holdfast.workers.trade import Trade
-from holdfast.workers.turns import Turns
+from holdfast.workers.turns import Lane, Turns
 from holdfast.workers.watch import SocketWatch
 
 if TYPE_CHECKING:
@@ -166,8 +166,7 @@ class Bench:
         return Turns(
             bit=bit,
             board=board,
-            moves=self.moves_on(tape),
-            courier=self.courier_on(tape),
+            lanes=[Lane(self.moves_on(tape), self.courier_on(tape))],
             clock=self.clock,
             queues=[QUEUE],
             pace=Pace(1 if jobs == 1 else 2 * jobs, HOSTAGE_MS),

@@ -12,7 +12,7 @@ from holdfast.jobs.store.answers import read_claim
 from holdfast.workers.hold import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.lease import Lease
@@ -34,7 +34,7 @@ class Clerk:
         self,
         *,
         moves: Moves,
-        horse_moves: Moves,
+        horse_moves: Sequence[Moves],
         courier: Courier,
         settings: Settings,
         clock: Clock,
@@ -43,7 +43,7 @@ class Clerk:
         stop: Stop,
     ) -> None:
         self._moves = moves
-        #: Under the name and the numbers of our horses.
+        #: Under the names and the numbers of our horses: of each of their lanes.
         self._horse_moves = horse_moves
         self._courier = courier
         self._clock = clock
@@ -127,12 +127,12 @@ class Clerk:
         Nothing is claimed if that had not arrived. Unanswered until we must go, its leases run out by themselves.
         """
         if turn.is_look:
-            self._withdraw(self._horse_moves, turn.op + 1, turn.seen_fence)
+            self._withdraw(self._horse_moves[turn.lane], turn.op + 1, turn.seen_fence)
             return None
         completions = [hold.end.completion(hold.lease) for hold in turn.ends if hold.end]
         try:
             answer = self._courier.send(
-                lambda: self._horse_moves.turn(
+                lambda: self._horse_moves[turn.lane].turn(
                     turn.op, completions, self._order.queues, seen_fence=turn.seen_fence, want=0, held=len(completions)
                 ),
                 gives_up=self._stop.is_past_grace,

@@ -15,7 +15,7 @@ from holdfast.workers.stop import Stop
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.settings import Settings
@@ -51,7 +51,7 @@ class Engine:
         self,
         *,
         moves: Moves,
-        horse_moves: Moves,
+        horse_moves: Sequence[Moves],
         courier: Courier,
         settings: Settings,
         clock: Clock,

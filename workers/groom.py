@@ -70,8 +70,8 @@ class Groom:
             moments += [mount.telling_until, self._stop.at_ms]
         if (self._stop.asked or mount.is_elsewhere()) and mount.holds_up(None):
             moments.append(self._clock.boot_ms() + _AGAIN_MS)
-        if mount.errand.turn is not None and mount.horse is not None:
-            moments.append(self._silent_at(mount.errand.turn))
+        if mount.errand.turns and mount.horse is not None:
+            moments.append(self._silent_at(mount.errand.turns[0]))
         if first := mount.first:
             moments += [first.stop_by_ms, first.overdue_at, self._stop.at_ms, self._stuck_at(first)]
             moments += [hold.renew_at for hold in mount.holds if hold.end is None]
@@ -101,7 +101,7 @@ class Groom:
             if (self._stop.is_due() or now >= mount.telling_until) and mount.horse is not None:
                 # It holds nothing: its webhooks may not take for ever.
                 mount.horse.kill()
-        elif (turn := mount.errand.turn) is not None and now >= self._silent_at(turn) and mount.horse is not None:
+        elif (turns := mount.errand.turns) and now >= self._silent_at(turns[0]) and mount.horse is not None:
             # What it may have taken is not its any more, and nobody knows what it waits for.
             mount.horse.kill()
         elif mount.first is None or not self._has_ended(mount.first, now):
@@ -207,19 +207,18 @@ class Groom:
         What stands `behind` that one only; the job `but` is taken, and is not given back. Gives what was taken.
         """
         first = self._mount.first
-        taken = [*self._mount.recall(behind=behind), *self.finish_turn()]
+        taken = [*self._mount.recall(behind=behind), *self.finish_turns()]
         for hold in reversed(taken):
             if hold.lease.job_id != but:
                 self._clerk.give_back(hold, begun=False, waited=hold is not first)
         return taken
 
-    def finish_turn(self) -> Sequence[Hold]:
-        """Finish a turn whose horse will not. Gives what it has taken, which is in nobody's hands."""
-        mount = self._mount
-        turn = mount.turn_of_ours()
-        if turn is None:
-            return []
-        given = self._clerk.finish(turn)
+    def finish_turns(self) -> Sequence[Hold]:
+        """Finish the turns whose horse will not. Gives what they have taken, which is in nobody's hands."""
+        return [hold for turn in self._mount.turns_of_ours() for hold in self._finish(turn)]
+
+    def _finish(self, turn: Turn) -> Sequence[Hold]:
+        mount, given = self._mount, self._clerk.finish(turn)
         if isinstance(given, out.Aftermath):
             mount.hand_on(given, self._patience.telling_ms(given.record))
         if not isinstance(given, tuple):
@@ -238,7 +237,7 @@ class Groom:
         handed = [] if mount.is_leaving else [hold for hold in unended if hold.number and hold not in begun]
         horse, mount.holds = mount.horse, [hold for hold in mount.holds if hold not in (*begun, *handed)]
         mount.let_go()
-        mount.holds += self.finish_turn()
+        mount.holds += self.finish_turns()
         for hold in reversed(handed):
             self._clerk.give_back(hold, begun=False)
         for hold in begun:

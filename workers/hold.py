@@ -83,6 +83,8 @@ class Turn:
     asked_ms: int
     #: What it ends.
     ends: list[Hold]
+    #: On which of its lanes.
+    lane: int = 0
     #: Whether it ends nothing and may stand at the bell: it is not finished, but withdrawn under the next number.
     is_look: bool = False
 

@@ -68,7 +68,7 @@ class Mount:
     @property
     def is_at_work(self) -> bool:
         """Whether there is a job in hand, or may be."""
-        return bool(self.holds) or (self.errand.turn is not None and not self.errand.is_looking)
+        return bool(self.holds) or (bool(self.errand.turns) and not self.errand.is_looking)
 
     @property
     def first(self) -> Hold | None:
@@ -174,18 +174,18 @@ class Mount:
                 self._may_leave(leaves)
             case ("kept", number, said):
                 self._note_end(number, said, is_kept=True)
-            case ("turn", op, seen_fence, last_op, asked_ms, numbers, unsaid):
+            case ("turn", op, seen_fence, last_op, asked_ms, numbers, unsaid, lane):
                 for number, said in unsaid:
                     self._note_end(number, said, is_kept=True)
                 ended = set(numbers)
                 ends = [hold for hold in self.holds if hold.number in ended]
                 self.holds = [hold for hold in self.holds if hold.number not in ended]
-                self.errand.asks(Turn(op, seen_fence, asked_ms, ends), last_op)
+                self.errand.asks(Turn(op, seen_fence, asked_ms, ends, lane), last_op)
                 self.turned += len(numbers)
             case ("look", op, seen_fence, asked_ms) if self.errand.is_looking:
-                self.errand.asks(Turn(op, seen_fence, asked_ms, [], is_look=True), op + 1)
+                self.errand.looks(Turn(op, seen_fence, asked_ms, [], is_look=True), op + 1)
             case ("took", op, first, given) if not self._board.is_void(op):
-                asked_ms = self.errand.comes_back(in_vain=given[0] != b"claimed")
+                asked_ms = self.errand.comes_back(op, in_vain=given[0] != b"claimed")
                 self._note_taken(first, given, asked_ms)
             case ("free", leaves):
                 self.telling_until = None
@@ -230,8 +230,8 @@ class Mount:
             if hold.end is None:
                 hold.number, hold.begun_ms = 0, None
 
-    def turn_of_ours(self) -> Turn | None:
-        """Give a turn that is to be finished by us: its horse has gone, or drops what it gives."""
+    def turns_of_ours(self) -> Sequence[Turn]:
+        """Give the turns that are to be finished by us: their horse has gone, or drops what they give."""
         return self.errand.ours(is_horseless=self.horse is None)
 
     def has_heard(self, claimed: Sequence[out.Claimed]) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.lease import Lease
+    from holdfast.jobs.settings import Settings
     from holdfast.jobs.store.connections import Courier
     from holdfast.jobs.store.moves import Moves
     from holdfast.jobs.store.scripts import Trip
@@ -53,41 +54,58 @@ class _Kept(NamedTuple):
 class _Asked(NamedTuple):
     """A turn on its way."""
 
+    lane: int
     op: int
     kept: Sequence[_Kept]
     trip: Trip
     asked_ms: int
+    #: How many it may bring, and how many were in hand besides.
+    want: int = 1
+    held: int = 0
+
+
+class Lane(NamedTuple):
+    """A way to the server, on which one operation is made after the other, by a caller of its own."""
+
+    moves: Moves
+    courier: Courier
+    #: Waits for an answer in another way than by sleeping, for a moment.
+    look_out: Callable[[], None] = lambda: None
+
+
+def lanes_of(settings: Settings) -> int:
+    """Tell how many lanes a horse has: with one job in hand there is nothing to be done on a second."""
+    return 2 if settings.prefetch > 1 else 1
 
 
 class Turns:
-    """The horse's own turns. One thread, one turn at a time; while it is on its way, what is in hand is run."""
+    """The horse's own turns, of one thread. While they are on their way, what is in hand is run.
+
+    One turn at a time goes on each lane: with two of them the server has the next one before it has answered the last.
+    """
 
     def __init__(
         self,
         *,
         bit: Bit,
         board: Board,
-        moves: Moves,
-        courier: Courier,
+        lanes: Sequence[Lane],
         clock: Clock,
         queues: Sequence[str],
         pace: Pace,
         hold_ms: int,
         tell: events.Events,
         watch: Watch,
-        look_out: Callable[[], None] = lambda: None,
     ) -> None:
         self._bit = bit
         self._board = board
-        self._moves = moves
-        self._courier = courier
+        self._lanes = lanes
         self._clock = clock
         self._queues = queues
         self._pace = pace
         self._hold_ms = hold_ms
         self._tell = tell
         self._watch = watch
-        self._look_out = look_out
         #: What was taken here and has not begun.
         self._taken: deque[Task] = deque()
         self._kept: list[_Kept] = []
@@ -95,7 +113,8 @@ class Turns:
         self._settled: list[tuple[_Kept, Any]] = []
         #: Whose ends are not said yet, of those that are kept.
         self._unsaid: list[tuple[int, tuple[Any, ...]]] = []
-        self._asked: _Asked | None = None
+        #: The turns on their way, the oldest first.
+        self._asked: deque[_Asked] = deque()
         #: The number of the last job that this horse was given or has taken.
         self._number = 0
 
@@ -109,7 +128,7 @@ class Turns:
 
     def keep(self, task: Task, end: End) -> None:
         """Settle a plain success with the next turn."""
-        self._kept.append(_Kept(task.number, end, self._moves.spelled(end.completion(task.lease))))
+        self._kept.append(_Kept(task.number, end, self._lanes[0].moves.spelled(end.completion(task.lease))))
         self._unsaid.append((task.number, end.said()))
         self._pace.note(end.spell.worked_s)
 
@@ -118,16 +137,16 @@ class Turns:
 
         An answer is waited for only where there is nothing else to do.
         """
-        in_hand = len(self._taken) + behind
-        if self._asked is not None and self._is_time_to_turn(in_hand):
-            self.say_kept()  # not to be run again because we die while we wait
-            self._hear(self._asked)
-            in_hand = len(self._taken) + behind
-        if self._kept and self._is_time_to_turn(in_hand):
-            self._ask(in_hand)
+        while self._is_time_to_turn(in_hand := len(self._taken) + behind):
+            first = self._asked[0] if self._asked else None
+            if self._kept and self._may_ask():
+                self._ask(in_hand)
             self._tell_of_settled()  # the server has something to do meanwhile
-            if self._asked is not None and not in_hand:
-                self._hear(self._asked)
+            may_wait = in_hand and not (first and first.trip.has_answer())
+            if may_wait or not self._asked:
+                break
+            self.say_kept()  # not to be run again because we die while we wait
+            self._hear(self._asked.popleft())
         self._tell_of_settled()
         self.say_kept()
 
@@ -140,7 +159,11 @@ class Turns:
         return task
 
     def _is_time_to_turn(self, in_hand: int) -> bool:
-        return not in_hand or 2 * len(self._kept) >= self._pace.fitting()
+        return not in_hand or (1 + len(self._lanes)) * len(self._kept) >= self._pace.fitting()
+
+    def _may_ask(self) -> bool:
+        # What must be alone in a worker's hands is given to whoever holds nothing: such a turn goes alone, too.
+        return len(self._asked) < len(self._lanes) and all(each.held for each in self._asked)
 
     def say_kept(self) -> None:
         """Say what has ended and waits for company: it is settled by the parent if the next job takes long."""
@@ -149,12 +172,14 @@ class Turns:
             self._board.end(number)
         self._unsaid.clear()
 
-    def _ask(self, held: int) -> None:
+    def _ask(self, in_hand: int) -> None:
         board, bit = self._board, self._bit
+        to_come = sum(each.want for each in self._asked)
+        held = in_hand + to_come
         op, most = board.op + 1, self._pace.fitting()
         # Before it is looked at what we may do: the parent sees by this that a turn may be about to be said.
         board.op = op + most - 1
-        want = min(most - held, board.take_to - self._number)
+        want = min(most - held, board.take_to - self._number - to_come)
         if want <= 0:
             board.op = op - 1
             if board.take_to <= self._number:
@@ -166,7 +191,8 @@ class Turns:
             board.op, self._kept = op - 1, []
             return
         asked_ms, seen_fence = self._clock.boot_ms(), board.seen_fence
-        trip = self._moves.begin_turn(
+        lane = self._free_lane()
+        trip = self._lanes[lane].moves.begin_turn(
             op,
             [each.ended for each in kept],
             self._queues,
@@ -175,10 +201,15 @@ class Turns:
             held=held,
         )
         ends = [each.number for each in kept]
-        bit.say(("turn", op, seen_fence, board.op, asked_ms, ends, self._unsaid), is_urgent=False)
+        bit.say(("turn", op, seen_fence, board.op, asked_ms, ends, self._unsaid, lane), is_urgent=False)
         board.end(self._kept[-1].number)
-        self._kept, self._unsaid, self._asked = [], [], _Asked(op, kept, trip, asked_ms)
-        self._courier.send_once(trip.send)
+        self._kept, self._unsaid = [], []
+        self._asked.append(_Asked(lane, op, kept, trip, asked_ms, want, held))
+        self._lanes[lane].courier.send_once(trip.send)
+
+    def _free_lane(self) -> int:
+        busy = {each.lane for each in self._asked}
+        return next(lane for lane in range(len(self._lanes)) if lane not in busy)
 
     def _leave_to_the_parent(self) -> None:
         for each in self._kept:
@@ -187,8 +218,7 @@ class Turns:
         self._kept, self._unsaid = [], []
 
     def _hear(self, asked: _Asked) -> None:
-        self._asked = None
-        self._look_out()
+        self._lanes[asked.lane].look_out()
         answer = self._answer_to(asked)
         if answer is None:
             return
@@ -247,13 +277,13 @@ class Turns:
             board.op = op - 1
             return None
         asked_ms, seen_fence = self._clock.boot_ms(), board.seen_fence
-        trip = self._moves.begin_claim(op, self._queues, seen_fence=seen_fence, listens=listens, stands=stands)
+        trip = self._lanes[0].moves.begin_claim(op, self._queues, seen_fence=seen_fence, listens=listens, stands=stands)
         self._bit.whisper(("look", op, seen_fence, asked_ms))
-        return _Asked(op, [], trip, asked_ms)
+        return _Asked(0, op, [], trip, asked_ms)
 
     def _answer_to(self, asked: _Asked) -> list[Any] | None:
         try:
-            return self._courier.send(
+            return self._lanes[asked.lane].courier.send(
                 asked.trip.answer,
                 gives_up=lambda: self._board.is_void(asked.op) or self._bit.is_alone,
             )

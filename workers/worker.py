@@ -42,7 +42,7 @@ from holdfast.workers.shared_memory import Board
 from holdfast.workers.speaker import Speaker
 from holdfast.workers.tidy import Tidy
 from holdfast.workers.trade import Trade
-from holdfast.workers.turns import Turns
+from holdfast.workers.turns import Lane, Turns, lanes_of
 from holdfast.workers.watch import SocketWatch
 
 if TYPE_CHECKING:
@@ -128,8 +128,11 @@ class Worker(rq.Worker):
         """Take an identity and a board: all is numbered from 1 in each call of work(), and an app may call it again."""
         self._board = Board()
         self._caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
-        #: What horses do by themselves is numbered on its own: one of them lives at a time.
-        self._horse_caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}", self._caller.instance)
+        #: What horses do by themselves is numbered on its own, on each of their lanes: one of them lives at a time.
+        self._horse_callers = [
+            Caller(self.name, f"{self._rng.getrandbits(64):016x}", self._caller.instance)
+            for _ in range(lanes_of(self.settings))
+        ]
         self._registration = Registration(self, self._caller.instance, self.settings)
 
     def _begin(self, bootstrap: Callable[[], None]) -> None:
@@ -157,7 +160,7 @@ class Worker(rq.Worker):
         chores = all_chores(scripts, self._clock, self.settings, self._events)
         return Engine(
             moves=Moves(scripts, self._clock, self.settings, self._caller),
-            horse_moves=Moves(scripts, self._clock, self.settings, self._horse_caller),
+            horse_moves=[Moves(scripts, self._clock, self.settings, caller) for caller in self._horse_callers],
             courier=courier,
             settings=self.settings,
             clock=self._clock,
@@ -229,21 +232,26 @@ class Worker(rq.Worker):
         return code
 
     def _turns(self, bit: Bit, order: Order, connection: Redis) -> Turns:
-        line = Line(connection)
-        scripts = Scripts(connection, record=self.settings.record_moves, line=line)
         patience = Patience(self.settings)
         return Turns(
             bit=bit,
             board=self._board,
-            moves=Moves(scripts, self._clock, self.settings, self._horse_caller),
-            courier=self._make_courier(connection, line),
+            lanes=[self._lane(connection, caller) for caller in self._horse_callers],
             clock=self._clock,
             queues=order.queues,
             pace=Pace(self.settings.prefetch, HOSTAGE_MS),
             hold_ms=patience.hold_ms,
             tell=self._events,
             watch=SocketWatch(connection, self._clock, queues=order.queues, poll_ms=patience.stand_ms),
-            look_out=Lookout(line.has_answer, spin_us=self.settings.spin_us, now_s=now_s, give_way=give_way),
+        )
+
+    def _lane(self, connection: Redis, caller: Caller) -> Lane:
+        line = Line(connection)
+        scripts = Scripts(connection, record=self.settings.record_moves, line=line)
+        return Lane(
+            Moves(scripts, self._clock, self.settings, caller),
+            self._make_courier(connection, line),
+            Lookout(line.has_answer, spin_us=self.settings.spin_us, now_s=now_s, give_way=give_way),
         )
 
     def _before_job(self, queue: str, job_id: str) -> None:

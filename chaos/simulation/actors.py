@@ -29,7 +29,7 @@ from holdfast.workers.runtime import LEASE_ENDED
 from holdfast.workers.shared_memory import Board
 from holdfast.workers.speaker import Speaker
 from holdfast.workers.trade import Trade
-from holdfast.workers.turns import Turns
+from holdfast.workers.turns import Lane, Turns, lanes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -159,18 +159,20 @@ class SimWorker:
         client = stage.connect()
         scripts = stage.scripts(client, name)
         caller = Caller(name, f"{rng.getrandbits(64):016x}")
-        horse_caller = Caller(name, f"{rng.getrandbits(64):016x}", caller.instance)
+        horse_callers = [
+            Caller(name, f"{rng.getrandbits(64):016x}", caller.instance) for _ in range(lanes_of(stage.settings))
+        ]
         board = Board()
         tell = stage.tell(name)
         courier = Courier(client, stage.clock, rng)
         ears = self.ears = SimEars(stage.world, stage.clock, poll_ms=stage.settings.poll_ms, apply=stage.apply)
 
         def serve(bit: Bit) -> int:
-            return _serve(stage, caller, horse_caller, self._queues, board, bit)
+            return _serve(stage, caller, horse_callers, self._queues, board, bit)
 
         self.engine = Engine(
             moves=Moves(scripts, stage.clock, stage.settings, caller),
-            horse_moves=Moves(scripts, stage.clock, stage.settings, horse_caller),
+            horse_moves=[Moves(scripts, stage.clock, stage.settings, caller) for caller in horse_callers],
             courier=courier,
             settings=stage.settings,
             clock=stage.clock,
@@ -190,7 +192,9 @@ class SimWorker:
         return 0
 
 
-def _serve(stage: Stage, caller: Caller, horse_caller: Caller, queues: Sequence[str], board: Board, bit: Bit) -> int:
+def _serve(
+    stage: Stage, caller: Caller, horse_callers: Sequence[Caller], queues: Sequence[str], board: Board, bit: Bit
+) -> int:
     """Do in a simulated child what the adapter does in a forked one."""
     world = stage.world
     process = world.running
@@ -200,13 +204,17 @@ def _serve(stage: Stage, caller: Caller, horse_caller: Caller, queues: Sequence[
     trade = Trade(connection=client, job_class=Job, serializer=resolve_serializer(None), death_penalty=_NoPenalty)
     moves = Moves(stage.scripts(client, caller.name), stage.clock, stage.settings, caller)
     courier = Courier(client, stage.clock, rng)
-    line = Line(client)
     patience = Patience(stage.settings)
+
+    def lane(caller: Caller) -> Lane:
+        line = Line(client)
+        moves = Moves(stage.scripts(client, caller.name, line), stage.clock, stage.settings, caller)
+        return Lane(moves, Courier(client, stage.clock, rng, line=line))
+
     turns = Turns(
         bit=bit,
         board=board,
-        moves=Moves(stage.scripts(client, caller.name, line), stage.clock, stage.settings, horse_caller),
-        courier=Courier(client, stage.clock, rng, line=line),
+        lanes=list(map(lane, horse_callers)),
         clock=stage.clock,
         queues=queues,
         pace=Pace(stage.settings.prefetch, HOSTAGE_MS),

@@ -171,6 +171,10 @@ class Trip:
         if self._line is not None:
             self._line.send(*self.words)
 
+    def has_answer(self) -> bool:
+        """Tell, without waiting, whether the answer has begun to come, or there is none to wait for."""
+        return self._line is None or self._line.has_answer()
+
     def answer(self) -> list[Any]:
         """Wait for the answer to what was sent, or send it now. Raises what redis-py raises."""
         line = self._line or self._spare.take()

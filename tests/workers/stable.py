@@ -21,7 +21,7 @@ from holdfast.workers.order import Order
 from holdfast.workers.pace import Pace
 from holdfast.workers.runtime import Ending
 from holdfast.workers.shared_memory import Board
-from holdfast.workers.turns import Task, Turns
+from holdfast.workers.turns import Lane, Task, Turns, lanes_of
 from tests.moves.pool import Pool
 
 _FAR = 2**62
@@ -68,12 +68,10 @@ class Horse:
         self._orders = deque()
         self._ending = None
         self.freezes = 0
-        line = Line(stable.redis)
         self.turns = Turns(
             bit=self.bit,
             board=stable.board,
-            moves=stable.moves(stable.horse_caller, line),
-            courier=Courier(stable.redis, stable.clock, stable.rng, line=line),
+            lanes=list(map(self._lane, stable.horse_callers)),
             clock=stable.clock,
             queues=["default"],
             pace=Pace(stable.settings.prefetch, HOSTAGE_MS),
@@ -81,6 +79,10 @@ class Horse:
             tell=stable.tell,
             watch=self,
         )
+
+    def _lane(self, caller):
+        stable, line = self._stable, Line(self._stable.redis)
+        return Lane(stable.moves(caller, line), Courier(stable.redis, stable.clock, stable.rng, line=line))
 
     # -- as its parent sees it
 
@@ -225,12 +227,12 @@ class Stable:
         self.ran, self.told = Counter(), []
         self.tell = events.Events(self.told.append)
         self.board = Board()
-        self.horse_caller = Caller("ours", "b" * 16)
+        self.horse_callers = [Caller("ours", letter * 16) for letter in "bc"[: lanes_of(self.settings)]]
         self.horses = []
         quiet = self.ears = _Quiet(clock)
         self.engine = Engine(
             moves=self.moves(Caller("ours", "a" * 16)),
-            horse_moves=self.moves(self.horse_caller),
+            horse_moves=list(map(self.moves, self.horse_callers)),
             courier=Courier(redis, clock, self.rng),
             settings=self.settings,
             clock=clock,

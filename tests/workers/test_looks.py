@@ -77,7 +77,7 @@ def test_each_look_is_said_before_it_is_asked_and_its_answer_before_the_job_begi
 
     def look(message):
         word, op = message[:2]
-        was_asked = int(stable.redis.get(keys.replay(stable.horse_caller.instance)).split()[0]) == op
+        was_asked = int(stable.redis.get(keys.replay(stable.horse_callers[0].instance)).split()[0]) == op
         seen.append((word, was_asked, stable.board.begun == begun))
 
     begun = stable.board.begun

@@ -21,7 +21,7 @@ def test_a_turn_is_said_before_it_is_sent_and_its_answer_before_what_it_gave_is_
     seen = []
 
     def look(message):
-        replay = stable.redis.get(keys.replay(stable.horse_caller.instance))
+        replay = stable.redis.get(keys.replay(stable.horse_callers[0].instance))
         asked = int(replay.split()[0]) if replay else 0
         seen.append((message[0], stable.board.op, asked, stable.board.begun))
 
@@ -29,7 +29,7 @@ def test_a_turn_is_said_before_it_is_sent_and_its_answer_before_what_it_gave_is_
     stable.horse.bit.before = stable.horse.bit.after = look
     stable.horse.begin()
     assert seen == [("turn", 8, 0, 1)] * 2 + [("took", 8, 1, 1)] * 2
-    _, op, seen_fence, last_op, asked_ms, ends, [(number, said)] = stable.horse.bit.said[0]
+    _, op, seen_fence, last_op, asked_ms, ends, [(number, said)], _ = stable.horse.bit.said[0]
     assert (op, seen_fence, last_op, asked_ms, ends, number) == (1, 0, 8, stable.clock.boot_ms(), [1], 1)
     assert End.heard(said).words["result_ttl"] == 500
 
@@ -80,7 +80,7 @@ def test_a_horse_dies_at_a_job_while_its_turn_is_unanswered(stable, heard):
     task = stable.turn_under_way()
     if heard:
         stable.step()
-        assert stable.mount.errand.turn is not None
+        assert stable.mount.errand.turns
     stable.horse.kill()
     stable.ends_well(twice=task.lease.job_id, charged=task.lease.job_id)
 
@@ -123,7 +123,7 @@ def test_a_horse_that_never_hears_of_its_turn_is_killed_and_the_turn_finished(st
         horse.begin()
     horse._ending = None
     stable.step()
-    assert stable.mount.errand.turn is not None
+    assert stable.mount.errand.turns
     stable.clock.advance(10_001)
     stable.step()
     assert horse.ended() is not None
