@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
 from collections import deque
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from holdfast.workers.fenced_job import Blanks
 from holdfast.workers.groom import HOSTAGE_MS
 from holdfast.workers.hold import Patience
 from holdfast.workers.horse import Horse, hand_over
+from holdfast.workers.job_variable import JobVariable
 from holdfast.workers.pace import Pace
 from holdfast.workers.say import Say
 from holdfast.workers.shared_memory import Board
@@ -52,6 +52,7 @@ SEVERAL = 16
 #: The end of a job that took next to nothing.
 OVER = End("complete", {"value": "", "result_ttl": 500}, Spell(1.0, 1.0001))
 _NO_LIMIT = 2**62
+_VARIABLE = JobVariable()
 
 
 class WentWrong(Exception):
@@ -202,6 +203,6 @@ class Bench:
 
 def title(queue: str, job_id: str) -> None:
     """Say what is worked on, as a worker does."""
-    os.environ["RQ_JOB_ID"] = job_id
+    _VARIABLE.set(job_id)
     told = f"rq:worker:{WORKER}: Processing {job_id} from {queue}"
     rqs_worker.setprocname(told)  # type: ignore[attr-defined]  # rq imports it, or makes one that does nothing

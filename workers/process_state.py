@@ -9,8 +9,8 @@ import sys
 from _signal import getsignal, pthread_sigmask  # type: ignore[import-not-found]  # enums would take 8 us more
 from typing import Any
 
-#: Written by the horse before each job: another value is no job's doing.
-_JOB_ID = b"RQ_JOB_ID"
+from holdfast.workers.job_variable import NAME as JOB_ID
+
 #: What app code sets handlers for. To ask for all of the 64 would cost more than the rest together.
 _SIGNALS = (
     *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD, signal.SIGPIPE),
@@ -89,8 +89,9 @@ class ProcessState:
 
     def _has_other_variables(self) -> bool:
         now = _variables()
-        if _JOB_ID in now:
-            self._values[_JOB_ID] = now[_JOB_ID]
+        # Written by the horse before each job: another value is no job's doing.
+        if JOB_ID in now:
+            self._values[JOB_ID] = now[JOB_ID]
         return now != self._values
 
     def _put_variables_back(self) -> str:

@@ -31,6 +31,7 @@ from holdfast.workers.engine import Engine, Limits
 from holdfast.workers.groom import HOSTAGE_MS
 from holdfast.workers.hold import Patience
 from holdfast.workers.horse import Horse
+from holdfast.workers.job_variable import JobVariable
 from holdfast.workers.lookout import Lookout
 from holdfast.workers.order import Order
 from holdfast.workers.pace import Pace
@@ -80,6 +81,7 @@ class Worker(rq.Worker):
         self._clock = SystemClock()
         self._engine: Engine | None = None
         self._is_stopping = False
+        self._job_variable = JobVariable()
         say = Say(self.log, self.name, self._clock, log_description=self.log_job_description)
         self._events = Events(say)
         self._events.listen(self._hand_over_the_dead, HorseDied)
@@ -256,7 +258,7 @@ class Worker(rq.Worker):
 
     def _before_job(self, queue: str, job_id: str) -> None:
         """Say what is worked on where RQ says it."""
-        os.environ["RQ_JOB_ID"] = job_id
+        self._job_variable.set(job_id)
         self.procline(f"Processing {job_id} from {queue}")  # type: ignore[no-untyped-call]  # RQ's is untyped
 
     # -- what RQ's worker does, done our way

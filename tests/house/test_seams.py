@@ -52,6 +52,10 @@ PERMITTED = {
         "two threads of a job may look at it at once",
         {"threading"},
     ),
+    "workers/job_variable.py": (
+        "it is about the process it runs in; a simulated horse has no variables",
+        {"ctypes.CDLL", "os"},
+    ),
     "workers/process_state.py": (
         "it is about the process it runs in; a simulated horse runs one job and has none",
         {"os", "signal", "socket"},

@@ -1,0 +1,39 @@
+"""RQ_JOB_ID: by which a job's code, and the programs that it starts, know which job it is."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any
+
+NAME = b"RQ_JOB_ID"
+#: Longer ids are set as any other variable.
+_MOST_BYTES = 200
+#: The environment points into them for as long as the process lives.
+_rooms: list[Any] = []
+
+
+class JobVariable:
+    """Sets it for one job after the other, in a process of its own.
+
+    The C library keeps each text that a variable ever had, and looks through all of them for each new one (glibc's
+    setenv(3), so that what getenv(3) gave stays good): so each is written over the one before.
+    """
+
+    def __init__(self) -> None:
+        self._room: Any = ctypes.create_string_buffer(len(NAME) + 1 + _MOST_BYTES + 1)
+        _rooms.append(self._room)
+        self._putenv: Any = ctypes.CDLL(None).putenv
+        #: What it was set to, by which we know that nobody has set it since: then it has no room of ours.
+        self._last: bytes | None = None
+
+    def set(self, job_id: str) -> None:
+        """Say which job it is from now on."""
+        value, known = os.fsencode(job_id), getattr(os.environ, "_data", None)
+        if len(value) > _MOST_BYTES or not isinstance(known, dict):
+            os.environ[os.fsdecode(NAME)] = job_id
+            return
+        self._room.value = NAME + b"=" + value
+        if self._last is None or known.get(NAME) is not self._last:
+            self._putenv(self._room)
+        known[NAME] = self._last = value
