@@ -144,12 +144,16 @@ class Horse:
         attempt = self._attempt_at(lease, task.record)
         # Not even begun if it has waited for too long: its guard would end it with a part of it done.
         end = _LAPSED if self.is_out_of_time() else self._end_of(attempt)
+        if end.kind == "complete" and not end.awaits_word and not is_last and self._turns.may_keep():
+            self._turns.keep(task, end)
+            # Before this process is put in order: the server has something to do meanwhile.
+            self._turns.send_on(behind=len(self._backlog))
+            if leaves := self._leaves(is_last=False):
+                self._bit.say(("free", True))
+            return leaves
         if not end.awaits_word:
             leaves = self._leaves(is_last=is_last)
-            if end.kind == "complete" and not leaves and self._turns.may_keep():
-                self._turns.keep(task, end)
-            else:
-                self._tell_end(task.number, end, leaves=leaves)
+            self._tell_end(task.number, end, leaves=leaves)
             return leaves
         self._tell_end(task.number, end, leaves=False)
         if self._went_through():

@@ -137,17 +137,20 @@ class Turns:
 
         An answer is waited for only where there is nothing else to do.
         """
+        self.send_on(behind)
         while self._is_time_to_turn(in_hand := len(self._taken) + behind):
-            first = self._asked[0] if self._asked else None
-            if self._kept and self._may_ask():
-                self._ask(in_hand)
             self._tell_of_settled()  # the server has something to do meanwhile
-            may_wait = in_hand and not (first and first.trip.has_answer())
-            if may_wait or not self._asked:
+            if not self._asked or (in_hand and not self._asked[0].trip.has_answer()):
                 break
-            self.say_kept()  # not to be run again because we die while we wait
             self._hear(self._asked.popleft())
+            self.send_on(behind)
         self._tell_of_settled()
+
+    def send_on(self, behind: int) -> None:
+        """Send a turn if one is due. What ended besides is said: it is not to be run again because we die, or wait."""
+        in_hand = len(self._taken) + behind
+        if self._kept and self._is_time_to_turn(in_hand) and self._may_ask():
+            self._ask(in_hand)
         self.say_kept()
 
     def pop(self) -> Task | None:
@@ -163,7 +166,7 @@ class Turns:
 
     def _may_ask(self) -> bool:
         # What must be alone in a worker's hands is given to whoever holds nothing: such a turn goes alone, too.
-        return len(self._asked) < len(self._lanes) and all(each.held for each in self._asked)
+        return not self._asked or (len(self._asked) < len(self._lanes) and self._asked[0].held > 0)
 
     def say_kept(self) -> None:
         """Say what has ended and waits for company: it is settled by the parent if the next job takes long."""
@@ -208,8 +211,7 @@ class Turns:
         self._lanes[lane].courier.send_once(trip.send)
 
     def _free_lane(self) -> int:
-        busy = {each.lane for each in self._asked}
-        return next(lane for lane in range(len(self._lanes)) if lane not in busy)
+        return 1 - self._asked[0].lane if self._asked else 0
 
     def _leave_to_the_parent(self) -> None:
         for each in self._kept:
