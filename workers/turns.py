@@ -59,9 +59,8 @@ class _Asked(NamedTuple):
     kept: Sequence[_Kept]
     trip: Trip
     asked_ms: int
-    #: How many it may bring, and how many were in hand besides.
-    want: int = 1
-    held: int = 0
+    #: How many it may bring.
+    want: int
 
 
 class Lane(NamedTuple):
@@ -135,7 +134,8 @@ class Turns:
     def go_on(self, behind: int) -> None:
         """Do what is due before the next job. `behind` were handed by the parent, and wait besides what was taken here.
 
-        An answer is waited for only where there is nothing else to do.
+        An answer is waited for only where there is nothing else to do. So a turn that was asked with nothing else in
+        hand goes alone: it may bring what must be alone in a worker's hands.
         """
         self.send_on(behind)
         while self._is_time_to_turn(in_hand := len(self._taken) + behind):
@@ -149,7 +149,7 @@ class Turns:
     def send_on(self, behind: int) -> None:
         """Send a turn if one is due. What ended besides is said: it is not to be run again because we die, or wait."""
         in_hand = len(self._taken) + behind
-        if self._kept and self._is_time_to_turn(in_hand) and self._may_ask():
+        if self._kept and self._is_time_to_turn(in_hand) and len(self._asked) < len(self._lanes):
             self._ask(in_hand)
         self.say_kept()
 
@@ -163,10 +163,6 @@ class Turns:
 
     def _is_time_to_turn(self, in_hand: int) -> bool:
         return not in_hand or (1 + len(self._lanes)) * len(self._kept) >= self._pace.fitting()
-
-    def _may_ask(self) -> bool:
-        # What must be alone in a worker's hands is given to whoever holds nothing: such a turn goes alone, too.
-        return not self._asked or (len(self._asked) < len(self._lanes) and self._asked[0].held > 0)
 
     def say_kept(self) -> None:
         """Say what has ended and waits for company: it is settled by the parent if the next job takes long."""
@@ -207,7 +203,7 @@ class Turns:
         bit.say(("turn", op, seen_fence, board.op, asked_ms, ends, self._unsaid, lane), is_urgent=False)
         board.end(self._kept[-1].number)
         self._kept, self._unsaid = [], []
-        self._asked.append(_Asked(lane, op, kept, trip, asked_ms, want, held))
+        self._asked.append(_Asked(lane, op, kept, trip, asked_ms, want))
         self._lanes[lane].courier.send_once(trip.send)
 
     def _free_lane(self) -> int:
@@ -281,7 +277,7 @@ class Turns:
         asked_ms, seen_fence = self._clock.boot_ms(), board.seen_fence
         trip = self._lanes[0].moves.begin_claim(op, self._queues, seen_fence=seen_fence, listens=listens, stands=stands)
         self._bit.whisper(("look", op, seen_fence, asked_ms))
-        return _Asked(0, op, [], trip, asked_ms)
+        return _Asked(0, op, [], trip, asked_ms, 1)
 
     def _answer_to(self, asked: _Asked) -> list[Any] | None:
         try:
