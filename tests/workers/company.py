@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 
 from rq import get_current_job
@@ -25,6 +26,12 @@ def quick(path):
     """Leave a trace and be gone."""
     note(path, f"quick {get_current_job().id} {os.getpid()}")
     return os.getpid()
+
+
+def litter(path):
+    """Leave a thread behind that never ends: the horse cannot run another job."""
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    return quick(path)
 
 
 def once(path, deed):

@@ -44,6 +44,18 @@ def test_a_job_that_kills_its_horse_is_the_one_that_is_charged(
     assert len(notes("began")) == 2
 
 
+@pytest.mark.parametrize("prefetch", [1, 16])
+def test_what_a_horse_has_in_hand_that_must_leave_goes_to_the_next(start_worker, redis, notes, ledger, crowd, prefetch):
+    """Also what a turn brings that was on its way by then: nobody is charged, and nothing goes back in line."""
+    queue = rq.Queue(connection=redis)
+    jobs = [queue.enqueue(f"company.{name}", notes.path) for name in (["quick"] * 20 + ["litter"]) * 3 + ["quick"] * 20]
+    start_worker(jobs_per_horse=1_000, prefetch=prefetch)
+    assert list(crowd.all_over(jobs)) == ["finished"]
+    assert sorted(crowd.ran().items()) == sorted((job.id, 1) for job in jobs)
+    assert len(set(notes.pids("quick"))) == 4
+    assert ledger.moves(word="crash") == ledger.moves(word="give_back") == []
+
+
 @pytest.mark.parametrize(
     ("what", "ends"),
     [("be stopped", "stopped"), ("have the horse killed", "failed"), ("kill", "finished")],
