@@ -57,6 +57,7 @@ class Horse:
         speaker: Speaker,
         most_jobs: int,
         looks_ahead: bool = False,
+        is_itself: Callable[[], bool] = lambda: True,
         before_job: Callable[[str, str], None] = lambda _queue, _job_id: None,
         before_call: Callable[[], None] = lambda: None,
         after_job: Callable[[], str | None] = lambda: None,
@@ -73,6 +74,8 @@ class Horse:
         self._most_jobs = most_jobs
         #: Whether more than one job may be in hand.
         self._looks_ahead = looks_ahead
+        #: Whether this is the process that began as the horse, and not one that a job made of it.
+        self._is_itself = is_itself
         self._before_job = before_job
         #: Takes what a job's imports brought for the app's own.
         self._before_call = before_call
@@ -144,6 +147,8 @@ class Horse:
         attempt = self._attempt_at(lease, task.record)
         # Not even begun if it has waited for too long: its guard would end it with a part of it done.
         end = _LAPSED if self.is_out_of_time() else self._end_of(attempt)
+        if not self._is_itself():
+            return True  # it forked, and has come back as two: who began it speaks for it
         if end.kind == "complete" and not end.awaits_word and not is_last and self._turns.may_keep():
             self._turns.keep(task, end)
             # Before this process is put in order: the server has something to do meanwhile.

@@ -189,7 +189,7 @@ class Worker(rq.Worker):
 
     def _serve(self, bit: Bit, order: Order) -> int:
         """Run jobs in the child. Nothing of the parent's sockets is used here."""
-        self._is_horse = True
+        self._is_horse, pid = True, os.getpid()
         random.seed()
         gc.freeze()  # what the parent made outlives every job: not to be looked through again and again
         os.environ["RQ_WORKER_ID"] = self.name
@@ -220,6 +220,7 @@ class Worker(rq.Worker):
             speaker=Speaker(trade, moves, courier, self._clock, self._events),
             most_jobs=self.settings.jobs_per_horse,
             looks_ahead=self.settings.prefetch > 1,
+            is_itself=lambda: os.getpid() == pid,
             before_job=self._before_job,
             before_call=tidy.before_call if tidy else lambda: None,
             after_job=tidy.after_job if tidy else lambda: None,

@@ -156,10 +156,10 @@ class FinishesNoTurn(Worker):
 
     def _make_engine(self, order, ears):
         def let_go_of_it(groom):
-            groom._mount.turn_of_ours()
+            groom._mount.turns_of_ours()
             return []
 
-        Groom.finish_turn = let_go_of_it
+        Groom.finish_turns = let_go_of_it
         return super()._make_engine(order, ears)
 
 

@@ -60,7 +60,7 @@ def test_a_job_that_kills_its_horse_costs_its_neighbours_nothing(run, tmp_path, 
 
 
 def test_a_job_that_comes_back_as_two_has_run_once(run, ledger):
-    """Whichever of the two is heard first speaks for it, and neither takes a job that the other runs."""
+    """The one that began it speaks for it; the other ends without a word, and takes none that is in line."""
     _, jobs, _ = run(["look"], ["become_two"], *[["look"]] * 20)
     assert {job.get_status() for job in jobs} == {"finished"}
     assert [ledger.number(job, "hf_executions") for job in jobs] == [1] * len(jobs)
