@@ -11,6 +11,7 @@ from holdfast.workers.errand import Errand
 from holdfast.workers.hold import LINGER_MS, Turn
 from holdfast.workers.horse import GO, LOOK, REFUSED, SETTLED, hand_on, hand_over
 from holdfast.workers.news import known_of, over_in
+from holdfast.workers.reins import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -184,9 +185,12 @@ class Mount:
                 self.turned += len(numbers)
             case ("look", op, seen_fence, asked_ms) if self.errand.is_looking:
                 self.errand.looks(Turn(op, seen_fence, asked_ms, [], is_look=True), op + 1)
-            case ("took", op, first, given) if not self._board.is_void(op):
-                asked_ms = self.errand.comes_back(op, in_vain=given[0] != b"claimed")
-                self._note_taken(first, given, asked_ms)
+            case ("took", op, first, count, given) if not self._board.is_void(op):
+                asked_ms = self.errand.comes_back(op, in_vain=not count)
+                if count:
+                    self._note_taken(first, count, given, asked_ms)
+                else:
+                    self._note_left(read_claim(unpacked(given)))
             case ("free", leaves):
                 self.telling_until = None
                 self._may_leave(leaves)
@@ -199,17 +203,16 @@ class Mount:
                 return hold
         return None
 
-    def _note_taken(self, first: int, given: list[Any], asked_ms: int) -> None:
-        if given[0] == b"claimed":
-            self._number = first + len(given) - 2
-            for number, claimed in known_of(first, given, self._over):
-                hold = self._patience.hold(claimed.lease, claimed.record, asked_ms)
-                hold.number = number
-                self.holds.append(hold)
-        elif given[0] == b"aftermath":
-            left = read_claim(given)
-            assert isinstance(left, out.Aftermath)
-            self._left = (left, self._patience.telling_ms(left.record))
+    def _note_taken(self, first: int, count: int, given: bytes, asked_ms: int) -> None:
+        self._number = first + count - 1
+        for number, claimed in known_of(range(first, first + count), given, self._over):
+            hold = self._patience.hold(claimed.lease, claimed.record, asked_ms)
+            hold.number = number
+            self.holds.append(hold)
+
+    def _note_left(self, answer: out.Claim) -> None:
+        if isinstance(answer, out.Aftermath):
+            self._left = (answer, self._patience.telling_ms(answer.record))
 
     def _may_leave(self, leaves: bool) -> None:  # noqa: FBT001 - as the horse says it
         if leaves:

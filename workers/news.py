@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from holdfast.jobs.store.answers import read_claimed
+from holdfast.jobs.store.answers import read_claimed, rows_of
+from holdfast.workers.reins import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,8 +24,10 @@ def over_in(messages: Sequence[Message]) -> set[int]:
     return {number for turn in turns for number in turn[_ENDS]}
 
 
-def known_of(first: int, given: list[Any], over: set[int]) -> Iterator[tuple[int, out.Claimed]]:
-    """Read what a turn has given, numbered from `first`, but for what is over."""
-    for number, row in enumerate(given[1:], first):
+def known_of(numbers: Sequence[int], given: bytes, over: set[int]) -> Iterator[tuple[int, out.Claimed]]:
+    """Read what a turn has given under those numbers, but for what is over."""
+    if over.issuperset(numbers):
+        return
+    for number, row in zip(numbers, rows_of(unpacked(given)), strict=True):
         if number not in over:
             yield number, read_claimed(row)

@@ -15,6 +15,7 @@ from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.answers import fence_of, read_claim, read_claimed, read_ends, rows_of
 from holdfast.workers.clerk import tell_of
+from holdfast.workers.reins import packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -223,7 +224,7 @@ class Turns:
         said, given = read_ends(answer, len(asked.kept))
         rows = rows_of(given)
         # Said first, and looked at then, as in Board.begin().
-        self._bit.say(("took", asked.op, self._number + 1, given), is_urgent=not rows)
+        self._bit.say(("took", asked.op, self._number + 1, len(rows), packed(given)), is_urgent=not rows)
         if self._board.is_void(asked.op):
             return
         self._settled += zip(asked.kept, said, strict=True)
@@ -292,7 +293,7 @@ class Turns:
         rows = rows_of(given)
         # Waking our parent would put off a job that somebody may be waiting for.
         tell = self._bit.whisper if rows else self._bit.say
-        tell(("took", asked.op, self._number + 1, given))
+        tell(("took", asked.op, self._number + 1, len(rows), packed(given)))
         if rows and not self._board.is_void(asked.op):
             self._take(rows, asked.asked_ms + self._hold_ms)
 
