@@ -183,7 +183,12 @@ GENERATIONS = Guard(
 BELLS = Guard(
     "bells",
     "what is left to tell of the dead, and who is to be woken",
-    (_nothing("find_aftermath", "nil"), _nothing("ring")),
+    (
+        _nothing("find_aftermath", "nil"),
+        _nothing("ring"),
+        Words(r"seldom\[#seldom \+ 1\] = keys\.aftermath\(queue\)"),
+        Words(r"redis\.call\('EXISTS', keys\.queue\(queue\), keys\.bell\(queue\)\) == 1", "false"),
+    ),
 )
 RECORDS = Guard(
     "RQ's records of attempts",

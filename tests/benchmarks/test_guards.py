@@ -132,7 +132,8 @@ def test_without_counts_a_worker_has_done_nothing(drained, redis):
     assert drained("RQ's counts").hget(keys.worker(WORKER), counted) is None
 
 
-def test_without_looks_a_server_is_asked_less(drained, redis):
+@pytest.mark.parametrize(("name", "commands"), [("looks", ("exists", "hmget", "zrem")), ("bells", ("exists",))])
+def test_without_looks_or_bells_a_server_is_asked_less(drained, redis, name, commands):
     """They leave no trace; what they ask is counted by the server."""
 
     def asked(*names):
@@ -140,10 +141,10 @@ def test_without_looks_a_server_is_asked_less(drained, redis):
         redis.config_resetstat()
         drained(*names)
         told = redis.info("commandstats")
-        return {each: told.get(f"cmdstat_{each}", {"calls": 0})["calls"] for each in ("exists", "hmget", "zrem")}
+        return {each: told.get(f"cmdstat_{each}", {"calls": 0})["calls"] for each in commands}
 
-    shipped, without_looks = asked(), asked("looks")
-    assert all(without_looks[each] < calls for each, calls in shipped.items())
+    shipped, without_it = asked(), asked(name)
+    assert all(without_it[each] < calls for each, calls in shipped.items())
 
 
 def test_a_worker_without_leases_sends_other_scripts_and_has_no_guard(monkeypatch):
