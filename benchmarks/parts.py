@@ -32,6 +32,7 @@ from holdfast.jobs.store.work import Spell
 from holdfast.workers.calls import execute, write_result
 from holdfast.workers.hold import Patience
 from holdfast.workers.mount import Mount
+from holdfast.workers.news import over_in
 from holdfast.workers.reins import MOST_UNHEARD, pair
 from holdfast.workers.runtime import SystemRuntime
 from holdfast.workers.shared_memory import Board
@@ -140,7 +141,7 @@ def of_the_reins(bench: Bench, said: Sequence[tuple[Message, bool]]) -> float:
     """Time how a horse says all that of its turns, and its parent hears it each time that it is woken."""
     # What is said after the last of them is of the end of a run.
     turns = said[: max(place for place, (message, _) in enumerate(said) if message[0] == "took") + 1]
-    jobs = sum(len(ends) for (what, *_, ends, _unsaid), _ in turns if what == "turn")
+    jobs = len(over_in([message for message, _ in turns]))
     bells = frozenset(place for place, rang in enumerate(_play(bench, turns, None)[1]) if rang)
     return median(_play(bench, turns, bells)[0] for _ in range(REPEATS)) / jobs
 

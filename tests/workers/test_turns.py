@@ -4,6 +4,7 @@ import pytest
 
 from holdfast.jobs.store import keys
 from holdfast.workers.ends import End
+from holdfast.workers.news import over_in
 from tests.workers.stable import NAMES, Stable
 
 
@@ -52,6 +53,15 @@ def test_all_run_once_and_in_their_order(stable):
     stable.ends_well()
     assert "ended" not in stable.horse.words()
     assert stable.engine._done == len(NAMES)
+
+
+def test_what_is_over_is_known_by_what_the_horse_has_said(stable):
+    """By the numbers of the turns that were answered: a parent does not read of the rest, and a benchmark counts by it."""
+    stable.run_all()
+    stable.step(2)
+    assert over_in(stable.horse.bit.said) == {*range(1, len(NAMES) + 1)}
+    turn = next(number for number, message in enumerate(stable.horse.bit.said) if message[0] == "turn")
+    assert over_in(stable.horse.bit.said[: turn + 1]) == set()
 
 
 # -- the horse dies
