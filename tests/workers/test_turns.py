@@ -56,7 +56,7 @@ def test_all_run_once_and_in_their_order(stable):
 
 
 def test_what_is_over_is_known_by_what_the_horse_has_said(stable):
-    """By the numbers of the turns that were answered: a parent does not read of the rest, and a benchmark counts by it."""
+    """By the numbers of the turns that were answered: a parent does not read of that, and a benchmark counts it."""
     stable.run_all()
     stable.step(2)
     assert over_in(stable.horse.bit.said) == {*range(1, len(NAMES) + 1)}
