@@ -17,8 +17,9 @@ class End(NamedTuple):
 
     #: complete, postpone, bury; or lapsed: its lease ended under it, so nothing is to be said.
     kind: str
-    #: What that move takes besides lease, operation and this.
+    #: What that move takes besides lease, operation and spell.
     words: dict[str, Any]
+    #: How long it worked.
     spell: Spell
     #: Whether the horse has more to tell outside once it knows that the settle went through.
     awaits_word: bool = False

@@ -90,7 +90,9 @@ def fetch(folder: Path) -> Path:
         )
     (archive,) = folder.glob("rq-*.tar.gz")
     with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
+        # Python 3.11.4 is the first that takes a filter.
+        packed.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        packed.extractall(folder)
     return folder / archive.name.removesuffix(".tar.gz") / "tests"
 
 
