@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from base64 import b64encode
 from datetime import UTC, datetime
@@ -27,8 +28,10 @@ def rq_moment(moment: datetime) -> str:
 
 def stamp(wall_s: float) -> str:
     """Write a moment as RQ does on records that people read."""
-    second, us = divmod(round(wall_s * 1_000_000), 1_000_000)
-    return f"{_second(second)}.{us:06d}Z"
+    # As datetime rounds: a job object that was made of the same moment must be equal to its record.
+    fraction, second = math.modf(wall_s)
+    carried, us = divmod(round(fraction * 1_000_000), 1_000_000)
+    return f"{_second(int(second) + carried)}.{us:06d}Z"
 
 
 @lru_cache(maxsize=2)
