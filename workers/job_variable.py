@@ -6,11 +6,20 @@ import ctypes
 import os
 from typing import Any
 
+from holdfast.workers.runtime import LIBC
+
 NAME = b"RQ_JOB_ID"
 #: Longer ids are set as any other variable.
 _MOST_BYTES = 200
 #: The environment points into them for as long as the process lives.
 _rooms: list[Any] = []
+
+
+def variables_kept() -> dict[bytes, bytes] | None:
+    """Give what os.environ keeps, undecoded and not copied; None where somebody else's object is in its place."""
+    # The public ones decode, or encode, every name and value that they touch, at every job.
+    kept = getattr(os.environ, "_data", None)
+    return kept if isinstance(kept, dict) else None
 
 
 class JobVariable:
@@ -23,17 +32,16 @@ class JobVariable:
     def __init__(self) -> None:
         self._room: Any = ctypes.create_string_buffer(len(NAME) + 1 + _MOST_BYTES + 1)
         _rooms.append(self._room)
-        self._putenv: Any = ctypes.CDLL(None).putenv
         #: What it was set to, by which we know that nobody has set it since: then it has no room of ours.
         self._last: bytes | None = None
 
     def set(self, job_id: str) -> None:
         """Say which job it is from now on."""
-        value, known = os.fsencode(job_id), getattr(os.environ, "_data", None)
-        if len(value) > _MOST_BYTES or not isinstance(known, dict):
+        value, kept = os.fsencode(job_id), variables_kept()
+        if len(value) > _MOST_BYTES or kept is None:
             os.environ[os.fsdecode(NAME)] = job_id
             return
         self._room.value = NAME + b"=" + value
-        if self._last is None or known.get(NAME) is not self._last:
-            self._putenv(self._room)
-        known[NAME] = self._last = value
+        if self._last is None or kept.get(NAME) is not self._last:
+            LIBC.putenv(self._room)
+        kept[NAME] = self._last = value

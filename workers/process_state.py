@@ -10,6 +10,7 @@ from _signal import getsignal, pthread_sigmask  # type: ignore[import-not-found]
 from typing import Any
 
 from holdfast.workers.job_variable import NAME as JOB_ID
+from holdfast.workers.job_variable import variables_kept
 
 #: What app code sets handlers for. To ask for all of the 64 would cost more than the rest together.
 _SIGNALS = (
@@ -121,9 +122,8 @@ def _handlers() -> list[Any]:
 
 
 def _variables() -> dict[bytes, bytes]:
-    # As it is kept: the public one decodes every name and value of it, at every job.
-    kept = getattr(os.environ, "_data", None)
-    return kept if isinstance(kept, dict) else dict(os.environb)
+    kept = variables_kept()
+    return dict(os.environb) if kept is None else kept
 
 
 def _folder() -> str:

@@ -88,7 +88,7 @@ class _End:
                 if begins + size > len(came):
                     break
                 ends = begins + size
-                messages.append((unpacked(came[begins:ends]), size))
+                messages.append((unpacked(came[begins:ends]), _HEAD.size + size))
         del self._came[:ends]
         return messages
 
@@ -130,6 +130,8 @@ class PipedBit(_End):
         self._now_s = now_s
         self._poll = select.poll()
         self._poll.register(heard_from, select.POLLIN)
+        if bell is not None:
+            os.set_blocking(bell.fileno(), False)
         self._backlog: deque[Message] = deque()
         self._most_unheard = most_unheard
         self._most_bytes = most_bytes
@@ -244,7 +246,7 @@ class Reins(_End):
                 break
         messages = self._take_out()
         if self._big:
-            self._big -= sum(size + _HEAD.size > self._most_bytes for _, size in messages)
+            self._big -= sum(size > self._most_bytes for _, size in messages)
         return [message for message, _ in messages]
 
 
@@ -253,8 +255,6 @@ def pair(most_unheard: int, now_s: Callable[[], float]) -> tuple[Reins, PipedBit
     (orders, to_horse), (words, to_parent) = _pipe(), _pipe()
     room = _make_room(to_parent)
     bell, rope = _pipe() if most_unheard > 1 and room >= _LEAST_ROOM_BYTES else (None, None)
-    if rope is not None:
-        os.set_blocking(rope.fileno(), False)
     # A small message may take up to twice its size, as the rest of a page that is too short for it is left empty.
     most_bytes = room // 2 - _PAGE_BYTES
     bit = PipedBit(orders, to_parent, rope, most_unheard=most_unheard, most_bytes=most_bytes, now_s=now_s)

@@ -35,7 +35,7 @@ now_s = time.monotonic
 give_way: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 # Loaded before any fork: a child of a process with threads should not import.
-_libc = ctypes.CDLL(None, use_errno=True)
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def _be_a_horse(parent: int, run: Callable[[], int]) -> NoReturn:
     try:
         os.setpgid(0, 0)
         if sys.platform == "linux":
-            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)  # the parent died before it could be watched
         # Supervisors that signal every process must not turn a deploy into crashes. A handler, not SIG_IGN: that

@@ -13,23 +13,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from holdfast.jobs import events
 from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.store import outcomes as out
-from holdfast.jobs.store.answers import fence_of, read_claim, read_claimed, read_ends, rows_of
+from holdfast.jobs.store.answers import read_claim, read_claimed, read_ends, rows_of
+from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.workers.clerk import tell_of
 from holdfast.workers.reins import packed
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Sequence
 
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.lease import Lease
     from holdfast.jobs.settings import Settings
     from holdfast.jobs.store.connections import Courier
-    from holdfast.jobs.store.moves import Moves
     from holdfast.jobs.store.scripts import Trip
     from holdfast.jobs.store.work import Spelled
     from holdfast.workers.ends import End
     from holdfast.workers.pace import Pace
-    from holdfast.workers.reins import Bit
+    from holdfast.workers.reins import Bit, Message
     from holdfast.workers.shared_memory import Board
     from holdfast.workers.watch import Watch
 
@@ -76,6 +77,11 @@ class Lane(NamedTuple):
 def lanes_of(settings: Settings) -> int:
     """Tell how many lanes a horse has: with one job in hand there is nothing to be done on a second."""
     return 2 if settings.prefetch > 1 else 1
+
+
+def callers_of(worker: Caller, settings: Settings, rng: random.Random) -> Sequence[Caller]:
+    """Draw who speaks on each lane of a worker's horses: what they do is numbered on its own."""
+    return [Caller(worker.name, f"{rng.getrandbits(64):016x}", worker.instance) for _ in range(lanes_of(settings))]
 
 
 class Turns:
@@ -224,18 +230,21 @@ class Turns:
         said, given = read_ends(answer, len(asked.kept))
         rows = rows_of(given)
         # Said first, and looked at then, as in Board.begin().
-        self._bit.say(("took", asked.op, self._number + 1, len(rows), packed(given)), is_urgent=not rows)
+        self._bit.say(self._took(asked, rows, given), is_urgent=not rows)
         if self._board.is_void(asked.op):
             return
         self._settled += zip(asked.kept, said, strict=True)
         if rows:
             self._take(rows, asked.asked_ms + self._hold_ms)
 
+    def _took(self, asked: _Asked, rows: list[Any], given: list[Any]) -> Message:
+        return ("took", asked.op, self._number + 1, len(rows), packed(given))
+
     def _take(self, rows: list[Any], stop_by_ms: int) -> None:
-        self._board.seen_fence = max(self._board.seen_fence, *map(fence_of, rows))
-        for row in rows:
+        taken = list(map(read_claimed, rows))
+        self._board.seen_fence = max(self._board.seen_fence, *(claimed.lease.fence for claimed in taken))
+        for claimed in taken:
             self._number += 1
-            claimed = read_claimed(row)
             self._taken.append(Task(self._number, claimed.lease, claimed.record, stop_by_ms))
 
     def look_for_one(self, after: int, number: int) -> None:
@@ -293,7 +302,7 @@ class Turns:
         rows = rows_of(given)
         # Waking our parent would put off a job that somebody may be waiting for.
         tell = self._bit.whisper if rows else self._bit.say
-        tell(("took", asked.op, self._number + 1, len(rows), packed(given)))
+        tell(self._took(asked, rows, given))
         if rows and not self._board.is_void(asked.op):
             self._take(rows, asked.asked_ms + self._hold_ms)
 

@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import rq
@@ -43,7 +44,7 @@ from holdfast.workers.shared_memory import Board
 from holdfast.workers.speaker import Speaker
 from holdfast.workers.tidy import Tidy
 from holdfast.workers.trade import Trade
-from holdfast.workers.turns import Lane, Turns, lanes_of
+from holdfast.workers.turns import Lane, Turns, callers_of
 from holdfast.workers.watch import SocketWatch
 
 if TYPE_CHECKING:
@@ -81,7 +82,6 @@ class Worker(rq.Worker):
         self._clock = SystemClock()
         self._engine: Engine | None = None
         self._is_stopping = False
-        self._job_variable = JobVariable()
         say = Say(self.log, self.name, self._clock, log_description=self.log_job_description)
         self._events = Events(say)
         self._events.listen(self._hand_over_the_dead, HorseDied)
@@ -130,11 +130,8 @@ class Worker(rq.Worker):
         """Take an identity and a board: all is numbered from 1 in each call of work(), and an app may call it again."""
         self._board = Board()
         self._caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
-        #: What horses do by themselves is numbered on its own, on each of their lanes: one of them lives at a time.
-        self._horse_callers = [
-            Caller(self.name, f"{self._rng.getrandbits(64):016x}", self._caller.instance)
-            for _ in range(lanes_of(self.settings))
-        ]
+        #: Of all our horses: one of them lives at a time.
+        self._horse_callers = callers_of(self._caller, self.settings, self._rng)
         self._registration = Registration(self, self._caller.instance, self.settings)
 
     def _begin(self, bootstrap: Callable[[], None]) -> None:
@@ -221,7 +218,7 @@ class Worker(rq.Worker):
             most_jobs=self.settings.jobs_per_horse,
             looks_ahead=self.settings.prefetch > 1,
             is_itself=lambda: os.getpid() == pid,
-            before_job=self._before_job,
+            before_job=partial(self._before_job, JobVariable()),
             before_call=tidy.before_call if tidy else lambda: None,
             after_job=tidy.after_job if tidy else lambda: None,
         )
@@ -257,9 +254,9 @@ class Worker(rq.Worker):
             Lookout(line.has_answer, spin_us=self.settings.spin_us, now_s=now_s, give_way=give_way),
         )
 
-    def _before_job(self, queue: str, job_id: str) -> None:
+    def _before_job(self, variable: JobVariable, queue: str, job_id: str) -> None:
         """Say what is worked on where RQ says it."""
-        self._job_variable.set(job_id)
+        variable.set(job_id)
         self.procline(f"Processing {job_id} from {queue}")  # type: ignore[no-untyped-call]  # RQ's is untyped
 
     # -- what RQ's worker does, done our way

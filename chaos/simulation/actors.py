@@ -29,7 +29,7 @@ from holdfast.workers.runtime import LEASE_ENDED
 from holdfast.workers.shared_memory import Board
 from holdfast.workers.speaker import Speaker
 from holdfast.workers.trade import Trade
-from holdfast.workers.turns import Lane, Turns, lanes_of
+from holdfast.workers.turns import Lane, Turns, callers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -159,9 +159,7 @@ class SimWorker:
         client = stage.connect()
         scripts = stage.scripts(client, name)
         caller = Caller(name, f"{rng.getrandbits(64):016x}")
-        horse_callers = [
-            Caller(name, f"{rng.getrandbits(64):016x}", caller.instance) for _ in range(lanes_of(stage.settings))
-        ]
+        horse_callers = callers_of(caller, stage.settings, rng)
         board = Board()
         tell = stage.tell(name)
         courier = Courier(client, stage.clock, rng)

@@ -75,11 +75,6 @@ def rows_of(given: list[Any]) -> list[Any]:
     return given[1:] if given[0] == b"claimed" else []
 
 
-def fence_of(row: list[Any]) -> int:
-    """Read only the fence of such a row."""
-    return int(row[3])
-
-
 def read_claimed(row: list[Any]) -> out.Claimed:
     """Read a row of that answer."""
     queue, job_id, execution, fence, deadline_ms, generation, record = row

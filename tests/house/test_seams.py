@@ -54,7 +54,7 @@ PERMITTED = {
     ),
     "workers/job_variable.py": (
         "it is about the process it runs in; a simulated horse has no variables",
-        {"ctypes.CDLL", "os"},
+        {"os"},
     ),
     "workers/process_state.py": (
         "it is about the process it runs in; a simulated horse runs one job and has none",

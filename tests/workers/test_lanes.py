@@ -67,11 +67,7 @@ def test_both_together_take_no_more_than_may_be_in_hand(stable):
 
 def test_all_run_once_and_in_their_order(stable):
     """Nobody dies: the parent does no more than listen."""
-    ran = []
-    while stable.pool.line() or stable.mount.is_at_work:
-        ran += stable.horse.run()
-        stable.step()
-    assert ran == [*NAMES]
+    assert stable.run_with_nobody_hurt() == [*NAMES]
     assert {*lanes_of(stable.horse)} == {0, 1}
     stable.ends_well()
 
@@ -129,12 +125,7 @@ def test_horses_die_with_both_under_way_one_after_the_other(stable):
 def test_behind_a_slow_job_both_are_finished_by_the_parent(stable):
     """What they took goes back in its order, to the front of the line; their horse drops both answers."""
     task = two_under_way(stable)
-    stable.step()
-    stable.clock.advance(60)
-    stable.step()
-    assert stable.pool.everywhere()[task.lease.job_id] == ["leases default"]
-    assert leased(stable) == 1
-    assert stable.pool.line() == [name for name in NAMES if name > task.lease.job_id]
+    stable.takes_back_behind(task)
     stable.horse.end(task)
     assert stable.horse.begin() is None
     stable.ends_well()
@@ -142,26 +133,14 @@ def test_behind_a_slow_job_both_are_finished_by_the_parent(stable):
 
 def test_a_worker_that_is_asked_to_stop_gives_back_what_both_take(stable):
     """At once, in its order; what runs is finished, and settled by the parent."""
-    task = two_under_way(stable)
-    stable.engine.ask_to_stop()
-    stable.step(2)
-    stable.horse.end(task)
-    assert stable.horse.begin() is None
-    stable.step(2)
-    assert stable.pool.line() == [name for name in NAMES if name > task.lease.job_id]
-    assert leased(stable) == 0
+    stable.stops_at(two_under_way(stable))
 
 
 @pytest.mark.parametrize("most", [2, 9, 12, 14, 17])
 def test_both_together_take_no_more_than_a_worker_may_run(fake, clock, most):
     """RQ's --max-jobs counts what is on its way."""
     stable = Stable(fake, clock, *NAMES, most=most)
-    for _ in range(40):
-        stable.horse.run()
-        if stable.mount.is_busy:
-            stable.step()
-    assert stable.engine._done == most
-    assert stable.pool.line() == [*NAMES[most:]]
+    stable.runs_at_most(most)
 
 
 def test_with_one_job_in_hand_there_is_one_lane(fake, clock):

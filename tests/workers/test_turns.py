@@ -45,11 +45,7 @@ def test_an_end_that_waits_for_company_is_said_before_the_next_begins(stable):
 
 def test_all_run_once_and_in_their_order(stable):
     """Nobody dies, nothing is slow: the parent does no more than listen."""
-    ran = []
-    while stable.pool.line() or stable.mount.is_at_work:
-        ran += stable.horse.run()
-        stable.step()
-    assert ran == [*NAMES]
+    assert stable.run_with_nobody_hurt() == [*NAMES]
     stable.ends_well()
     assert "ended" not in stable.horse.words()
     assert stable.engine._done == len(NAMES)
@@ -147,10 +143,5 @@ def test_a_horse_that_never_hears_of_its_turn_is_killed_and_the_turn_finished(st
 def test_a_horse_takes_no_more_than_its_worker_may_run(fake, clock, most):
     """RQ's --max-jobs: what a horse takes by itself is counted, too."""
     stable = Stable(fake, clock, *NAMES, most=most)
-    for _ in range(40):
-        stable.horse.run()
-        if stable.mount.is_busy:
-            stable.step()
-    assert stable.engine._done == most
-    assert stable.pool.line() == [*NAMES[most:]]
+    stable.runs_at_most(most)
     assert stable.statuses() == {"finished": most, "queued": len(NAMES) - most}

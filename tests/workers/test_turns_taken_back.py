@@ -40,13 +40,7 @@ def test_what_a_worker_gives_back_as_soon_as_it_has_it_is_told_of_as_claimed_fir
 def test_behind_a_slow_job_an_unanswered_turn_is_finished_by_the_parent(stable):
     """What it took goes back to the front of the line, what it ended is ended; its horse drops the answer."""
     task = stable.turn_under_way()
-    stable.step()
-    stable.clock.advance(60)
-    stable.step()
-    assert stable.pool.everywhere()[task.lease.job_id] == ["leases default"]
-    assert stable.redis.zcard(keys.leases("default")) == 1
-    begun = stable.pool.line()
-    assert begun == [name for name in NAMES if name > task.lease.job_id]
+    stable.takes_back_behind(task)
     number = task.number
     stable.horse.end(task)
     assert stable.horse.begin() is None
@@ -108,13 +102,7 @@ def test_a_worker_that_is_asked_to_stop_in_the_moment_before_a_turn_gives_back_w
 def test_a_worker_that_is_asked_to_stop_begins_nothing_more(stable):
     """What waits goes back at once, in its order; what runs is finished, and settled by the parent."""
     task = stable.turn_under_way()
-    stable.engine.ask_to_stop()
-    stable.step(2)
-    stable.horse.end(task)
-    assert stable.horse.begin() is None
-    stable.step(2)
-    assert stable.pool.line() == [name for name in NAMES if name > task.lease.job_id]
-    assert stable.redis.zcard(keys.leases("default")) == 0
+    stable.stops_at(task)
     assert stable.redis.hget(keys.job(task.lease.job_id), "status") == b"finished"
 
 
