@@ -96,10 +96,9 @@ class SocketEars:
         wait_ms = max(0, until_ms - self._clock.boot_ms())
         files = dict.fromkeys((self._wake_read, self._orders.fileno(), *self._watch.files()), False)
         if horse is not None:
-            its_files = horse.files()
-            if len(its_files) < len(("what it says", "its end")):
+            if not horse.is_watched:
                 wait_ms = min(wait_ms, _POLL_WITHOUT_PIDFD_MS)
-            files |= its_files
+            files |= horse.files()
         files.pop(-1, None)
         return {file for file, _ in self._poll_of(files).poll(wait_ms)}
 

@@ -69,6 +69,11 @@ class Horse(Protocol):
         """
         ...
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether one of its files becomes readable when it ends, whoever else holds its ends of the reins."""
+        ...
+
     def say(self, *messages: Message) -> None:
         """Tell it something, without waiting."""
         ...
@@ -120,6 +125,10 @@ class ForkedHorse:
         if self._pidfd >= 0:
             files[self._pidfd] = False
         return files
+
+    @property
+    def is_watched(self) -> bool:
+        return self._pidfd >= 0
 
     def say(self, *messages: Message) -> None:
         self._reins.say(*messages)

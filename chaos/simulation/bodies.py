@@ -141,6 +141,10 @@ class SimHorse:
     def files(self) -> dict[int, bool]:
         return {}
 
+    @property
+    def is_watched(self) -> bool:
+        return True
+
     def say(self, *messages: Message) -> None:
         self._bit.for_horse.extend(messages)
         if self._bit.process is not None:

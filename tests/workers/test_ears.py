@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import rq
@@ -238,3 +239,17 @@ def test_what_was_claimed_behind_a_bell_that_broke_is_heard_of_by_asking_again(l
     assert ears.answer is None
     [claimed] = ears.take()
     assert (claimed.lease.job_id, claimed.record[b"hf_executions"]) == (job.id, b"1")
+
+
+@pytest.mark.parametrize(("is_watched", "waits_ms"), [(True, 400), (False, 20)])
+def test_a_horse_whose_end_makes_nothing_readable_is_looked_at_often(listener, is_watched, waits_ms):
+    """MacOS has no pidfd, and a process that a job left behind may hold the horse's ends of the reins for ever."""
+    (words, its_words), (more, its_more) = os.pipe(), os.pipe()
+    horse = SimpleNamespace(is_watched=is_watched, files=lambda: {words: False, more: False})
+    ears = listener()
+    ears.ears.hear(SystemClock().boot_ms() + 5_000, None)  # that commands will be told of
+    begun = time.monotonic()
+    ears.ears.hear(SystemClock().boot_ms() + 400, horse)
+    assert (time.monotonic() - begun) * 1000 == pytest.approx(waits_ms, abs=150)
+    for end in (words, its_words, more, its_more):
+        os.close(end)
