@@ -241,15 +241,15 @@ def test_what_was_claimed_behind_a_bell_that_broke_is_heard_of_by_asking_again(l
     assert (claimed.lease.job_id, claimed.record[b"hf_executions"]) == (job.id, b"1")
 
 
-@pytest.mark.parametrize(("is_watched", "waits_ms"), [(True, 400), (False, 20)])
-def test_a_horse_whose_end_makes_nothing_readable_is_looked_at_often(listener, is_watched, waits_ms):
-    """MacOS has no pidfd, and a process that a job left behind may hold the horse's ends of the reins for ever."""
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_horse_whose_end_makes_nothing_readable_is_looked_at_often(listener, is_watched):
+    """There is no pidfd on macOS, and what a job left behind may hold the horse's ends of the reins for ever."""
     (words, its_words), (more, its_more) = os.pipe(), os.pipe()
     horse = SimpleNamespace(is_watched=is_watched, files=lambda: {words: False, more: False})
     ears = listener()
     ears.ears.hear(SystemClock().boot_ms() + 5_000, None)  # that commands will be told of
     begun = time.monotonic()
-    ears.ears.hear(SystemClock().boot_ms() + 400, horse)
-    assert (time.monotonic() - begun) * 1000 == pytest.approx(waits_ms, abs=150)
+    ears.ears.hear(SystemClock().boot_ms() + 1_000, horse)
+    assert (time.monotonic() - begun < 0.5) is not is_watched
     for end in (words, its_words, more, its_more):
         os.close(end)
