@@ -90,12 +90,13 @@ class Worker:
     @property
     def family(self):
         """The worker and all it started that still run, the worker first."""
-        mark, found = self._mark.encode(), []
+        # For a moment after it was started it has no environment that could be read.
+        mark, found = self._mark.encode(), {self.pid}
         for folder in Path("/proc").iterdir():
             if folder.name.isdigit():
                 with suppress(OSError):
                     if mark in (folder / "environ").read_bytes().split(b"\0"):
-                        found.append(int(folder.name))
+                        found.add(int(folder.name))
         return sorted(filter(lives, found), key=lambda pid: pid != self.pid)
 
     @property
