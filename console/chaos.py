@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-_FOR_PROCESSES = {"stock", "lossy", "mixed", "workers", "jobs"}
+_FOR_PROCESSES = {"stock", "lossy", "mixed", "workers", "jobs", "prefetch"}
 _FOR_SIMULATION = {"runs", "hard", "both", "only", "server"}
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -105,6 +105,7 @@ def list_faults() -> None:
 )
 @click.option("--workers", type=click.IntRange(2), help="With --processes: how many workers, 4 unless told.")
 @click.option("--jobs", type=click.IntRange(1), help="With --processes: how many jobs, 2,000 unless told.")
+@click.option("--prefetch", type=click.IntRange(1), help="With --processes: how many jobs a worker may have in hand.")
 @click.option("--folder", type=_FOLDER, help="Where the run is written down; each that is invalid, if simulated.")
 @click.pass_context
 def run(
@@ -122,6 +123,7 @@ def run(
     mixed: str | None,
     workers: int | None,
     jobs: int | None,
+    prefetch: int | None,
     folder: Path | None,
 ) -> None:
     """Run seeds and judge each. The exit status is 1 if any run is invalid."""
@@ -129,10 +131,12 @@ def run(
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     where = folder or Path(tempfile.mkdtemp(prefix="holdfast-run-"))
     if processes:
-        size = {"jobs": jobs, "minutes": minutes, "workers": workers}
+        size = {"jobs": jobs, "minutes": minutes, "workers": workers, "prefetch": prefetch}
         given = {name: value for name, value in size.items() if value is not None}
         if mixed and (stock or lossy):
             raise click.UsageError("--mixed has faults of its own, and both kinds: leave out --stock and --lossy.")
+        if prefetch and (mixed or stock):
+            raise click.UsageError("--prefetch is for a fleet of ours alone: leave out --mixed and --stock.")
         how = {"stock": stock, "lossy": lossy} | ({"goal": mixed} if mixed else {})
         sys.exit(_run_processes(seed, given | how, where if folder else where / f"seed-{seed}"))
     from holdfast.console.storms import storm  # noqa: PLC0415 - needs the extra

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from holdfast.chaos.commit import commit
-from holdfast.chaos.processes.fleet import MIXED, SETTINGS, STOCK_OPTIONS
+from holdfast.chaos.processes.fleet import STOCK_OPTIONS
 from holdfast.chaos.processes.migration import seats
 from holdfast.chaos.processes.outcome import faults_by_mode
 from holdfast.chaos.processes.plan import JOBS, MINUTES, WORKERS
@@ -41,7 +41,7 @@ def headline(plan: Plan, *, is_stock: bool = False, is_lossy: bool = False) -> s
     server = f"{Path(program.path).name.removesuffix('-server')} {'.'.join(map(str, program.version))}"
     command = f"holdfast chaos run --processes --seed {plan.seed}"
     given = {"--jobs": (len(plan.orders), JOBS), "--minutes": (plan.storm_ms / 60_000, MINUTES)}
-    given |= {"--workers": (plan.workers, WORKERS)}
+    given |= {"--workers": (plan.workers, WORKERS), "--prefetch": (plan.prefetch, 1)}
     for option, (value, usual) in given.items():
         command += f" {option} {value:g}" * (value != usual)
     command += f" --mixed {plan.goal}" if plan.goal else ""
@@ -60,11 +60,14 @@ def introduce(console: Console, plan: Plan, folder: Path, *, is_stock: bool) -> 
     if plan.goal:
         stock, ours = seats(plan.workers)
         say(console, f"{', '.join(stock)}: rq.Worker with {' '.join(STOCK_OPTIONS[1:])}, the first with a scheduler")
-        say(console, f"{', '.join(ours)}: holdfast.workers.Worker with {MIXED.describe()}; in the end all {plan.goal}")
+        say(
+            console,
+            f"{', '.join(ours)}: holdfast.workers.Worker with {plan.settings.describe()}; in the end all {plan.goal}",
+        )
     elif is_stock:
         say(console, f"stock rq.Worker with {' '.join(STOCK_OPTIONS)}; Retry(max=3) for every job that may run twice")
     else:
-        say(console, f"holdfast.workers.Worker with {SETTINGS.describe()}")
+        say(console, f"holdfast.workers.Worker with {plan.settings.describe()}")
     asked = f"{len(plan.orders)} jobs over {plan.storm_ms / 60_000:g} min, {plan.workers} workers"
     say(console, f"{asked}, {len(plan.strikes)} faults; in {folder}")
     say(console, "     ms  who       fault")

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from holdfast.chaos.processes import report
 from holdfast.chaos.processes.accounts import decide_between
 from holdfast.chaos.processes.evidence import Evidence, write
-from holdfast.chaos.processes.fleet import MIXED, SETTINGS, Fleet, Wire, environment, make_places
+from holdfast.chaos.processes.fleet import SETTINGS, Fleet, Wire, environment, make_places
 from holdfast.chaos.processes.nemesis import Nemesis, Pool, Strike
 from holdfast.chaos.processes.outcome import Witness, decide
 from holdfast.chaos.processes.outside import Outside
@@ -56,6 +56,7 @@ def run_processes(
     stock: bool = False,
     lossy: bool = False,
     goal: Goal | None = None,
+    prefetch: int = 1,
     folder: Path,
     console: Console,
 ) -> Verdict:
@@ -65,10 +66,12 @@ def run_processes(
     log. `stock`: the same jobs and faults for RQ's own worker. `lossy`: now and then the server forgets up to three
     seconds of what it has acknowledged; what was lost so is listed, and all else is judged as ever. `goal`: half of the
     workers are stock, all are only killed, and halfway this kind takes the places of the other; what stock RQ alone
-    cost is listed. Takes `minutes`, and then until the last job is over, or none has been for a minute; with stock
-    workers, for three. Raises NoServer, NotStarted, FileExistsError.
+    cost is listed. `prefetch`: how many jobs a worker of ours may have in hand.
+
+    Takes `minutes`, and then until the last job is over, or none has been for a minute; with stock workers, for three.
+    Raises NoServer, NotStarted, FileExistsError.
     """
-    plan = Plan.draw(seed, jobs=jobs, minutes=minutes, workers=workers, lossy=lossy, goal=goal)
+    plan = Plan.draw(seed, jobs=jobs, minutes=minutes, workers=workers, lossy=lossy, goal=goal, prefetch=prefetch)
     return run_plan(plan, stock=stock, folder=folder, console=console)
 
 
@@ -104,7 +107,7 @@ def _scene(plan: Plan, folder: Path, console: Console, *, is_stock: bool) -> Ite
         admin = stack.enter_context(seat.server.client(socket_timeout=_REPLY_S, socket_connect_timeout=_REPLY_S))
         wires = {name: Wire(stack.enter_context(FaultProxy(("127.0.0.1", seat.port)))) for name in wired(plan.workers)}
         places = make_places(plan.workers, seat.server.url, wires, is_stock=is_stock, goal=plan.goal)
-        fleet = Fleet(places, folder, environment(folder, MIXED if plan.goal else SETTINGS))
+        fleet = Fleet(places, folder, environment(folder, plan.settings))
         stack.callback(fleet.kill)
         # As RQ's first page has it: for stock, a client that sends again by itself; ours is derived from it.
         app = stack.enter_context(redis.Redis(host="127.0.0.1", port=wires[PRODUCER].proxy.port))

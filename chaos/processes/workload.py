@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 QUEUES = ("high", "default")
@@ -15,6 +15,8 @@ _FLAKY, _HOPELESS, _LATER, _ONCE, _LONG = 10, 2, 8, 4, 4
 #: One job in so many takes its process down each time it runs; there are never fewer than three.
 _POISON_EVERY = 250
 POISONS = ("exits", "segfaults", "out of memory")
+#: About how many come at once where they come in bursts.
+_BURST = 100
 #: A retry's wait.
 _INTERVAL_S = 1
 
@@ -43,16 +45,29 @@ class Order:
         return "dies" in self.wishes or "hangs" in self.wishes or self.wishes.get("fails", 0) > self.retries
 
 
-def draw_orders(seed: int, jobs: int, storm_ms: int) -> list[Order]:
-    """Draw the jobs of a run, in the order of their enqueue, spread over the storm."""
+def draw_orders(seed: int, jobs: int, storm_ms: int, *, are_small: bool = False) -> list[Order]:
+    """Draw the jobs of a run, in the order of their enqueue, spread over the storm.
+
+    `are_small`: most are over in some ms, and they come in bursts, so that there are several for a worker to take.
+    """
     rng = random.Random(f"{seed}/orders")
     kinds = _deal(rng, jobs)
-    moments = sorted(rng.randrange(storm_ms) for _ in range(jobs))
+    bursts = [rng.randrange(storm_ms) for _ in range(1 + jobs // _BURST)] if are_small else []
+    moments = sorted(rng.choice(bursts) if bursts else rng.randrange(storm_ms) for _ in range(jobs))
     width = len(str(jobs))
-    return [
+    orders = [
         _order(rng, f"J{number:0{width}}", at_ms, kind, storm_ms)
         for number, (at_ms, kind) in enumerate(zip(moments, kinds, strict=True), 1)
     ]
+    return [_made_small(order) for order in orders] if are_small else orders
+
+
+def _made_small(order: Order) -> Order:
+    # One in ten of those that work for long still does: a worker that has met one takes the next jobs one by one.
+    if order.wishes["work_s"] > 1 and order.job_id.endswith("0"):
+        return order
+    shorter = {name: order.wishes[name] / 100 for name in ("work_s", "lingers_s") if name in order.wishes}
+    return replace(order, wishes=order.wishes | shorter)
 
 
 def _deal(rng: random.Random, jobs: int) -> list[str]:

@@ -59,6 +59,17 @@ def test_a_small_run_has_some_of_each_kind_of_job():
     assert {order.wishes.get("effect") for order in orders} == {None, "probe", "fail"}
 
 
+def test_workers_with_several_jobs_in_hand_get_small_ones_in_bursts():
+    """Only such are taken several at a time: a storm on others would be one on workers with one in hand."""
+    usual, small = (Plan.draw(1, jobs=2_000, minutes=2, workers=2, prefetch=prefetch) for prefetch in (1, 6))
+    assert (usual.settings.prefetch, small.settings.prefetch) == (1, 6)
+    assert len({order.at_ms for order in small.orders}) <= 21 < len({order.at_ms for order in usual.orders})
+    works_s = sorted(order.wishes["work_s"] for order in small.orders)
+    assert works_s[len(works_s) // 2] < 0.002
+    assert sum(work_s > 1 for work_s in works_s) in range(3, 20)
+    assert {order.wishes.get("effect") for order in small.orders} == {None, "probe", "fail"}
+
+
 @dataclass
 class Bruise:
     """A fault that is told whether there is somebody to hurt."""
@@ -119,12 +130,19 @@ def test_a_run_that_ends_early_leaves_no_wound():
 @pytest.mark.processes
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_real_workers_keep_every_promise_in_a_storm(tmp_path):
+@pytest.mark.parametrize("prefetch", [1, 6])
+def test_real_workers_keep_every_promise_in_a_storm(tmp_path, prefetch):
     """150 jobs, three workers, and some thirty seconds of deaths, pauses, lost replies and a server that fails."""
     out = io.StringIO()
     folder = tmp_path / "run"
     verdict = run_processes(
-        5, jobs=150, minutes=0.45, workers=3, folder=folder, console=Console(file=out, width=150, color_system=None)
+        5,
+        jobs=150,
+        minutes=0.45,
+        workers=3,
+        prefetch=prefetch,
+        folder=folder,
+        console=Console(file=out, width=150, color_system=None),
     )
     said = out.getvalue()
     assert verdict.word == "valid", said

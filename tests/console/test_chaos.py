@@ -113,6 +113,9 @@ def test_what_was_found_before_ctrl_c_is_told(monkeypatch, scratch):
         (["--workers", 3], "--workers is for runs on real workers"),
         (["--lossy"], "--lossy is for runs on real workers"),
         (["--jobs", 5], "--jobs is for runs on real workers"),
+        (["--prefetch", 5], "--prefetch is for runs on real workers"),
+        (["--processes", "--prefetch", 5, "--stock"], "--prefetch is for a fleet of ours alone"),
+        (["--processes", "--prefetch", 5, "--mixed", "ours"], "--prefetch is for a fleet of ours alone"),
         (["--processes", "--only", "FM-001"], "--only is for simulated runs: leave it out, or --processes."),
         (["--processes", "--runs", 5], "--runs is for simulated runs"),
         (["--processes", "--both"], "--both is for simulated runs"),
@@ -153,9 +156,9 @@ def test_a_run_on_real_workers_is_as_large_as_it_is_told(monkeypatch, tmp_path):
         return Verdict(())
 
     monkeypatch.setattr("holdfast.chaos.processes.run.run_processes", run_processes)
-    words = ["--workers", 3, "--jobs", 50, "--minutes", 0.5, "--lossy", "--folder", tmp_path / "run"]
+    words = ["--workers", 3, "--jobs", 50, "--minutes", 0.5, "--prefetch", 6, "--lossy", "--folder", tmp_path / "run"]
     assert chaos("run", "--processes", "--seed", 7, *words).exit_code == 0
-    sizes = {"jobs": 50, "minutes": 0.5, "workers": 3}
+    sizes = {"jobs": 50, "minutes": 0.5, "workers": 3, "prefetch": 6}
     assert heard == [(7, sizes | {"stock": False, "lossy": True, "folder": tmp_path / "run"})]
     chaos("run", "--processes", "--seed", 7, "--stock")
     assert sorted(heard[1][1]) == ["folder", "lossy", "stock"]
