@@ -126,3 +126,26 @@ def test_a_broken_promise_is_named(invariant, what, change):
 def test_every_check_is_seen_to_fail():
     """A check without a history that breaks it may be blind."""
     assert {invariant for invariant, _, _ in BREAKS} >= set(CHECKS)
+
+
+DELETED = line(6_400, "person", "deleted")
+MADE_AGAIN = move(6_500, "enqueue", to="queued")
+ACTED_AGAIN = line(6_600, "w2.h1", "act", "C", 9, "j:1:act")
+
+
+@pytest.mark.parametrize(
+    ("lines", "moves", "broken"),
+    [
+        ([DELETED, ACTED_AGAIN], [MADE_AGAIN], set()),
+        ([DELETED, ACTED_AGAIN], [], {"INV-07"}),
+        ([ACTED_AGAIN], [MADE_AGAIN], {"INV-07", "INV-11"}),
+        ([DELETED], [MADE_AGAIN], set()),
+        ([], [MADE_AGAIN], {"INV-11"}),
+    ],
+)
+def test_a_job_that_was_deleted_while_its_enqueue_was_under_way_may_be_made_and_act_again(lines, moves, broken):
+    """FM-029: nothing was left to know it by. Only both together excuse it."""
+    history = clean()
+    history.lines += lines
+    history.moves += moves
+    assert {each.invariant for each in judge(history, TERMS)} & {"INV-07", "INV-11"} == broken
