@@ -118,13 +118,17 @@ def fences_grow(history: History, _: Terms) -> Iterator[Violation]:
 
 
 @check("INV-04")
-def one_holder(history: History, _: Terms) -> Iterator[Violation]:
+def one_holder(history: History, terms: Terms) -> Iterator[Violation]:
     """Every accepted move of a holder carries the fence of the last claim, and finds it unsettled."""
+    deleted = _deleted(history)  # with its record goes what a reclaim would be written on: such a lease only runs out
     for job, moves in _by_job(history).items():
         held: tuple[str, int] | None = None
+        until_ms = 0
         for move in moves:
+            if move.move in {"claim", "renew"}:
+                ran_out, until_ms = job in deleted and move.ms >= until_ms, move.ms + terms.lease_ms
             if move.move == "claim":
-                if held is not None:
+                if held is not None and not ran_out:
                     yield Violation("INV-04", job, f"claimed by {move.execution} while {held[0]} held it")
                 held = (move.execution, move.fence)
             elif move.move in (*_BY_HOLDER, "reclaim"):

@@ -149,3 +149,18 @@ def test_a_job_that_was_deleted_while_its_enqueue_was_under_way_may_be_made_and_
     history.lines += lines
     history.moves += moves
     assert {each.invariant for each in judge(history, TERMS)} & {"INV-07", "INV-11"} == broken
+
+
+@pytest.mark.parametrize(
+    ("is_deleted", "renewed_ms", "claimed_ms", "is_broken"),
+    [(True, 2_100, 6_100, False), (True, 2_100, 6_099, True), (True, 2_101, 6_100, True), (False, 2_100, 6_100, True)],
+)
+def test_the_lease_of_a_job_that_was_deleted_runs_out_before_it_is_anybody_elses(
+    is_deleted, renewed_ms, claimed_ms, is_broken
+):
+    """FM-029: no reclaim of it is on record, and the job that has its id now is not to run beside it."""
+    history = clean()
+    history.lines += [DELETED] if is_deleted else []
+    history.moves[3:5] = [move(renewed_ms, "renew", "A", 7)]
+    history.moves[4] = replace(history.moves[4], ms=claimed_ms)
+    assert ("INV-04" in {each.invariant for each in judge(history, TERMS)}) is is_broken
