@@ -60,7 +60,11 @@ def _deleted(history: History) -> set[str]:
 
 
 def _made_too_often(history: History) -> dict[str, str]:
-    """Say of which jobs more enqueues are on record than were asked for."""
+    """Say of which jobs more enqueues are on record than were asked for.
+
+    One that was deleted while a sending of its enqueue was still under way is made again, and rightly: nothing was left
+    to know it by, nor its effects.
+    """
     asked = Counter(line.job for line in history.of("enqueue"))
     made = Counter(move.job for move in history.moves if move.move == "enqueue")
     return {
@@ -68,11 +72,6 @@ def _made_too_often(history: History) -> dict[str, str]:
         for job, count in made.items()
         if asked[job] and count > asked[job]
     }
-
-
-def _made_again(history: History) -> set[str]:
-    # Deleted while a sending of their enqueue was still under way: nothing was left to know it by, nor their effects.
-    return _made_too_often(history).keys() & _deleted(history)
 
 
 def _by_job(history: History) -> dict[str, list[Move]]:
@@ -125,9 +124,8 @@ def one_holder(history: History, terms: Terms) -> Iterator[Violation]:
         held: tuple[str, int] | None = None
         until_ms = 0
         for move in moves:
-            if move.move in {"claim", "renew"}:
-                ran_out, until_ms = job in deleted and move.ms >= until_ms, move.ms + terms.lease_ms
             if move.move == "claim":
+                ran_out = job in deleted and move.ms >= until_ms
                 if held is not None and not ran_out:
                     yield Violation("INV-04", job, f"claimed by {move.execution} while {held[0]} held it")
                 held = (move.execution, move.fence)
@@ -136,6 +134,8 @@ def one_holder(history: History, terms: Terms) -> Iterator[Violation]:
                     yield Violation("INV-04", job, f"{move.move} of {move.execution} accepted while {held} held it")
                 if move.move in _ENDS:
                     held = None
+            if move.move in {"claim", "renew"}:
+                until_ms = move.ms + terms.lease_ms
 
 
 @check("INV-05")
@@ -170,7 +170,7 @@ def effects_once(history: History, terms: Terms) -> Iterator[Violation]:
     """An effect takes place at most once, unless its doubt was asked about; finished means that it did."""
     acts = Counter(line.detail for line in history.of("act"))
     asked = {line.job for line in history.of("asked")}
-    made_again = _made_again(history)
+    made_again = _made_too_often(history).keys() & _deleted(history)
     for key, count in acts.items():
         job = key.split(":", 1)[0]
         if count > 1 and job not in asked and job not in made_again:
@@ -269,9 +269,9 @@ def _stopped_in_vain(history: History) -> Iterator[Violation]:
 @check("INV-11")
 def once_per_key(history: History, _: Terms) -> Iterator[Violation]:
     """One enqueue makes one job, however often its request arrived."""
-    made_again = _made_again(history)
+    deleted = _deleted(history)
     for job, what in _made_too_often(history).items():
-        if job not in made_again:
+        if job not in deleted:
             yield Violation("INV-11", job, what)
 
 

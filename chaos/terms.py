@@ -26,6 +26,11 @@ class Terms:
     uncharged: int = 1
 
 
+def uncharged_with(prefetch: int) -> int:
+    """Tell how many deaths of a job may be charged to nobody where workers may have so many in hand."""
+    return 1 if prefetch == 1 else 2
+
+
 @dataclass(frozen=True)
 class Violation:
     """Something that must not be, with what shows it."""

@@ -11,7 +11,7 @@ from holdfast.chaos.processes.fleet import MIXED, SETTINGS
 from holdfast.chaos.processes.migration import Goal, draw_kills
 from holdfast.chaos.processes.nemesis import Cast, Strike, draw_strikes
 from holdfast.chaos.processes.workload import Order, draw_orders
-from holdfast.chaos.terms import Terms
+from holdfast.chaos.terms import Terms, uncharged_with
 
 if TYPE_CHECKING:
     from holdfast.jobs.settings import Settings
@@ -22,7 +22,7 @@ for _kinds in ("hurt_workers", "hurt_wire", "hurt_server"):
 
 PRODUCER = "producer"
 #: What a run is like unless it is told otherwise.
-JOBS, MINUTES, WORKERS = 2_000, 5.0, 4
+JOBS, MINUTES, WORKERS, PREFETCH = 2_000, 5.0, 4, 1
 #: After the last wound has healed, until it is calm: leases that ended unseen meanwhile are reclaimed late, and
 #: rightly, as their holders are given a heartbeat first.
 _SETTLES_MS = SETTINGS.holder_grace_ms + SETTINGS.lease_ms
@@ -40,7 +40,7 @@ class Plan:
     #: Which kind of worker is left of a fleet of both; None where there is one kind only.
     goal: Goal | None = None
     #: How many jobs a worker of ours may have in hand.
-    prefetch: int = 1
+    prefetch: int = PREFETCH
 
     @classmethod
     def draw(
@@ -52,7 +52,7 @@ class Plan:
         workers: int,
         lossy: bool = False,
         goal: Goal | None = None,
-        prefetch: int = 1,
+        prefetch: int = PREFETCH,
     ) -> Plan:
         """Draw it. Half of the workers, and the producer, are behind a proxy.
 
@@ -85,7 +85,7 @@ class Plan:
             effects=frozenset(order.job_id for order in self.orders if "effect" in order.wishes),
             delays_ms=tuple((order.job_id, int(order.in_s * 1_000)) for order in self.orders if order.in_s is not None),
             calm_from_us=calm_from_us + _SETTLES_MS * 1_000,
-            uncharged=1 if self.prefetch == 1 else 2,
+            uncharged=uncharged_with(self.prefetch),
         )
 
     def to_json(self) -> str:

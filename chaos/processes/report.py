@@ -15,7 +15,7 @@ from holdfast.chaos.commit import commit
 from holdfast.chaos.processes.fleet import STOCK_OPTIONS
 from holdfast.chaos.processes.migration import seats
 from holdfast.chaos.processes.outcome import faults_by_mode
-from holdfast.chaos.processes.plan import JOBS, MINUTES, WORKERS
+from holdfast.chaos.processes.plan import JOBS, MINUTES, PREFETCH, WORKERS
 from holdfast.chaos.server import find_program
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def headline(plan: Plan, *, is_stock: bool = False, is_lossy: bool = False) -> s
     server = f"{Path(program.path).name.removesuffix('-server')} {'.'.join(map(str, program.version))}"
     command = f"holdfast chaos run --processes --seed {plan.seed}"
     given = {"--jobs": (len(plan.orders), JOBS), "--minutes": (plan.storm_ms / 60_000, MINUTES)}
-    given |= {"--workers": (plan.workers, WORKERS), "--prefetch": (plan.prefetch, 1)}
+    given |= {"--workers": (plan.workers, WORKERS), "--prefetch": (plan.prefetch, PREFETCH)}
     for option, (value, usual) in given.items():
         command += f" {option} {value:g}" * (value != usual)
     command += f" --mixed {plan.goal}" if plan.goal else ""

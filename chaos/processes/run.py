@@ -18,7 +18,7 @@ from holdfast.chaos.processes.fleet import SETTINGS, Fleet, Wire, environment, m
 from holdfast.chaos.processes.nemesis import Nemesis, Pool, Strike
 from holdfast.chaos.processes.outcome import Witness, decide
 from holdfast.chaos.processes.outside import Outside
-from holdfast.chaos.processes.plan import JOBS, MINUTES, PRODUCER, WORKERS, Plan, wired
+from holdfast.chaos.processes.plan import JOBS, MINUTES, PREFETCH, PRODUCER, WORKERS, Plan, wired
 from holdfast.chaos.processes.producer import Producer, open_queues
 from holdfast.chaos.processes.seat import Seat
 from holdfast.chaos.proxy import FaultProxy
@@ -56,7 +56,7 @@ def run_processes(
     stock: bool = False,
     lossy: bool = False,
     goal: Goal | None = None,
-    prefetch: int = 1,
+    prefetch: int = PREFETCH,
     folder: Path,
     console: Console,
 ) -> Verdict:

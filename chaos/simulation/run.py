@@ -21,7 +21,7 @@ from holdfast.chaos.simulation.plan import HARDER, Plan, Strike
 from holdfast.chaos.simulation.servers import EPOCH_US, Fake
 from holdfast.chaos.simulation.wire import Call, Fate
 from holdfast.chaos.simulation.world import US, World
-from holdfast.chaos.terms import Terms, Violation
+from holdfast.chaos.terms import Terms, Violation, uncharged_with
 from holdfast.jobs import mould
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys
@@ -135,7 +135,7 @@ def terms_of(plan: Plan, strikes: Iterable[Strike], settings: Settings = SETTING
         delays_ms=tuple((order["job_id"], int(order["in_s"] * 1_000)) for order in orders if "in_s" in order),
         calm_from_us=plan.storm_us + _longest_us(strikes),
         clock_jumped=any("clock" in strike.fault for strike in strikes),
-        uncharged=1 if plan.prefetch == 1 else 2,
+        uncharged=uncharged_with(plan.prefetch),
     )
 
 
