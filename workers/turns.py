@@ -256,6 +256,9 @@ class Turns:
         self.given(number)
         if self._board.op != after:
             return
+        while self._asked:
+            # Our parent has finished it, but its answer is still to come on the lane by which we look.
+            self._hear(self._asked.popleft())
         listens_at: Sequence[str] | None = None
         listens = False
         while (asked := self._ask_for_one(listens=listens, stands=listens_at is not None)) is not None:

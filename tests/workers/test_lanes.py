@@ -149,3 +149,22 @@ def test_with_one_job_in_hand_there_is_one_lane(fake, clock):
     assert len(stable.horse_callers) == 1
     stable.ends_well()
     assert {*lanes_of(stable.horses[0])} == {0}
+
+
+@pytest.mark.parametrize("count", [5, 10])
+def test_a_look_is_not_answered_by_a_turn_that_its_parent_has_finished(fake, clock, count):
+    """The horse is told to look before it has heard that turn, which is still on the lane by which it looks."""
+    stable = Stable(fake, clock, *NAMES[:count])
+    task = stable.turn_under_way()
+    stable.step()
+    clock.advance(60)
+    stable.step()
+    assert stable.board.is_void(turns_of(stable.horse)[-1][1])
+    stable.horse.end(task)
+    stable.step(2)
+    assert stable.mount.errand.is_looking
+    stable.line("x")
+    stable.run_all()
+    assert stable.ran == Counter([*NAMES[:count], "x"])
+    assert stable.statuses() == {"finished": count + 1}
+    assert len(stable.horses) == 1
