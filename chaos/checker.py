@@ -84,8 +84,9 @@ def _by_job(history: History) -> dict[str, list[Move]]:
 @check("INV-01")
 def no_loss(history: History, _: Terms) -> Iterator[Violation]:
     """Every job whose enqueue was acknowledged is somewhere."""
+    deleted = _deleted(history)
     for job in _accepted(history):
-        if (job not in history.final or not history.final[job].places) and job not in _deleted(history):
+        if (job not in history.final or not history.final[job].places) and job not in deleted:
             yield Violation("INV-01", job, f"accepted, and now nowhere: {history.final.get(job)}")
 
 
@@ -187,8 +188,9 @@ def counts(history: History, terms: Terms) -> Iterator[Violation]:
     claims = Counter(move.job for move in history.moves if move.move == "claim")
     begins = Counter(line.job for line in history.of("begin"))
     deaths = {job: _deaths(moves) for job, moves in _by_job(history).items()}
+    deleted = _deleted(history)
     for job, place in history.final.items():
-        if job in _deleted(history):
+        if job in deleted:
             continue
         if place.executions != claims[job]:
             yield Violation("INV-09", job, f"{place.executions} executions on record, {claims[job]} claims made")

@@ -123,6 +123,29 @@ def test_a_broken_promise_is_named(invariant, what, change):
     assert invariant in {violation.invariant for violation in judge(history, TERMS)}
 
 
+def test_a_history_is_not_gone_through_once_for_each_job():
+    """A storm of 20,000 small jobs is judged in seconds."""
+
+    def passes(count):
+        seen = []
+
+        class Watched(History):
+            def of(self, *did):
+                seen.append(did)
+                return super().of(*did)
+
+        ids = [f"j{number}" for number in range(count)]
+        history = Watched(
+            lines=[replace(each, job=job) for job in ids for each in clean().lines],
+            moves=[replace(each, job=job) for job in ids for each in clean().moves],
+            final=dict.fromkeys(ids, clean().final["j"]),
+        )
+        judge(history, TERMS)
+        return len(seen)
+
+    assert passes(2) == passes(50)
+
+
 def test_every_check_is_seen_to_fail():
     """A check without a history that breaks it may be blind."""
     assert {invariant for invariant, _, _ in BREAKS} >= set(CHECKS)
