@@ -133,6 +133,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
         "tests/workers/test_redis_refuses.py::test_a_job_that_ends_while_writes_are_refused_is_settled_when_they_are_not",
         "tests/chaos/test_processes_servers.py::test_workers_wait_until_there_is_room_and_lose_nothing",
+        "tests/chaos/test_processes_servers.py::test_a_server_that_has_rewritten_its_log_before_comes_back_after_it",
     ),
     "FM-026": (
         "tests/workers/test_bad_input.py::test_a_server_that_evicts_keys_in_use_is_refused",

@@ -176,9 +176,15 @@ class FillDisk(_OnServer):
         return cls(rng.randrange(1_000, cast.lease_ms + 2_000))
 
     def harm(self, pool: Pool) -> Heal:
-        disk = pool.server.disk
-        disk.fill()
-        return disk.free
+        server = pool.server
+        server.disk.fill()
+
+        def heal() -> None:
+            server.disk.free()
+            # As the runbook asks of an operator: what it writes now it may not be able to read again.
+            server.rewrite_log()
+
+        return heal
 
 
 @fault("FM-030", "the server forgets its scripts", is_shared=True)

@@ -30,6 +30,7 @@ class Sitter(PrivateServer):
         super().__init__(directory, arguments=("--dir", str(self.data), "--repl-diskless-sync-delay", "0"))
         self.disk = SmallDisk(self.data)
         self._on_small_disk = on_small_disk
+        self._is_rewriting = False
 
     def start(self) -> Self:
         """Start the server, its small disk first; raises as PrivateServer's does."""
@@ -42,6 +43,20 @@ class Sitter(PrivateServer):
         """End the server, and take its small disk away."""
         super().stop()
         self.disk.unmount()
+
+    def rewrite_log(self) -> None:
+        """Have it write its log anew. Raises RedisError until that is done: to be called again then."""
+        with self.client(socket_timeout=1) as client:
+            about = client.info("persistence")
+            if about["aof_last_write_status"] != "ok":
+                raise RedisError("the server has not written its log since there is room")
+            if not self._is_rewriting:
+                client.bgrewriteaof()
+                self._is_rewriting = True
+                about = client.info("persistence")
+            if not _is_written(about):
+                raise RedisError("the server is still writing its log anew")
+            self._is_rewriting = False
 
 
 class Seat:
@@ -119,8 +134,12 @@ class Seat:
 
 def _is_in_sync(about: dict[str, Any]) -> bool:
     """Tell whether a replica has it all, and has written it down: before, its own death would lose it."""
-    is_written = not about["aof_rewrite_in_progress"] and not about["aof_rewrite_scheduled"]
-    return about.get("master_link_status") == "up" and is_written
+    return about.get("master_link_status") == "up" and _is_written(about)
+
+
+def _is_written(about: dict[str, Any]) -> bool:
+    """Tell whether it is not at work on a new log, nor about to be."""
+    return not about["aof_rewrite_in_progress"] and not about["aof_rewrite_scheduled"]
 
 
 def _wait(is_so: Any, otherwise: str) -> None:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from holdfast.jobs.lease import Lease
 from holdfast.jobs.store import keys
 from holdfast.jobs.store import outcomes as out
 from holdfast.workers.say import Say
+from tests.patience import wait_until
 
 KEPT = re.compile(r"(/\S*holdfast-demo-\w+)")
 
@@ -156,13 +156,6 @@ def processes_of(folder):
             if needle in told:
                 found.append(int(process.name))
     return found
-
-
-def wait_until(holds, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"still not so after {seconds} s"
-        time.sleep(0.02)
 
 
 def test_too_few_orders_are_refused(capsys):

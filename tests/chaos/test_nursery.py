@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from holdfast.chaos.processes.family import Family
 from holdfast.chaos.server import PrivateServer
 from holdfast.chaos.sweep.nursery import Nursery
+from tests.patience import wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -18,13 +18,6 @@ pytestmark = pytest.mark.processes
 def nursery(tmp_path):
     with Nursery(["holdfast.workers"], os.environ, tmp_path) as opened:
         yield opened
-
-
-def wait_until(moment, seconds=10):
-    until = time.monotonic() + seconds
-    while not moment():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def said(family):

@@ -25,6 +25,7 @@ from holdfast.chaos.proxy import (
     SignalThenPass,
 )
 from holdfast.chaos.server import PrivateServer
+from tests.patience import wait_until
 
 
 def on(word, act, key=b""):
@@ -35,13 +36,6 @@ def on(word, act, key=b""):
         return act if hit else Pass()
 
     return rule
-
-
-def wait_until(holds, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"still not so after {seconds} s"
-        time.sleep(0.01)
 
 
 def test_each_request_is_seen_once_in_order_with_its_words(proxy, connect):

@@ -16,13 +16,7 @@ from redis import TimeoutError as Silence
 from holdfast.chaos.proxy import FaultProxy
 from holdfast.chaos.server import PrivateServer
 from holdfast.chaos.wire import Splitter
-
-
-def wait_until(holds, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"still not so after {seconds} s"
-        time.sleep(0.01)
+from tests.patience import wait_until
 
 
 @pytest.mark.parametrize("protocol", [2, 3])

@@ -12,6 +12,7 @@ import redis
 from holdfast.chaos import programs
 from holdfast.chaos import server as server_module
 from holdfast.chaos.server import NoServer, NotStarted, PrivateServer, find_program
+from tests.patience import wait_until
 
 
 @pytest.fixture
@@ -23,13 +24,6 @@ def server():
 @pytest.fixture
 def no_wheel(monkeypatch):
     monkeypatch.setattr(programs, "find_spec", lambda name: None)
-
-
-def wait_until(holds, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"still not so after {seconds} s"
-        time.sleep(0.01)
 
 
 def lives(pid):

@@ -6,7 +6,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from redis import Redis
 
 from holdfast.chaos.server import NoServer, PrivateServer
 from holdfast.jobs.store import keys
+from tests import patience
 
 HERE = Path(__file__).parent
 OURS = "holdfast.workers.Worker"
@@ -44,15 +44,6 @@ def state_of(pid):
 def lives(pid):
     """Tell whether a process is there: a zombie is dead, whoever is to collect it."""
     return state_of(pid) not in {None, "Z", "X"}
-
-
-def patiently(condition, *, within=30.0, every=0.005):
-    """Wait until the condition holds, and give what it gave."""
-    deadline = time.monotonic() + within
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"still not so after {within} s"
-        time.sleep(every)
-    return found
 
 
 class Worker:
@@ -127,12 +118,12 @@ class Worker:
     def freeze(self):
         """Stop the parent alone, and return when it stands still."""
         self.send(signal.SIGSTOP)
-        patiently(lambda: state_of(self.pid) == "T")
+        patience.wait_until(lambda: state_of(self.pid) == "T")
 
     def freeze_all(self):
         """Stop the whole tree: a virtual machine that is moved, a laptop that is shut."""
         self.send_to_all(signal.SIGSTOP)
-        patiently(lambda: all(state_of(pid) == "T" for pid in self.family))
+        patience.wait_until(lambda: all(state_of(pid) == "T" for pid in self.family))
 
     def thaw(self):
         self.send(signal.SIGCONT)
@@ -198,7 +189,7 @@ def start_ready(start_worker, redis):
     def start(*queues, **how):
         worker = start_worker(*queues, **how)
         at_work = {b"idle", b"busy", b"suspended"}
-        patiently(lambda: redis.hmget(keys.worker(worker.name), "state")[0] in at_work)
+        patience.wait_until(lambda: redis.hmget(keys.worker(worker.name), "state")[0] in at_work)
         return worker
 
     return start
@@ -207,7 +198,7 @@ def start_ready(start_worker, redis):
 @pytest.fixture
 def wait_until():
     """Give a function that waits for a moment: `wait_until(condition, within=seconds)`."""
-    return patiently
+    return patience.wait_until
 
 
 @pytest.fixture
