@@ -66,19 +66,19 @@ class Tape(Line):
     answer: Any = None
     wound = False
 
-    def send(self, *words: Word) -> None:
+    def send(self, *words: Word, by: object = None) -> None:
         """Ask the server, or the tape."""
         self.words = words
         if self.wound:
-            self.is_asked = True
+            self.asked_by = by
         else:
-            super().send(*words)
+            super().send(*words, by=by)
 
     def read(self) -> Any:
         """Wait for the server's answer, or give that of the tape."""
         if not self.wound:
             self.answer = super().read()
-        self.is_asked = False
+        self.asked_by = None
         return self.answer
 
 

@@ -116,17 +116,20 @@ def is_readable(file: HasFileno, within_s: float = 0) -> bool:
 class Line:
     """One connection of a pool, kept from one command to the next: taking one out costs more than most commands.
 
-    For one thread. What a broken line was asked is unknown; it is hung up, and the next command has a new one.
+    For one thread. What a broken line was asked is unknown; it is hung up, and the next command has a new one. So
+    is one that still owes an answer when something else is asked: the one must not be read for the other.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._pool = redis.connection_pool
         self._connection: AbstractConnection | None = None
-        #: Whether an answer is still to be read.
-        self.is_asked = False
+        #: Whose answer is still to be read; None: nobody's.
+        self.asked_by: object = None
 
-    def send(self, *words: str | bytes | float) -> None:
-        """Send a command. Raises what redis-py raises."""
+    def send(self, *words: str | bytes | float, by: object = "somebody") -> None:
+        """Send a command, whose answer is for `by`. Raises what redis-py raises."""
+        if self.asked_by is not None:
+            self.hang_up()
         if self._connection is None:
             self._connection = self._pool.get_connection()
         try:
@@ -134,7 +137,7 @@ class Line:
         except BaseException:
             self.hang_up()
             raise
-        self.is_asked = True
+        self.asked_by = by
 
     def has_answer(self) -> bool:
         """Tell, without waiting, whether there is something to read, or nothing to wait for."""
@@ -147,13 +150,13 @@ class Line:
         try:
             answer = self._connection.read_response()
         except ResponseError:
-            self.is_asked = False
+            self.asked_by = None
             raise
         except BaseException:
             # A job's time may be up in the middle: the reply to this must not be read as the reply to the next.
             self.hang_up()
             raise
-        self.is_asked = False
+        self.asked_by = None
         return answer
 
     def hang_up(self) -> None:
@@ -165,7 +168,7 @@ class Line:
     def put_back(self) -> None:
         """Give the connection back to its pool."""
         connection, self._connection = self._connection, None
-        self.is_asked = False
+        self.asked_by = None
         if connection is not None:
             self._pool.release(connection)  # type: ignore[arg-type]  # pools give it by another name than they take it
 
@@ -198,7 +201,7 @@ class SpareLines:
 
     def put_back(self, line: Line) -> None:
         """Keep it for the next command, unless an answer is still to come on it."""
-        if line.is_asked:
+        if line.asked_by is not None:
             line.hang_up()
         elif len(self._lines) < self._most:
             self._lines.append(line)

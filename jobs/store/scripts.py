@@ -167,9 +167,9 @@ class Trip:
         return ("EVALSHA", self._script.sha, 0, *self._values)
 
     def send(self) -> None:
-        """Send it before its answer is waited for. Nothing else may be asked on that line until then."""
+        """Send it before its answer is waited for. Whatever else is asked on that line until then gives this up."""
         if self._line is not None:
-            self._line.send(*self.words)
+            self._line.send(*self.words, by=self)
 
     def has_answer(self) -> bool:
         """Tell, without waiting, whether the answer has begun to come, or there is none to wait for."""
@@ -179,11 +179,11 @@ class Trip:
         """Wait for the answer to what was sent, or send it now. Raises what redis-py raises."""
         line = self._line or self._spare.take()
         try:
-            if not line.is_asked:
-                line.send(*self.words)
+            if line.asked_by is not self:
+                line.send(*self.words, by=self)
             return line.read()  # type: ignore[no-any-return]
         except NoScriptError:
-            line.send("EVAL", self._script.sent, 0, *self._values)
+            line.send("EVAL", self._script.sent, 0, *self._values, by=self)
             return line.read()  # type: ignore[no-any-return]
         finally:
             if self._line is None:

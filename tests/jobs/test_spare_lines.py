@@ -12,6 +12,9 @@ from holdfast.jobs.store.connections import Line, SpareLines
 from holdfast.jobs.store.scripts import Scripts
 from tests.jobs.test_queue import Counted
 
+#: Of a lease that nobody has.
+RENEWAL = dict.fromkeys(("worker_name", "queue", "job_id", "execution", "fence", "extend_ms", "epoch", "worked_s"), "1")
+
 
 @pytest.fixture
 def client(server, redis):
@@ -101,4 +104,15 @@ def test_a_line_with_a_reply_on_its_way_is_not_kept(client, redis, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             scripts.call("drop", op="2", job_id="A-1")
     assert scripts.call("drop", op="3", job_id="A-1") == [b"none"]
+    assert Counted.opened == 2
+
+
+def test_the_answer_to_one_trip_is_never_that_to_another(client):
+    """INV-10: what is on its way when something else is asked is given up, and asked again by whoever wants to know."""
+    scripts = Scripts(client, line=Line(client))
+    first, second = scripts.trip("drop", op="1", job_id="A-1"), scripts.trip("renew", **RENEWAL)
+    assert (first.answer(), second.answer()) == ([b"none"], [b"lost"])
+    first.send()
+    assert second.answer() == [b"lost"]
+    assert first.answer() == [b"none"]
     assert Counted.opened == 2

@@ -167,4 +167,6 @@ def test_a_look_is_not_answered_by_a_turn_that_its_parent_has_finished(fake, clo
     stable.run_all()
     assert stable.ran == Counter([*NAMES[:count], "x"])
     assert stable.statuses() == {"finished": count + 1}
+    words = stable.horse.words()
+    assert words[words.index("look") - 1] == "took"
     assert len(stable.horses) == 1
