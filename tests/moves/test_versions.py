@@ -38,7 +38,7 @@ def test_the_scripts_of_two_versions_are_served_side_by_side(pools, monkeypatch)
         worker = pool.worker()
         worker.complete(worker.hold())
     asked, send = [], Line.send
-    monkeypatch.setattr(Line, "send", lambda self, *words: asked.append(words[0]) or send(self, *words))
+    monkeypatch.setattr(Line, "send", lambda self, *words, by: asked.append(words[0]) or send(self, *words, by=by))
     for pool in (old, new, old, new):
         pool.enqueue("job-1")
         worker = pool.worker()
