@@ -66,7 +66,7 @@ class Tape(Line):
     answer: Any = None
     wound = False
 
-    def send(self, *words: Word, by: object = None) -> None:
+    def send(self, *words: Word, by: object = "somebody") -> None:
         """Ask the server, or the tape."""
         self.words = words
         if self.wound:

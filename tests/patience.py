@@ -3,7 +3,7 @@
 import time
 
 
-def wait_until(condition, *, within=30.0, every=0.005):
+def wait_until(condition, *, within=10.0, every=0.005):
     """Wait until the condition holds, and give what it gave."""
     deadline = time.monotonic() + within
     while not (found := condition()):

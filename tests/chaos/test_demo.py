@@ -264,7 +264,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(number, tmp_path):
     code = "import sys; from holdfast.chaos.demo import demo; sys.exit(demo(orders=60, plain=True))"
     told = tmp_path / "told"
     with told.open("w") as output, subprocess.Popen([sys.executable, "-u", "-c", code], stdout=output) as running:
-        wait_until(lambda: "KILLED" in told.read_text())
+        wait_until(lambda: "KILLED" in told.read_text(), within=20)
         folder = Path(KEPT.search(told.read_text())[1])
         assert processes_of(folder)
         running.send_signal(number)

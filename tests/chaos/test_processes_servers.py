@@ -86,8 +86,10 @@ class TestAReplicaTakesOver:
         assert storm.verdict.counts["finished"] > JOBS / 2, storm.said
 
 
-def has_small_disks(folder):
-    """Tell whether a tmpfs can be mounted here; CI as root must be able to, a desk may not."""
+@pytest.fixture
+def small_disks(tmp_path):
+    """Skip where no tmpfs can be mounted: CI as root must be able to, a desk may not."""
+    folder = tmp_path / "try"
     disk = SmallDisk(folder)
     folder.mkdir()
     (folder / "something").touch()
@@ -95,10 +97,9 @@ def has_small_disks(folder):
     try:
         disk.fill()
     except NotHere as lack:
-        return str(lack)
+        pytest.skip(str(lack))
     finally:
         disk.unmount()
-    return ""
 
 
 def did(what):
@@ -115,10 +116,9 @@ class TestADiskThatIsFull:
 
     @pytest.mark.processes
     @pytest.mark.timeout(120)
+    @pytest.mark.usefixtures("small_disks")
     def test_workers_wait_until_there_is_room_and_lose_nothing(self, tmp_path):
         """The server cannot write its file and refuses every write; every job is run, and each effect once."""
-        if lack := has_small_disks(tmp_path / "try"):
-            pytest.skip(lack)
         storm = Storm(tmp_path, "fill-disk", for_ms=2_000)
         assert storm.verdict.word == "valid", storm.said
         assert storm.verdict.counts["finished"] + storm.verdict.counts["enqueues unknown"] == JOBS, storm.said
@@ -127,10 +127,9 @@ class TestADiskThatIsFull:
         assert "AOF write error looks solved" in (storm.folder / "server" / "server.log").read_text()
         assert not os.path.ismount(storm.folder / "server" / "data")
 
+    @pytest.mark.usefixtures("small_disks")
     def test_a_server_that_has_rewritten_its_log_before_comes_back_after_it(self, tmp_path):
         """Redis and Valkey leave a hole in such a log where a write fell short, and cannot read past it."""
-        if lack := has_small_disks(tmp_path / "try"):
-            pytest.skip(lack)
         server = Sitter(tmp_path / "server", on_small_disk=True)
         with server, server.client() as client:
             wait_until(lambda: did(server.rewrite_log))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import traceback
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from tests import patience
 
 HERE = Path(__file__).parent
 OURS = "holdfast.workers.Worker"
+#: Real workers on a busy machine take their time.
+patiently = partial(patience.wait_until, within=30.0)
 #: Short, but long enough for a machine that is busy with other tests.
 FAST = {
     "lease_ms": 4_000,
@@ -118,12 +121,12 @@ class Worker:
     def freeze(self):
         """Stop the parent alone, and return when it stands still."""
         self.send(signal.SIGSTOP)
-        patience.wait_until(lambda: state_of(self.pid) == "T")
+        patiently(lambda: state_of(self.pid) == "T")
 
     def freeze_all(self):
         """Stop the whole tree: a virtual machine that is moved, a laptop that is shut."""
         self.send_to_all(signal.SIGSTOP)
-        patience.wait_until(lambda: all(state_of(pid) == "T" for pid in self.family))
+        patiently(lambda: all(state_of(pid) == "T" for pid in self.family))
 
     def thaw(self):
         self.send(signal.SIGCONT)
@@ -189,7 +192,7 @@ def start_ready(start_worker, redis):
     def start(*queues, **how):
         worker = start_worker(*queues, **how)
         at_work = {b"idle", b"busy", b"suspended"}
-        patience.wait_until(lambda: redis.hmget(keys.worker(worker.name), "state")[0] in at_work)
+        patiently(lambda: redis.hmget(keys.worker(worker.name), "state")[0] in at_work)
         return worker
 
     return start
@@ -198,7 +201,7 @@ def start_ready(start_worker, redis):
 @pytest.fixture
 def wait_until():
     """Give a function that waits for a moment: `wait_until(condition, within=seconds)`."""
-    return patience.wait_until
+    return patiently
 
 
 @pytest.fixture

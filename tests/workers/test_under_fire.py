@@ -81,9 +81,8 @@ def shoot_and_replace(fleet, start, dice, *, times, every_s):
 
 
 def fire_at_a_fleet(start_worker, server, redis, wait_until, dice, *, jobs, workers, kills, every_s=1.0):
-    settings = {"lease_ms": 4_000, "renew_ms": 400, "margin_ms": 300, "reap_ms": 200}
-    # Chance may hit one job with four kills of twenty: it would be buried, as it should (FM-034).
-    settings["crashes"] = kills
+    # Chance may hit one job with four kills of twenty: with the usual budget it would be buried, as it should (FM-034).
+    settings = {"lease_ms": 4_000, "renew_ms": 400, "margin_ms": 300, "reap_ms": 200, "crashes": kills}
     queues = [rq.Queue(name, connection=redis) for name in ("high", "default")]
     enqueued = [queues[number % 2].enqueue("work.nap", 0.2) for number in range(jobs)]
     look = [sys.executable, "-m", "rq.cli", "info", "-u", server.url]
