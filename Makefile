@@ -30,7 +30,7 @@ sweep: $(READY) ## kill a worker at every request it makes (several minutes)
 chaos: $(READY) ## storms in a simulation of the shipped code: ten minutes, or ARGS='--minutes 60'
 	$(BIN)/holdfast chaos run --both --minutes 10 $(ARGS)
 
-bench: $(READY) ## measure us beside our peers: a quarter of an hour, or ARGS=--quick
+bench: $(READY) ## measure us beside our peers: twenty minutes, or ARGS=--quick
 	@$(BIN)/python -m benchmarks.environments
 	@.bench/own/bin/python -m benchmarks $(ARGS)
 

@@ -51,8 +51,8 @@ class Results:
 
     head: dict[str, str]
     figures: dict[str, Figures] = field(default_factory=dict)
-    #: Mode of Holdfast -> jobs in line -> jobs done in a second.
-    growth: dict[str, dict[int, float]] = field(default_factory=dict)
+    #: Mode of Holdfast -> jobs in line -> jobs done in a second, each time.
+    growth: dict[str, dict[int, list[float]]] = field(default_factory=dict)
     #: Seconds until a killed worker's job was begun again, None for not within the bound.
     recovery: dict[str, float | None] = field(default_factory=dict)
     recovery_bound_s: float = 0

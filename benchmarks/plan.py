@@ -15,7 +15,7 @@ MEASURES = ("enqueue", "drain", "logged", "latency", "wire", "recovery", "growth
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A whole run of about a quarter of an hour on two cores, unless it is told otherwise."""
+    """A whole run of about twenty minutes on two cores, unless it is told otherwise."""
 
     systems: tuple[System, ...] = SYSTEMS
     measures: tuple[str, ...] = MEASURES
@@ -23,7 +23,7 @@ class Plan:
     #: How long a drain should take, by what is known of a system.
     drain_s: float = 1.5
     #: Waits for an idle worker, each round.
-    waits: int = 25
+    waits: int = 60
     idle_workers: int = 1
     idle_queues: int = 1
     #: Single enqueues and those of one bulk call, each round.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -120,11 +121,13 @@ def grown(results: Results) -> Any:
         return None
     figure, axes = _canvas(11)
     for name, rates in results.growth.items():
-        axes.plot(list(rates), list(rates.values()), marker="o", label=name)
+        axes.plot(list(rates), list(map(median, rates.values())), marker="o", label=name)
+        axes.fill_between(list(rates), list(map(min, rates.values())), list(map(max, rates.values())), alpha=0.2)
     axes.set_xscale("log")
     axes.set_yscale("log")
     lowest, highest = (
-        pick(rate for rates in results.growth.values() for rate in rates.values()) for pick in (min, max)
+        pick(rate for rates in results.growth.values() for each in rates.values() for rate in each)
+        for pick in (min, max)
     )
     axes.set_ylim(lowest / 3, highest * 3)
     axes.grid(axis="both")

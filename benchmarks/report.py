@@ -178,15 +178,17 @@ def grown(results: Results) -> str:
     """Lay out the drain rate while more and more jobs are in line."""
     depths = sorted({depth for rates in results.growth.values() for depth in rates})
 
-    def row(name: str, rates: dict[int, float]) -> list[str]:
-        first = rates[min(rates)]
-        return [
-            name,
-            *(f"{number(rates.get(each))} ({times(rates[each] / first)})" for each in depths if each in rates),
-        ]
+    def cells(found: list[float], first: list[float]) -> list[str]:
+        # Compared time by time: what hits one hits the one beside it.
+        ratio = median(one / other for one, other in zip(found, first, strict=True))
+        return [number(median(found)), times(ratio), f"{number(min(found))} – {number(max(found))}"]
 
-    head = ("system", *(f"{depth:,} in line" for depth in depths))
-    rows = [row(name, rates) for name, rates in results.growth.items()]
+    heads = (f"{depth:,} in line" for depth in depths)
+    head = ("system", *(each for name in heads for each in (name, f"× {min(depths, default=0):,}", "least – most")))
+    rows = [
+        [name, *(cell for each in depths for cell in cells(rates[each], rates[depths[0]]))]
+        for name, rates in results.growth.items()
+    ]
     return _titled("Jobs/s as the queue grows", table(head, rows), rows)
 
 
