@@ -6,6 +6,7 @@ import random
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from click.core import ParameterSource
 from rich.console import Console
 
 _FOR_PROCESSES = {"stock", "lossy", "mixed", "workers", "jobs", "prefetch"}
-_FOR_SIMULATION = {"runs", "hard", "both", "only", "server"}
+_FOR_SIMULATION = {"runs", "hard", "both", "crowd", "only", "server"}
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -93,6 +94,7 @@ def list_faults() -> None:
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="For how long. With --processes: 5.")
 @click.option("--hard", is_flag=True, help="Faults come two and a half times as often.")
 @click.option("--both", is_flag=True, help="Each seed twice, as usual and hard.")
+@click.option("--crowd", is_flag=True, help="More jobs, most of them small, and more of them in hand at a time.")
 @_ONLY
 @_SERVER
 @click.option("--processes", is_flag=True, help="Real workers, real faults, real time: one run of that seed.")
@@ -115,6 +117,7 @@ def run(
     minutes: float | None,
     hard: bool,
     both: bool,
+    crowd: bool,
     only: str | None,
     server: str,
     processes: bool,
@@ -143,7 +146,8 @@ def run(
 
     kinds = (False, True) if both else (hard,)
     most = runs if runs or minutes else 100
-    sys.exit(storm(seed, most, minutes, hard=kinds, only=only, on_real=server == "real", folder=where))
+    on_real = server == "real"
+    sys.exit(storm(seed, most, minutes, hard=kinds, crowd=crowd, only=only, on_real=on_real, folder=where))
 
 
 def _refuse_mixtures(context: click.Context, *, processes: bool) -> None:
@@ -170,21 +174,29 @@ def _run_processes(seed: int, how: dict[str, Any], folder: Path) -> int:
 @chaos.command()
 @click.argument("seed", type=int)
 @click.option("--hard", is_flag=True, help="As the run was.")
+@click.option("--crowd", is_flag=True, help="As the run was.")
 @_ONLY
 @_SERVER
 @click.option("--job", help="Only this job's lines, and the faults.")
 @click.option("--shrink", is_flag=True, help="Leave out what the violation does not need.")
 @click.option("--folder", type=_FOLDER, help="Write plan, history, verdict and timeline there.")
 def replay(
-    seed: int, hard: bool, only: str | None, server: str, job: str | None, shrink: bool, folder: Path | None
+    seed: int,
+    hard: bool,
+    crowd: bool,
+    only: str | None,
+    server: str,
+    job: str | None,
+    shrink: bool,
+    folder: Path | None,
 ) -> None:
     """Run one seed again, with the options it had, and print what happened, one line an event."""
     from holdfast.chaos.simulation.replay import replay as run_again  # noqa: PLC0415 - needs the extra
 
     if shrink and server == "real":
         raise click.UsageError("--shrink tries hundreds of smaller runs, on the fake server: leave out --server real.")
-    on_real = server == "real"
-    sys.exit(run_again(seed, hard=hard, only=only, on_real=on_real, job=job, smaller=shrink, folder=folder))
+    how = partial(run_again, hard=hard, crowd=crowd, only=only, on_real=server == "real")
+    sys.exit(how(seed, job=job, smaller=shrink, folder=folder))
 
 
 @chaos.command()

@@ -41,6 +41,7 @@ def storm(
     minutes: float | None,
     *,
     hard: Sequence[bool],
+    crowd: bool = False,
     only: str | None,
     on_real: bool,
     folder: Path,
@@ -52,7 +53,11 @@ def storm(
     console = Console()
     begun = time.monotonic()
     kinds = " and ".join("hard" if is_hard else "std" for is_hard in hard)
-    head = [f"seeds from {first}, {kinds}", f"commit {commit()}", "redis-server" if on_real else "fakeredis"]
+    head = [
+        f"seeds from {first}, {kinds}{', crowds' if crowd else ''}",
+        f"commit {commit()}",
+        "redis-server" if on_real else "fakeredis",
+    ]
     _say(console, " · ".join([*head, f"only {only}"] if only else head))
     lasts_s = (minutes or 0) * 60
     found: list[Seed] = []
@@ -76,6 +81,7 @@ def storm(
             run_seeds(
                 count(first) if runs is None else range(first, first + runs),
                 hard=hard,
+                crowd=crowd,
                 only=only,
                 on_real=on_real,
                 folder=folder,

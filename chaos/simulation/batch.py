@@ -57,10 +57,16 @@ def quiet() -> Iterator[None]:
 
 
 def run_seed(
-    seed: int, *, hard: bool, only: str | None = None, real: RealServer | None = None, folder: Path | None = None
+    seed: int,
+    *,
+    hard: bool,
+    crowd: bool = False,
+    only: str | None = None,
+    real: RealServer | None = None,
+    folder: Path | None = None,
 ) -> Seed:
     """Run one seed and judge it. If it is invalid, it is written down in `folder`."""
-    plan = plan_for(seed, hard=hard, only=only)
+    plan = plan_for(seed, hard=hard, crowd=crowd, only=only)
     try:
         with quiet():
             run = run_plan(plan, real=real)
@@ -96,6 +102,7 @@ class _Some:
     """Seeds that one process runs, each as usual or hard."""
 
     seeds: tuple[tuple[int, bool], ...]
+    crowd: bool
     only: str | None
     on_real: bool
     folder: Path | None
@@ -104,7 +111,7 @@ class _Some:
         found = []
         for seed, hard in self.seeds:
             folder = self.folder and self.folder / folder_of(seed, hard=hard)
-            found.append(run_seed(seed, hard=hard, only=self.only, real=real, folder=folder))
+            found.append(run_seed(seed, hard=hard, crowd=self.crowd, only=self.only, real=real, folder=folder))
         return found
 
 
@@ -119,6 +126,7 @@ def run_seeds(
     seeds: Iterable[int],
     *,
     hard: Sequence[bool] = (False,),
+    crowd: bool = False,
     only: str | None = None,
     on_real: bool = False,
     folder: Path | None = None,
@@ -136,7 +144,7 @@ def run_seeds(
     cores = processes or os.cpu_count() or 1
     found: list[Seed] = []
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn"), max_tasks_per_child=_TASKS) as pool:
-        some = (_Some(handful, only, on_real, folder) for handful in handfuls)
+        some = (_Some(handful, crowd, only, on_real, folder) for handful in handfuls)
         # One more than can be run at once, so that no core waits.
         running = deque(pool.submit(_run_some, next_) for next_ in islice(some, cores + 1))
         while running:

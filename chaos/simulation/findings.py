@@ -37,7 +37,7 @@ class Finding:
         return tuple(dict.fromkeys(violation.invariant for violation in self.violations))
 
     def __str__(self) -> str:
-        where = f"seed {self.plan.seed}{' hard' if self.plan.hard else ''}"
+        where = f"seed {self.plan.seed}{' hard' if self.plan.hard else ''}{' crowd' if self.plan.crowd else ''}"
         if self.plan.strikes is not None:
             where = " + ".join(map(str, self.plan.strikes)) or "no fault"
         return f"{where}: {'; '.join(map(str, self.violations[:3]))}"

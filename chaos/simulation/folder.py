@@ -19,7 +19,12 @@ def write(run: Run, head: str, folder: Path) -> None:
     """Write a run down under its first line. The folder is made where it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
     verdict = verdict_of(run)
-    plan = {"seed": run.plan.seed, "hard": run.plan.hard, "strikes": [str(strike) for strike in run.strikes]}
+    plan = {
+        "seed": run.plan.seed,
+        "hard": run.plan.hard,
+        "crowd": run.plan.crowd,
+        "strikes": [str(strike) for strike in run.strikes],
+    }
     (folder / "plan.json").write_text(json.dumps(plan, indent=1), "utf-8")
     lines = [asdict(line) for line in run.history.lines] + [asdict(move) for move in run.history.moves]
     (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")

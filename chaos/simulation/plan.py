@@ -17,10 +17,13 @@ STORM_US = 30_000_000
 HARDER = 2.5
 
 
+#: How many jobs a run has, and one of a crowd: so that much is in hand, and on its way, at the same time.
+_JOBS, _CROWD = 16, 40
 #: How the workers of a run run jobs: so many a horse, so many in hand.
 _MODES = ((1, 1), (1, 1), (1_000, 1), (1_000, 1), (3, 1), (1, 4), (3, 4), (1_000, 4))
+_MODES_OF_A_CROWD = ((1_000, 8), (1_000, 16), (30, 8), (1_000, 2), (5, 8))
 #: Which part of the jobs are quick where workers may take several: they do so only while jobs are.
-_QUICK = 0.8
+_QUICK, _QUICK_OF_A_CROWD = 0.8, 0.9
 
 #: In which part of all runs a kind of fault may strike: most, never all.
 _USUALLY = 0.7
@@ -64,6 +67,8 @@ class Plan:
     #: How workers run jobs: so many a horse, so many in hand.
     jobs_per_horse: int = 1
     prefetch: int = 1
+    #: Whether its jobs are a crowd.
+    crowd: bool = False
     #: After the storm, how long the rest may take.
     calm_us: int = 400_000_000
 
@@ -72,8 +77,9 @@ class Plan:
         return replace(self, strikes=tuple(strikes))
 
 
-def plan_for(seed: int, *, hard: bool = False, only: str | None = None, jobs: int = 16) -> Plan:
+def plan_for(seed: int, *, hard: bool = False, crowd: bool = False, only: str | None = None) -> Plan:
     """Make the plan of a seed. `only` leaves one failure mode to strike."""
+    jobs = _CROWD if crowd else _JOBS
     rng = random.Random(f"{seed}/plan")
     queues = ("high", "low")[: rng.randint(1, 2)]
     faults = load_all()
@@ -87,21 +93,22 @@ def plan_for(seed: int, *, hard: bool = False, only: str | None = None, jobs: in
         tuple(_order(rng, f"J{number}", queues) for number in range(producer, jobs, producers))
         for producer in range(producers)
     )
-    plan = Plan(seed, hard, orders, rng.randint(2, 3), queues, STORM_US, kinds, keepers=rng.randint(0, 1))
+    plan = Plan(seed, hard, orders, rng.randint(2, 3), queues, STORM_US, kinds, keepers=rng.randint(0, 1), crowd=crowd)
     return _in_mode(plan, random.Random(f"{seed}/mode"))
 
 
 def _in_mode(plan: Plan, rng: random.Random) -> Plan:
     """Draw how workers run jobs. Where they may take several, jobs come in crowds, and most are quick."""
-    jobs_per_horse, prefetch = rng.choice(_MODES)
+    jobs_per_horse, prefetch = rng.choice(_MODES_OF_A_CROWD if plan.crowd else _MODES)
     orders = plan.orders
     if prefetch > 1:
-        orders = tuple(tuple(_quicker(rng, order) for order in some) for some in orders)
+        quick = _QUICK_OF_A_CROWD if plan.crowd else _QUICK
+        orders = tuple(tuple(_quicker(rng, order, quick) for order in some) for some in orders)
     return replace(plan, orders=orders, jobs_per_horse=jobs_per_horse, prefetch=prefetch)
 
 
-def _quicker(rng: random.Random, order: dict[str, Any]) -> dict[str, Any]:
-    if "timeout_s" in order or rng.random() > _QUICK:
+def _quicker(rng: random.Random, order: dict[str, Any], share: float) -> dict[str, Any]:
+    if "timeout_s" in order or rng.random() > share:
         return order
     body = order["body"] | {"works_s": rng.choice(((), (0.002,)))}
     if "effect" in body:

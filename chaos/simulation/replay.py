@@ -21,6 +21,7 @@ def replay(
     seed: int,
     *,
     hard: bool,
+    crowd: bool = False,
     only: str | None = None,
     on_real: bool = False,
     job: str | None = None,
@@ -33,7 +34,7 @@ def replay(
     verdict and a timeline page.
     """
     with quiet(), RealServer() if on_real else nullcontext() as real:
-        run = run_plan(plan_for(seed, hard=hard, only=only), real=real)
+        run = run_plan(plan_for(seed, hard=hard, crowd=crowd, only=only), real=real)
         violations = run.violations()
         if smaller and violations:
             run = run_plan(shrink(run.plan, violating(violations[0].invariant)))

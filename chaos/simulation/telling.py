@@ -71,17 +71,20 @@ def tell(run: Run, *, job: str | None = None, only: str | None = None, on_real: 
 def bug_report(plan: Plan, *, only: str | None = None, on_real: bool = False) -> str:
     """Write the line that lets anybody see the same run."""
     if plan.kinds:
-        again = replay_command(plan.seed, hard=plan.hard, only=only, on_real=on_real)
+        again = replay_command(plan.seed, hard=plan.hard, crowd=plan.crowd, only=only, on_real=on_real)
     else:
         # Not drawn from a seed: the strikes are the plan.
         again = " + ".join(map(str, plan.strikes or ())) or "no fault"
     server = "redis-server" if on_real else "fakeredis"
-    return f"seed {plan.seed} · {'hard' if plan.hard else 'std'} · commit {commit()} · {server} · {again}"
+    kind = f"{'hard' if plan.hard else 'std'}{', a crowd' if plan.crowd else ''}"
+    return f"seed {plan.seed} · {kind} · commit {commit()} · {server} · {again}"
 
 
-def replay_command(seed: int, *, hard: bool, only: str | None = None, on_real: bool = False) -> str:
+def replay_command(
+    seed: int, *, hard: bool, crowd: bool = False, only: str | None = None, on_real: bool = False
+) -> str:
     """Write what must be typed to see a seed's run again."""
-    words = [f"holdfast chaos replay {seed}", *(["--hard"] * hard)]
+    words = [f"holdfast chaos replay {seed}", *(["--hard"] * hard), *(["--crowd"] * crowd)]
     words += [f"--only {only}"] if only else []
     return " ".join([*words, *(["--server real"] * on_real)])
 

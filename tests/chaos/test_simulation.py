@@ -1,6 +1,6 @@
 """Seeds: storms of faults over the production code, and no promise broken.
 
-SIMULATED_SEEDS says how many of each kind; SIMULATED_FIRST_SEED where to begin.
+SIMULATED_SEEDS says how many of each kind, of crowds a fifth of it; SIMULATED_FIRST_SEED where to begin.
 """
 
 import os
@@ -30,8 +30,19 @@ print(run_seed(7, hard=True).digest)
 @pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, CHUNK))
 def test_no_storm_breaks_a_promise(first, hard):
     """Each finding is a seed: `holdfast chaos replay SEED [--hard] --shrink` tells its story."""
-    last = min(first + CHUNK, FIRST + SEEDS)
-    findings = [finding for seed in range(first, last) if (finding := look(plan_for(seed, hard=hard)))]
+    _find_nothing(range(first, min(first + CHUNK, FIRST + SEEDS)), hard=hard)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("hard", [False, True], ids=["std", "hard"])
+@pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS // 5, CHUNK))
+def test_no_storm_over_a_crowd_breaks_a_promise(first, hard):
+    """With `--crowd`: much is in hand, and two turns are on their way most of the time."""
+    _find_nothing(range(first, min(first + CHUNK, FIRST + SEEDS // 5)), hard=hard, crowd=True)
+
+
+def _find_nothing(seeds, **kind):
+    findings = [finding for seed in seeds if (finding := look(plan_for(seed, **kind)))]
     assert not findings, "\n".join(map(str, findings))
 
 

@@ -119,6 +119,7 @@ def test_what_was_found_before_ctrl_c_is_told(monkeypatch, scratch):
         (["--processes", "--only", "FM-001"], "--only is for simulated runs: leave it out, or --processes."),
         (["--processes", "--runs", 5], "--runs is for simulated runs"),
         (["--processes", "--both"], "--both is for simulated runs"),
+        (["--processes", "--crowd"], "--crowd is for simulated runs"),
         (["--only", "FM-999"], "failure mode FM-999 is none; take one of FM-001, FM-002"),
     ],
 )
@@ -179,6 +180,18 @@ def test_a_replay_tells_its_seed_and_writes_it_down(tmp_path):
     assert first.endswith("holdfast chaos replay 3 --hard --only FM-012")
     assert all(line[:7].strip().isdigit() and line[7] == " " for line in rest if line)
     assert names_in(tmp_path / "run") == WRITTEN
+
+
+def test_a_crowd_is_run_and_replayed_as_one(scratch):
+    """The same number without it is another run."""
+    told = chaos("run", "--seed", 3, "--runs", 1, "--crowd")
+    assert told.exit_code == 0, told.output
+    assert told.output.startswith("seeds from 3, std, crowds · commit ")
+    done = chaos("replay", 3, "--crowd", "--job", "J39")
+    first, _, *rest = done.output.splitlines()
+    assert first.startswith("seed 3 · std, a crowd · commit ")
+    assert first.endswith("holdfast chaos replay 3 --crowd")
+    assert any("complete" in line for line in rest)
 
 
 def test_a_seed_is_replayed_on_the_server_it_ran_on(monkeypatch):
