@@ -125,11 +125,8 @@ def grown(results: Results) -> Any:
         axes.fill_between(list(rates), list(map(min, rates.values())), list(map(max, rates.values())), alpha=0.2)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    lowest, highest = (
-        pick(rate for rates in results.growth.values() for each in rates.values() for rate in each)
-        for pick in (min, max)
-    )
-    axes.set_ylim(lowest / 3, highest * 3)
+    found = [rate for rates in results.growth.values() for each in rates.values() for rate in each]
+    axes.set_ylim(min(found) / 3, max(found) * 3)
     axes.grid(axis="both")
     axes.legend(frameon=False)
     axes.set_title("Holdfast: jobs per second as the queue grows")

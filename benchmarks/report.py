@@ -176,15 +176,18 @@ def recovered(results: Results) -> str:
 
 def grown(results: Results) -> str:
     """Lay out the drain rate while more and more jobs are in line."""
+    if not results.growth:
+        return ""
     depths = sorted({depth for rates in results.growth.values() for depth in rates})
 
     def cells(found: list[float], first: list[float]) -> list[str]:
         # Compared time by time: what hits one hits the one beside it.
         ratio = median(one / other for one, other in zip(found, first, strict=True))
-        return [number(median(found)), times(ratio), f"{number(min(found))} – {number(max(found))}"]
+        return [number(median(found)), times(ratio), _between((min(found), max(found)))]
 
-    heads = (f"{depth:,} in line" for depth in depths)
-    head = ("system", *(each for name in heads for each in (name, f"× {min(depths, default=0):,}", "least – most")))
+    head = ["system"]
+    for depth in depths:
+        head += [f"{depth:,} in line", f"× {depths[0]:,}", "least – most"]
     rows = [
         [name, *(cell for each in depths for cell in cells(rates[each], rates[depths[0]]))]
         for name, rates in results.growth.items()

@@ -6,7 +6,6 @@ import random
 import shutil
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -195,8 +194,10 @@ def replay(
 
     if shrink and server == "real":
         raise click.UsageError("--shrink tries hundreds of smaller runs, on the fake server: leave out --server real.")
-    how = partial(run_again, hard=hard, crowd=crowd, only=only, on_real=server == "real")
-    sys.exit(how(seed, job=job, smaller=shrink, folder=folder))
+    on_real = server == "real"
+    sys.exit(
+        run_again(seed, hard=hard, crowd=crowd, only=only, on_real=on_real, job=job, smaller=shrink, folder=folder)
+    )
 
 
 @chaos.command()

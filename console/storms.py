@@ -41,7 +41,7 @@ def storm(
     minutes: float | None,
     *,
     hard: Sequence[bool],
-    crowd: bool = False,
+    crowd: bool,
     only: str | None,
     on_real: bool,
     folder: Path,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.chaos.faults import load_all
 
@@ -17,13 +17,19 @@ STORM_US = 30_000_000
 HARDER = 2.5
 
 
-#: How many jobs a run has, and one of a crowd: so that much is in hand, and on its way, at the same time.
-_JOBS, _CROWD = 16, 40
-#: How the workers of a run run jobs: so many a horse, so many in hand.
-_MODES = ((1, 1), (1, 1), (1_000, 1), (1_000, 1), (3, 1), (1, 4), (3, 4), (1_000, 4))
-_MODES_OF_A_CROWD = ((1_000, 8), (1_000, 16), (30, 8), (1_000, 2), (5, 8))
-#: Which part of the jobs are quick where workers may take several: they do so only while jobs are.
-_QUICK, _QUICK_OF_A_CROWD = 0.8, 0.9
+class _Company(NamedTuple):
+    """How many jobs a run has, and how many of them together."""
+
+    jobs: int
+    #: How its workers run jobs: so many a horse, so many in hand.
+    modes: tuple[tuple[int, int], ...]
+    #: Which part of the jobs are quick where workers may take several: they do so only while jobs are.
+    quick: float
+
+
+_FEW = _Company(16, ((1, 1), (1, 1), (1_000, 1), (1_000, 1), (3, 1), (1, 4), (3, 4), (1_000, 4)), 0.8)
+#: So that much is in hand, and on its way, at the same time.
+_CROWD = _Company(40, ((1_000, 8), (1_000, 16), (30, 8), (1_000, 2), (5, 8)), 0.9)
 
 #: In which part of all runs a kind of fault may strike: most, never all.
 _USUALLY = 0.7
@@ -79,7 +85,7 @@ class Plan:
 
 def plan_for(seed: int, *, hard: bool = False, crowd: bool = False, only: str | None = None) -> Plan:
     """Make the plan of a seed. `only` leaves one failure mode to strike."""
-    jobs = _CROWD if crowd else _JOBS
+    company = _CROWD if crowd else _FEW
     rng = random.Random(f"{seed}/plan")
     queues = ("high", "low")[: rng.randint(1, 2)]
     faults = load_all()
@@ -90,20 +96,19 @@ def plan_for(seed: int, *, hard: bool = False, crowd: bool = False, only: str | 
     )
     producers = rng.randint(1, 2)
     orders = tuple(
-        tuple(_order(rng, f"J{number}", queues) for number in range(producer, jobs, producers))
+        tuple(_order(rng, f"J{number}", queues) for number in range(producer, company.jobs, producers))
         for producer in range(producers)
     )
     plan = Plan(seed, hard, orders, rng.randint(2, 3), queues, STORM_US, kinds, keepers=rng.randint(0, 1), crowd=crowd)
-    return _in_mode(plan, random.Random(f"{seed}/mode"))
+    return _in_mode(plan, company, random.Random(f"{seed}/mode"))
 
 
-def _in_mode(plan: Plan, rng: random.Random) -> Plan:
+def _in_mode(plan: Plan, company: _Company, rng: random.Random) -> Plan:
     """Draw how workers run jobs. Where they may take several, jobs come in crowds, and most are quick."""
-    jobs_per_horse, prefetch = rng.choice(_MODES_OF_A_CROWD if plan.crowd else _MODES)
+    jobs_per_horse, prefetch = rng.choice(company.modes)
     orders = plan.orders
     if prefetch > 1:
-        quick = _QUICK_OF_A_CROWD if plan.crowd else _QUICK
-        orders = tuple(tuple(_quicker(rng, order, quick) for order in some) for some in orders)
+        orders = tuple(tuple(_quicker(rng, order, company.quick) for order in some) for some in orders)
     return replace(plan, orders=orders, jobs_per_horse=jobs_per_horse, prefetch=prefetch)
 
 

@@ -15,6 +15,7 @@ from holdfast.chaos.simulation.plan import plan_for
 from holdfast.chaos.simulation.run import run_plan
 
 SEEDS = int(os.environ.get("SIMULATED_SEEDS", "150"))
+CROWDS = SEEDS // 5
 FIRST = int(os.environ.get("SIMULATED_FIRST_SEED", "0"))
 #: Seeds that one test runs: small enough to spread over test processes.
 CHUNK = 10
@@ -30,18 +31,19 @@ print(run_seed(7, hard=True).digest)
 @pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, CHUNK))
 def test_no_storm_breaks_a_promise(first, hard):
     """Each finding is a seed: `holdfast chaos replay SEED [--hard] --shrink` tells its story."""
-    _find_nothing(range(first, min(first + CHUNK, FIRST + SEEDS)), hard=hard)
+    _find_nothing(first, FIRST + SEEDS, hard=hard)
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("hard", [False, True], ids=["std", "hard"])
-@pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS // 5, CHUNK))
+@pytest.mark.parametrize("first", range(FIRST, FIRST + CROWDS, CHUNK))
 def test_no_storm_over_a_crowd_breaks_a_promise(first, hard):
     """With `--crowd`: much is in hand, and two turns are on their way most of the time."""
-    _find_nothing(range(first, min(first + CHUNK, FIRST + SEEDS // 5)), hard=hard, crowd=True)
+    _find_nothing(first, FIRST + CROWDS, hard=hard, crowd=True)
 
 
-def _find_nothing(seeds, **kind):
+def _find_nothing(first, end, **kind):
+    seeds = range(first, min(first + CHUNK, end))
     findings = [finding for seed in seeds if (finding := look(plan_for(seed, **kind)))]
     assert not findings, "\n".join(map(str, findings))
 
