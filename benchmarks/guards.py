@@ -113,6 +113,10 @@ LEASES = Guard(
             r"redis\.call\('HDEL', keys\.job\(job_id\), 'hf_lease', 'hf_lease_queue', \.\.\.\)",
             "if select('#', ...) > 0 then redis.call('HDEL', keys.job(job_id), ...) end",
         ),
+        Words(r"redis\.pcall\('HSETNX', keys\.held\(\), job_id, queue \.\. ':' \.\. execution\)", "1"),
+        Words(r"was\[3\] ~= execution or "),
+        Words(r"\n    or not redis\.call\('ZRANK', keys\.leases\(queue\), entry\)"),
+        Words(r"'hf_lease', 'hf_lease_queue', 'hf_error'", "'hf_error'"),
     ),
 )
 FENCING = Guard(
@@ -121,10 +125,12 @@ FENCING = Guard(
     (
         _nothing("last_fence", "0"),
         Words(r"asker\.seen_fence = math\.max\([^\n]*", "asker.seen_fence = 1"),
+        Words(r"whole\(math\.max\(asker\.seen_fence \+ 1, now_us\)\)", "'1'"),
+        Words(r"was\[2\] ~= fence or "),
         Words(r", 'hf_fence', fence"),
     ),
 )
-JOURNAL = Guard("journal", "a line for each move on the job's record", (_nothing("journal"),))
+JOURNAL = Guard("journal", "a line for each move on the job's record", (_nothing("line"), _nothing("journal")))
 #: What is compared when a lease ends. With neither leases nor fencing there is nothing to compare.
 _REFUSALS = {
     frozenset({"leases"}): Whole(
@@ -169,6 +175,10 @@ LOOKS = Guard(
         _nothing("leave_other_places"),
         _nothing("must_be_alone", "false"),
         _nothing("no_longer_at"),
+        Words(r"\n  redis\.call\('ZREM', keys\.finished\(queue\), job_id\)"),
+        Words(
+            r"keys\.failed\(queue\), keys\.canceled\(queue\), keys\.deferred\(queue\), keys\.scheduled\(queue\),\n +"
+        ),
     ),
 )
 GENERATIONS = Guard(
@@ -178,6 +188,7 @@ GENERATIONS = Guard(
         _nothing("begin_generation", "'1'"),
         _nothing("continue_generation", "'1'"),
         Words(r"gone = only_those_there\([^\n]*", "gone = {}"),
+        Words(r"'hf_generation', '1',\n +'hf_born', job\.created_at or '', 'hf_executions', '1',"),
     ),
 )
 BELLS = Guard(
@@ -186,8 +197,8 @@ BELLS = Guard(
     (
         _nothing("find_aftermath", "nil"),
         _nothing("ring"),
-        Words(r"seldom\[#seldom \+ 1\] = keys\.aftermath\(queue\)"),
-        Words(r"redis\.call\('EXISTS', keys\.queue\(queue\), keys\.bell\(queue\)\) == 1", "false"),
+        Words(r"seldom\[#seldom \+ 1\] = keys\.aftermath\((queue|name)\)"),
+        Words(r"redis\.call\('EXISTS', keys\.queue\((queue|name)\), keys\.bell\((queue|name)\)\) == 1", "false"),
     ),
 )
 RECORDS = Guard(

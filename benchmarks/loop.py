@@ -29,7 +29,7 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import scripts
 from holdfast.jobs.store.connections import Line, derive
 from holdfast.jobs.store.moves import Caller, Moves
-from holdfast.jobs.store.outcomes import Completed
+from holdfast.jobs.store.outcomes import Claimed, Completed
 from holdfast.jobs.store.work import Completion, Spell
 
 if TYPE_CHECKING:
@@ -148,24 +148,34 @@ class OurLoop:
         queue.enqueue_many([rq.Queue.prepare_data(noop, result_ttl=TTL_S) for _ in range(trips * asked.want)])
         with _taken_out(asked.out):
             told = scripts.Scripts(client, line=Line(client))
-        told.teach("turn")
+        for move in ("claim", "turn"):
+            told.teach(move)
         settings = Settings(keep_results=asked.results)
         self._moves = Moves(told, SystemClock(), settings, Caller(WORKER, f"{1:016x}"))
         self._op, self._seen_fence, self._settled = 1, 0, 0
         self._in_hand: Sequence[Completion] = ()
 
     def go(self, trips: int) -> None:
-        """Settle what is in hand and claim as many, so often."""
+        """Settle what is in hand, if that is asked, and claim as many, so often."""
         want = self._asked.want
         for _ in range(trips):
-            turned: Any = self._moves.turn(self._op, self._in_hand, [QUEUE], seen_fence=self._seen_fence, want=want)
-            if not all(isinstance(each, Completed) for each in turned.said) or not isinstance(turned.next, tuple):
-                raise WentWrong(f"without {self._asked.out} a turn answered {turned}")
-            self._op, self._seen_fence = self._op + want, turned.next[-1].lease.fence
+            taken = self._turn(want) if self._in_hand else self._claim(want)
+            self._op, self._seen_fence = self._op + want, taken[-1].lease.fence
             self._settled, now_s = self._settled + len(self._in_hand), time.time()
-            self._in_hand = [Completion(each.lease, Spell(now_s, now_s), "", TTL_S) for each in turned.next]
-            if self._asked.kind == "claims":
-                self._in_hand = ()
+            if self._asked.kind == "moves":
+                self._in_hand = [Completion(each.lease, Spell(now_s, now_s), "", TTL_S) for each in taken]
+
+    def _turn(self, want: int) -> Sequence[Claimed]:
+        turned = self._moves.turn(self._op, self._in_hand, [QUEUE], seen_fence=self._seen_fence, want=want)
+        if not all(isinstance(each, Completed) for each in turned.said) or not isinstance(turned.next, tuple):
+            raise WentWrong(f"without {self._asked.out} a turn answered {turned}")
+        return turned.next
+
+    def _claim(self, want: int) -> Sequence[Claimed]:
+        taken = self._moves.claim(self._op, [QUEUE], seen_fence=self._seen_fence, want=want)
+        if not isinstance(taken, tuple):
+            raise WentWrong(f"without {self._asked.out} a claim answered {taken}")
+        return taken
 
     def check(self) -> None:
         """Compare with what RQ's own tools would say."""

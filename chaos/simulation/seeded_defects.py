@@ -54,6 +54,10 @@ _HOLDS = (
     "local holds = job[2] == fence and job[3] == execution\n"
     "    and (stands or not known and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution))"
 )
+#: The same where there is nothing else to decide.
+_PLAIN_HOLDS = "if was[1] ~= 'started' or was[2] ~= fence or was[3] ~= execution or was[4] or was[6]"
+_PLAIN_STANDS = "\n    or not redis.call('ZRANK', keys.leases(queue), entry)"
+_PLAIN_BEHIND = "if last_op and last_op >= asker.op or fence_given and fence_given > asker.seen_fence then"
 
 
 # -- who holds a job
@@ -61,12 +65,12 @@ _HOLDS = (
 
 @defect("A job is completed by whoever says so", "INV-04", "INV-06", "INV-10")
 def complete_unfenced() -> AbstractContextManager[None]:
-    return altered(Edit(EVERY_MOVE, _KNOWN_REFUSAL, ""))
+    return altered(Edit(EVERY_MOVE, _KNOWN_REFUSAL, ""), Edit("turn", f"{_PLAIN_HOLDS}{_PLAIN_STANDS}", "if false"))
 
 
 @defect("A settle looks at the fence, and not at whether the lease still stands", "INV-04")
 def settle_by_fence_alone() -> AbstractContextManager[None]:
-    return altered(Edit(EVERY_MOVE, _HOLDS, "local holds = job[2] == fence"))
+    return altered(Edit(EVERY_MOVE, _HOLDS, "local holds = job[2] == fence"), Edit("turn", _PLAIN_STANDS, ""))
 
 
 @defect("A renewal makes a lease for whoever asks", "INV-04", "INV-02")
@@ -81,7 +85,8 @@ def fence_by_clock_alone() -> AbstractContextManager[None]:
             EVERY_MOVE,
             "math.max(last_fence(job, tombstone) + 1, asker.seen_fence + 1, now_us)",
             "now_us",
-        )
+        ),
+        Edit(EVERY_MOVE, "whole(math.max(asker.seen_fence + 1, now_us))", "whole(now_us)"),
     )
 
 
@@ -107,13 +112,14 @@ def claim_in_two_trips() -> AbstractContextManager[None]:
         Edit("claim", take, f"local popped\n{pop}{take}"),
         Edit("claim", find, f"popped = queue_names[2]\nqueue_names[2] = nil\n{find}"),
         Edit("claim", "redis.call('LPOP', keys.queue(queue), whole(hand.want - #hand.records))", "pop()"),
+        Edit("claim", "local plain_answer = plain_claim()", "local plain_answer = nil"),
     )
 
 
 @defect("A claim pops a job and leaves no lease", "LIV-01", "INV-02")
 def claim_without_lease() -> AbstractContextManager[None]:
     return altered(
-        Edit(EVERY_MOVE, "write('ZADD', keys.leases(queue), whole(deadline_ms), entry)", ""),
+        Edit(EVERY_MOVE, "write('ZADD', keys.leases(queue), deadline, entry)", ""),
         Edit(EVERY_MOVE, _HOLDS, "local holds = job[2] == fence and job[3] == execution"),
     )
 
@@ -121,16 +127,18 @@ def claim_without_lease() -> AbstractContextManager[None]:
 @defect("A claim that is sent again takes another job", "INV-10")
 def claim_not_replayed() -> AbstractContextManager[None]:
     return altered(
-        Edit("claim", "local first_answer = answer_to(op, last_op, last_answer)", "local first_answer = nil"),
-        Edit("claim", "\ngive_back_unheard(asker, fence_given, last_answer)\n", "\n"),
+        Edit("claim", "local first_answer = answer_to(op, last_op, slot)", "local first_answer = nil"),
+        Edit("claim", "\ngive_back_unheard(asker, fence_given, slot)\n", "\n"),
+        Edit("claim", _PLAIN_BEHIND, "if false then"),
     )
 
 
 @defect("A turn that is sent again settles and takes again", "INV-10")
 def turn_not_replayed() -> AbstractContextManager[None]:
     return altered(
-        Edit("turn", "local first_answer = answer_to(op, last_op, last_answer)", "local first_answer = nil"),
-        Edit("turn", "\ngive_back_unheard(asker, fence_given, last_answer)\n", "\n"),
+        Edit("turn", "local first_answer = answer_to(op, last_op, slot)", "local first_answer = nil"),
+        Edit("turn", "\ngive_back_unheard(asker, fence_given, slot)\n", "\n"),
+        Edit("turn", _PLAIN_BEHIND, "if false then"),
     )
 
 
@@ -272,7 +280,10 @@ def promote_early() -> AbstractContextManager[None]:
 
 @defect("A settle leaves the job among those at work", "INV-02")
 def settle_leaves_wip() -> AbstractContextManager[None]:
-    return altered(Edit(EVERY_MOVE, "  write('ZREM', keys.wip(queue), entry)\n", ""))
+    return altered(
+        Edit(EVERY_MOVE, "  write('ZREM', keys.wip(queue), entry)\n", ""),
+        Edit("turn", "  redis.call('ZREM', keys.wip(queue), entry)\n", ""),
+    )
 
 
 # -- effects

@@ -10,8 +10,9 @@ import inspect
 import select
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hiredis import pack_command
 from redis import ConnectionPool, Redis
-from redis.connection import AbstractConnection, SSLConnection
+from redis.connection import AbstractConnection, HiredisRespSerializer, SSLConnection
 from redis.exceptions import (
     AuthenticationError,
     ClusterDownError,
@@ -61,6 +62,21 @@ _NOT_NOW = (
 _NOT_NOW_CODES = ("LOADING", "BUSY ", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "UNKILLABLE")
 
 
+class _Packer:
+    """Spells commands as redis-py does with hiredis, which looks at each word first for longer than the rest takes."""
+
+    @staticmethod
+    def pack(*words: Any) -> list[bytes]:
+        """Spell a command, whose name may be of several words. Raises redis-py's DataError for what is no word."""
+        if " " in words[0]:
+            words = (*words[0].split(), *words[1:])
+        try:
+            packed: bytes = pack_command(words)
+        except TypeError:
+            return HiredisRespSerializer().pack(*words)  # type: ignore[no-any-return]
+        return [packed]
+
+
 def derive(redis: Redis, *, reply_ms: int) -> Redis:
     """Give a client of the same server on a pool of our own: no hidden retries, bounded waits.
 
@@ -80,6 +96,7 @@ def derive(redis: Redis, *, reply_ms: int) -> Redis:
         decode_responses=False,
         health_check_interval=0,
         protocol=2,
+        command_packer=_Packer(),
     )
     takes_driver_info = "driver_info" in inspect.signature(AbstractConnection.__init__).parameters
     if takes_driver_info and not issubclass(pool.connection_class, SSLConnection):

@@ -55,13 +55,13 @@ def pieces_of(shared: str) -> list[Piece]:
     ]
 
 
-def used_by(code: str, pieces: Iterable[Piece]) -> str:
+def used_by(code: str, pieces: Iterable[Piece]) -> list[Piece]:
     """Give the pieces that code uses, by itself or through others, in their order."""
     asked = names_in(code)
     kept = []
     # A piece knows those before it only: from the last to the first, each has been asked for once it is reached.
     for piece in reversed(list(pieces)):
         if piece.names & asked:
-            kept.append(piece.text)
+            kept.append(piece)
             asked |= piece.speaks_of
-    return "".join(reversed(kept))
+    return kept[::-1]

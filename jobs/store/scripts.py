@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError
 
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.connections import Line, SpareLines
-from holdfast.jobs.store.pieces import pieces_of, used_by, without_comments
+from holdfast.jobs.store.pieces import Piece, pieces_of, used_by, without_comments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,8 +31,19 @@ _AHEAD = 4
 logger = logging.getLogger("rq.worker.moves")
 
 #: What stands before every move, each knowing those before it.
-SHARED = ("_prelude.lua", "_endings.lua", "_chores.lua", "_idle.lua", "_taking.lua", "_hearing.lua", "_people.lua")
+SHARED = (
+    "_prelude.lua",
+    "_endings.lua",
+    "_chores.lua",
+    "_idle.lua",
+    "_taking.lua",
+    "_hearing.lua",
+    "_plain.lua",
+    "_people.lua",
+)
 
+#: What stands below it is seldom reached.
+_OTHERWISE = re.compile(r"^--- otherwise\n", re.MULTILINE)
 _LINE = re.compile(r"^-- (?P<tag>KEYS|ARGV|OUTCOME) +(?P<name>\w+)(?P<rest>\.\.\.)?(?: +(?P<text>.*))?$")
 
 
@@ -98,14 +109,16 @@ class Script:
 
         Raises TypeError for a name that is missing or too many; the message lists the right ones.
         """
-        names = self.header.arguments
-        if len(named) != len(names) or not all(map(named.__contains__, names)):
+        try:
+            values: list[Any] = [named[name] for name in self.header.arguments]
+        except KeyError:
+            values = []
+        if not values or len(values) != len(named):
+            taken = set(self.header.arguments)
             raise TypeError(
                 f"{self.header.move}() takes {', '.join(self.header.arguments)}; "
-                f"missing: {sorted(set(self.header.arguments) - set(named)) or 'none'}, "
-                f"surplus: {sorted(set(named) - set(self.header.arguments)) or 'none'}"
+                f"missing: {sorted(taken - set(named)) or 'none'}, surplus: {sorted(set(named) - taken) or 'none'}"
             )
-        values: list[Any] = [named[name] for name in names]
         if self.header.is_open:
             values.extend(values.pop())
         return values
@@ -127,10 +140,19 @@ def load(*, record: bool = False) -> dict[str, Script]:
         if file.name.endswith(".lua") and not file.name.startswith("_"):
             source = file.read_text("utf-8")
             header = read_header(source)
-            body = without_comments(source)
-            text = used_by(body, pieces) + _bind(header) + body
-            scripts[header.move] = Script(header, text)
+            scripts[header.move] = Script(header, _bind(header) + in_parts(source, pieces))
     return scripts
+
+
+def in_parts(source: str, pieces: Sequence[Piece]) -> str:
+    """Write before each part of a move what it uses of the pieces: a call that ends in the first makes no more."""
+    written, there = [], set[Piece]()
+    for part in _OTHERWISE.split(source):
+        body = without_comments(part)
+        used = [piece for piece in used_by(body, pieces) if piece not in there]
+        written += [piece.text for piece in used] + [body]
+        there.update(used)
+    return "".join(written)
 
 
 #: What a line about a move says of it, besides its answer.

@@ -46,6 +46,18 @@ def test_each_guard_can_still_be_taken_out_and_jobs_are_done_without_it(drained,
     assert redis.zcard(keys.finished(QUEUE)) == 2
 
 
+@pytest.mark.parametrize("names", [(), *((name,) for name in GUARDS), SAFETY], ids=" ".join)
+def test_a_plain_job_is_plain_without_a_guard_too(server, redis, names):
+    """Or the whole move would be compared with the plain one, and a guard with nothing."""
+    loop = OurLoop(redis, Ask(server.url, out=names), trips=8)
+    redis.config_resetstat()
+    loop.go(8)
+    loop.check()
+    asked = redis.info("commandstats")
+    assert "cmdstat_mget" not in asked, "the whole move was made"
+    assert asked["cmdstat_lindex"]["calls"] == 8, "one for the claim, and for each of the turns"
+
+
 def test_all_can_be_taken_out_together(drained):
     """None is in another's way."""
     assert drained(*GUARDS).zcard(keys.finished(QUEUE)) == 2

@@ -58,7 +58,7 @@ class Answers:
 
     def _of(self, expression, code, given):
         # What is read back from the slot is the first answer to this same operation, and was looked at there.
-        if expression in {"", "nil", "{}", "cjson.decode(answer)"}:
+        if expression in {"", "nil", "{}", "answer_in(slot)"}:
             return set()
         if text := re.fullmatch(r"'(\w+)'", expression):
             return {text[1]}

@@ -89,7 +89,7 @@ PIECES = pieces_of(f"-- Why b.\n{VALUES}\n  -- Of d.\n{C}\n{D}\n{E}\n")
 )
 def test_a_script_is_given_what_it_uses_in_order(code, given):
     """By itself or through others, without the comments."""
-    assert used_by(code, PIECES) == "".join(f"{piece}\n" for piece in given)
+    assert "".join(piece.text for piece in used_by(code, PIECES)) == "".join(f"{piece}\n" for piece in given)
 
 
 def test_code_before_the_first_piece_is_refused():

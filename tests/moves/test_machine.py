@@ -36,7 +36,7 @@ BREAKS = {
     "a turn without its guard": ("turn", GUARD, ""),
     "a turn that forgets its answer": (
         "turn",
-        "local first_answer = answer_to(op, last_op, last_answer)",
+        "local first_answer = answer_to(op, last_op, slot)",
         "local first_answer",
     ),
     "a turn that comes late and is made": ("turn", "if last_op and last_op > tonumber(op) then", "if false then"),

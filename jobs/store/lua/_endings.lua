@@ -2,17 +2,18 @@
 
 -- Stands for the return value of a job whose worker keeps none.
 local NO_RESULT = '-'
-local RESULT = {successful = '1', failed = '2', retried = '4', max_retries_exceeded = '5'}
+local SUCCESSFUL, FAILED, RETRIED, MAX_RETRIES_EXCEEDED = '1', '2', '4', '5'
 
 -- The outcome as RQ writes it. `ttl` in seconds; none keeps the stream for ever, as RQ does for failures.
 local function add_result(job_id, kind, worker, execution, started, ended, what, value, ttl)
-  local entry = {'type', RESULT[kind], 'worker_name', worker, 'execution_id', execution,
-    'execution_started_at', started, 'execution_ended_at', ended}
-  if value ~= '' then
-    append(entry, what, value)
-  end
   local results = keys.results(job_id)
-  redis.call('XADD', results, 'MAXLEN', '~', '10', '*', unpack(entry))
+  if value == '' then
+    redis.call('XADD', results, 'MAXLEN', '~', '10', '*', 'type', kind, 'worker_name', worker, 'execution_id', execution,
+      'execution_started_at', started, 'execution_ended_at', ended)
+  else
+    redis.call('XADD', results, 'MAXLEN', '~', '10', '*', 'type', kind, 'worker_name', worker, 'execution_id', execution,
+      'execution_started_at', started, 'execution_ended_at', ended, what, value)
+  end
   -- A stream takes room for 4 kB of entries at once; a copy of it, only for those there are.
   redis.call('COPY', results, keys.packing(), 'REPLACE')
   redis.call('RENAME', keys.packing(), results)
@@ -139,10 +140,10 @@ local function lay_to_rest(job_id, queue, execution, worker, final)
     'hf_dead', final.cause, 'hf_retry_state', 'EXHAUSTED')
   redis.call('HDEL', keys.job(job_id), 'hf_next_run_ms')
   if final.retried then
-    add_result(job_id, 'max_retries_exceeded', worker, execution, final.started, final.ended, 'return_value',
+    add_result(job_id, MAX_RETRIES_EXCEEDED, worker, execution, final.started, final.ended, 'return_value',
       final.retried, kept[1] or '')
   elseif not final.unlisted then
-    add_result(job_id, 'failed', worker, execution, final.started, final.ended, 'exc_string', final.obituary, kept[1] or '')
+    add_result(job_id, FAILED, worker, execution, final.started, final.ended, 'exc_string', final.obituary, kept[1] or '')
   end
   if final.unspoken then
     leave_aftermath(job_id, queue, execution, final.status)
@@ -235,7 +236,7 @@ local function complete_one(worker, stamp, look, queue, job_id, execution, fence
   journal(fields, was[6], 'complete', worker, execution)
   redis.call('HSET', job, unpack(fields))
   if result_ttl ~= '0' and value ~= NO_RESULT then
-    add_result(job_id, 'successful', worker, execution, started, ended, 'return_value', value, result_ttl)
+    add_result(job_id, SUCCESSFUL, worker, execution, started, ended, 'return_value', value, result_ttl)
   end
   local has_dependents = not look.is_plain and release_dependents(job_id, false, stamp)
   local to = 'finished'

@@ -2,11 +2,11 @@
 
 -- A worker that asks again under a new number may not have heard the answer to the last: what it was given then goes
 -- back unharmed. What it has heard of may have begun, and its end may be what a server forgot: that is the reaper's.
-local function give_back_unheard(asker, fence_given, last_answer)
+local function give_back_unheard(asker, fence_given, slot)
   if not fence_given or fence_given <= asker.seen_fence then
     return
   end
-  local unheard = cjson.decode(last_answer)
+  local unheard = answer_in(slot)
   unheard = unheard[1] == 'turned' and unheard[3] or unheard
   -- The last one first: each goes to the front.
   for i = #unheard, 2, -1 do

@@ -7,14 +7,16 @@ local now_ms = math.floor(now_us / 1000)
 local now_s = now_us / 1000000
 
 -- tostring() would lose digits of a fence, and any other way that ends in one of C's floats takes several times as long:
--- so does a number that is given to a command as it is. Most are asked for more than once in a script.
-local spelled = {}
+-- so does a number that is given to a command as it is. Several jobs ask for most of them again.
+local spelled = false
 
 local function whole(number)
-  local text = spelled[number]
+  local text = spelled and spelled[number]
   if not text then
-    text = string.format('%d', math.floor(number + 0.5))
-    spelled[number] = text
+    text = string.format('%d', number + 0.5)
+    if spelled then
+      spelled[number] = text
+    end
   end
   return text
 end
@@ -40,13 +42,17 @@ local function append(list, one, two)
   list[length + 1], list[length + 2] = one, two
 end
 
--- The journal: one small field per move on the job's own record, the oldest of sixteen overwritten.
--- `fields` is the move's own HSET, so that a move and its line stand or fall together.
-local function journal(fields, moves, move, who, detail)
+-- The journal: one small field per move on the job's own record, the oldest of sixteen overwritten. These are words for the
+-- move's own HSET, so that a move and its line stand or fall together.
+local function line(moves, move, who, detail)
   local n = (tonumber(moves) or 0) + 1
-  local count, at = whole(n), #fields
-  fields[at + 1], fields[at + 2] = 'hf_moves', count
-  fields[at + 3], fields[at + 4] = 'hf_move_' .. whole(n % 16), count .. ' ' .. NOW_MS .. ' ' .. move .. ' ' .. who .. ' ' .. detail
+  local count = whole(n)
+  return 'hf_moves', count, 'hf_move_' .. whole(n % 16), count .. ' ' .. NOW_MS .. ' ' .. move .. ' ' .. who .. ' ' .. detail
+end
+
+local function journal(fields, ...)
+  local at = #fields
+  fields[at + 1], fields[at + 2], fields[at + 3], fields[at + 4] = line(...)
 end
 
 local function tell(move, job_id, queue, execution, fence, to, who)
@@ -63,13 +69,17 @@ local REPLAY_HORIZON_S = '600'
 
 local function last_operation(instance)
   local slot = redis.call('GET', keys.replay(instance))
-  local op, fence, answer = string.match(slot or '', '^(%d+) (%d+) (.*)$')
-  return tonumber(op), tonumber(fence), answer
+  local op, fence = string.match(slot or '', '^(%d+) (%d+) ')
+  return tonumber(op), tonumber(fence), slot
 end
 
-local function answer_to(op, last_op, answer)
+local function answer_in(slot)
+  return cjson.decode(string.match(slot, '^%d+ %d+ (.*)$'))
+end
+
+local function answer_to(op, last_op, slot)
   if last_op == tonumber(op) then
-    return cjson.decode(answer)
+    return answer_in(slot)
   end
   if last_op and last_op > tonumber(op) then
     return {'closed', 'late'}
@@ -78,8 +88,8 @@ local function answer_to(op, last_op, answer)
 end
 
 local function replayed(instance, op)
-  local last_op, _, answer = last_operation(instance)
-  return answer_to(op, last_op, answer)
+  local last_op, _, slot = last_operation(instance)
+  return answer_to(op, last_op, slot)
 end
 
 local function keep(instance, op, answer, fence)
@@ -117,7 +127,7 @@ local function remove(key)
 end
 
 local function begin_gathering()
-  gathered = {gone = {'DEL'}}
+  gathered, spelled = {gone = {'DEL'}}, spelled or {}
 end
 
 local function do_gathered()
@@ -271,6 +281,6 @@ local function end_execution(job_id, queue, execution, worker)
 end
 
 local function count_for_worker(worker, counter, worked_s, jobs)
-  redis.call('HINCRBY', keys.worker(worker), counter, whole(jobs or 1))
+  redis.call('HINCRBY', keys.worker(worker), counter, jobs and whole(jobs) or '1')
   redis.call('HINCRBYFLOAT', keys.worker(worker), 'total_working_time', worked_s)
 end

@@ -140,6 +140,30 @@ local function only_those_there(job, names)
   return there
 end
 
+-- Writes down that `asker` has a job, for us and for RQ's tools, with more fields of its record. Gives the row of the answer.
+local function put_in_hand(asker, queue, job_id, timeout, execution, fence, generation, ...)
+  local deadline, entry = whole(now_ms + asker.lease_ms), job_id .. ':' .. execution
+  redis.call('HSET', keys.job(job_id), 'status', 'started', 'started_at', asker.stamp, 'last_heartbeat', asker.stamp,
+    'worker_name', asker.worker_name, 'hf_fence', fence, 'hf_lease', execution, 'hf_lease_queue', queue, ...)
+  -- What was kept for a while under this id lends its time to whatever a stock producer writes over it.
+  redis.call('PERSIST', keys.job(job_id))
+  write('ZADD', keys.leases(queue), deadline, entry)
+  write('ZADD', keys.wip(queue), timeout > 0 and whole(now_s + timeout + 3600) or '+inf', entry)
+  redis.call('HSET', keys.execution(job_id, execution), 'id', execution, 'created_at', asker.epoch,
+    'last_heartbeat', asker.epoch, 'worker_name', asker.worker_name)
+  redis.call('ZADD', keys.executions(job_id), timeout > 0 and whole(now_s + timeout + 3660) or '+inf', execution)
+  tell('claim', job_id, queue, execution, fence, 'started', asker.worker_name)
+  return {queue, job_id, execution, fence, deadline, generation}
+end
+
+-- A record as it is now that its job was taken. What is ours in it nobody reads there.
+local function as_taken(flat, asker)
+  local n = #flat
+  flat[n + 1], flat[n + 2], flat[n + 3], flat[n + 4] = 'status', 'started', 'started_at', asker.stamp
+  flat[n + 5], flat[n + 6], flat[n + 7], flat[n + 8] = 'last_heartbeat', asker.stamp, 'worker_name', asker.worker_name
+  return flat
+end
+
 -- Takes one; `flat` is the record as HGETALL gave it, `job` the same as a map. Gives the row of the answer, and the
 -- record as it is now.
 local function take(job_id, queue, flat, job, tombstone, asker, number, in_company)
@@ -149,10 +173,7 @@ local function take(job_id, queue, flat, job, tombstone, asker, number, in_compa
   local execution = asker.instance .. string.format('%016x', asker.op + number)
   asker.seen_fence = math.max(last_fence(job, tombstone) + 1, asker.seen_fence + 1, now_us)
   local fence = whole(asker.seen_fence)
-  local entry = job_id .. ':' .. execution
-  local deadline_ms = now_ms + asker.lease_ms
-  local fields = {'status', 'started', 'started_at', asker.stamp, 'last_heartbeat', asker.stamp,
-    'worker_name', asker.worker_name, 'hf_fence', fence, 'hf_lease', execution, 'hf_lease_queue', queue}
+  local fields = {}
   if job.origin ~= queue then
     append(fields, 'origin', queue)
   end
@@ -167,26 +188,12 @@ local function take(job_id, queue, flat, job, tombstone, asker, number, in_compa
     append(fields, 'hf_company', '1')
   end
   journal(fields, job.hf_moves, 'claim', asker.worker_name, execution .. ' ' .. fence)
-  redis.call('HSET', keys.job(job_id), unpack(fields))
-  -- What was kept for a while under this id lends its time to whatever a stock producer writes over it.
-  redis.call('PERSIST', keys.job(job_id))
-  write('ZADD', keys.leases(queue), whole(deadline_ms), entry)
   write('HSET', keys.held(), job_id, queue .. ':' .. execution)
-  local timeout = tonumber(job.timeout) or 180
-  write('ZADD', keys.wip(queue), timeout > 0 and whole(now_s + timeout + 3600) or '+inf', entry)
-  redis.call('HSET', keys.execution(job_id, execution), 'id', execution, 'created_at', asker.epoch,
-    'last_heartbeat', asker.epoch, 'worker_name', asker.worker_name)
-  redis.call('ZADD', keys.executions(job_id), timeout > 0 and whole(now_s + timeout + 3660) or '+inf', execution)
-  tell('claim', job_id, queue, execution, fence, 'started', asker.worker_name)
-  local row = {queue, job_id, execution, fence, whole(deadline_ms), generation}
+  local row = put_in_hand(asker, queue, job_id, tonumber(job.timeout) or 180, execution, fence, generation, unpack(fields))
   if #gone > 0 or job.origin ~= queue then
     return row, redis.call('HGETALL', keys.job(job_id))
   end
-  -- What is ours in it nobody reads there.
-  local n = #flat
-  flat[n + 1], flat[n + 2], flat[n + 3], flat[n + 4] = 'status', 'started', 'started_at', asker.stamp
-  flat[n + 5], flat[n + 6], flat[n + 7], flat[n + 8] = 'last_heartbeat', asker.stamp, 'worker_name', asker.worker_name
-  return row, flat
+  return row, as_taken(flat, asker)
 end
 
 -- What is asked of ids besides their records, asked at once: who has them, and what those not kept have left.

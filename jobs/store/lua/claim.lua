@@ -46,12 +46,37 @@ if stamp == '' then
   asker.is_called = true
   asker.stamp, asker.epoch = as_a_date(now_us), string.format('%.6f', now_s)
 end
-local last_op, fence_given, last_answer = last_operation(instance)
-local first_answer = answer_to(op, last_op, last_answer)
+local last_op, fence_given, slot = last_operation(instance)
+
+-- One job taken with nothing about it to decide. Gives the answer, or nil if it is not so plain.
+local function plain_claim()
+  if last_op and last_op >= asker.op or fence_given and fence_given > asker.seen_fence then
+    return nil
+  end
+  local execution, queue, job_id, flat, job, others = reserve_plain(asker, queue_names, want)
+  if not execution then
+    return nil
+  end
+  local row, fence = take_plain(asker, queue_names, want ~= '1', execution, queue, job_id, flat, job, others)
+  if listens == '1' then
+    stop_listening(queue_names, listener)
+  end
+  local answer = keep(instance, op, {'claimed', row}, fence)
+  row[7] = as_taken(flat, asker)
+  return answer
+end
+
+local plain_answer = plain_claim()
+if plain_answer then
+  return plain_answer
+end
+
+--- otherwise
+local first_answer = answer_to(op, last_op, slot)
 if first_answer then
   return with_records(claimed_before(first_answer))
 end
-give_back_unheard(asker, fence_given, last_answer)
+give_back_unheard(asker, fence_given, slot)
 
 local is_plain = redis.call('EXISTS', unpack(seldom_there(queue_names))) == 0
 if not is_plain and redis.call('EXISTS', keys.suspended()) == 1 then

@@ -2,6 +2,13 @@
 -- End leases with success as complete does, and take the next jobs as claim does, in one trip.
 --
 -- KEYS     suspended   string  while present nobody claims
+-- KEYS     job         hash    the record of one that ended
+-- KEYS     dependents  set     jobs that waited for it
+-- KEYS     leases      zset    loses its deadline
+-- KEYS     held        hash    loses who has it
+-- KEYS     wip         zset    what stock tools look at
+-- KEYS     execution   hash    RQ's record of the attempt
+-- KEYS     executions  zset    the live executions of the job
 -- KEYS     finished    zset    gets the ids that ended
 -- KEYS     leased      set     gets the queues' names, so that a reaper looks there even if RQ forgot them
 -- KEYS     worker      hash    counts what was done
@@ -22,8 +29,62 @@
 -- OUTCOME  closed  why         an operation with a later number has been seen
 local asker = {worker_name = worker_name, instance = instance, op = tonumber(op), seen_fence = tonumber(seen_fence),
   lease_ms = tonumber(lease_ms), stamp = stamp, epoch = epoch, budget = budget, held = tonumber(held)}
-local last_op, fence_given, last_answer = last_operation(instance)
-local first_answer = answer_to(op, last_op, last_answer)
+local last_op, fence_given, slot = last_operation(instance)
+
+-- One job ended and one taken, with nothing about either to decide. Gives the answer, or nil if it is not so plain.
+local function plain_turn()
+  local queue, job_id, execution, fence, started, ended, value, result_ttl, repeat_ms = unpack(words, 1, 9)
+  if ended_count ~= '1' or want == '0' or repeat_ms ~= '' or tonumber(result_ttl) <= 0 then
+    return nil
+  end
+  if last_op and last_op >= asker.op or fence_given and fence_given > asker.seen_fence then
+    return nil
+  end
+  local job, entry = keys.job(job_id), job_id .. ':' .. execution
+  local was = redis.call('HMGET', job, 'status', 'hf_fence', 'hf_lease', 'hf_again', 'hf_moves', 'dependency_ids')
+  if was[1] ~= 'started' or was[2] ~= fence or was[3] ~= execution or was[4] or was[6]
+    or not redis.call('ZRANK', keys.leases(queue), entry) then
+    return nil
+  end
+  local queue_names = {unpack(words, 11)}
+  local next_execution, next_queue, next_id, flat, next_job, others =
+    reserve_plain(asker, queue_names, want, keys.dependents(job_id))
+  if not next_execution then
+    return nil
+  end
+  redis.call('ZREM', keys.leases(queue), entry)
+  redis.call('ZREM', keys.wip(queue), entry)
+  redis.call('HDEL', keys.held(), job_id)
+  redis.call('DEL', keys.execution(job_id, execution))
+  redis.call('ZREM', keys.executions(job_id), execution)
+  redis.call('HDEL', job, 'hf_lease', 'hf_lease_queue', 'hf_error', 'hf_retry_state', 'hf_suspect')
+  redis.call('HSET', job, 'status', 'finished', 'ended_at', stamp, 'last_heartbeat', stamp, 'hf_ended', 'finished',
+    line(was[5], 'complete', worker_name, execution))
+  if value ~= NO_RESULT then
+    add_result(job_id, SUCCESSFUL, worker_name, execution, started, ended, 'return_value', value, result_ttl)
+  end
+  redis.call('ZADD', keys.finished(queue), whole(now_s + result_ttl), job_id)
+  redis.call('EXPIRE', job, result_ttl)
+  count_for_worker(worker_name, 'successful_job_count', string.format('%.6f', math.max(0, ended - started)))
+  -- One out of so many turns does it for all of them.
+  if asker.op % TRIMMED_AT_ONCE < tonumber(want) then
+    trim(keys.finished(queue), TRIMMED_AT_ONCE)
+  end
+  tell('complete', job_id, queue, execution, fence, 'finished', worker_name)
+  local row, next_fence = take_plain(asker, queue_names, want ~= '1' or asker.held > 0,
+    next_execution, next_queue, next_id, flat, next_job, others)
+  local answer = keep(instance, op, {'turned', {{'completed'}}, {'claimed', row}}, next_fence)
+  row[7] = as_taken(flat, asker)
+  return answer
+end
+
+local plain_answer = plain_turn()
+if plain_answer then
+  return plain_answer
+end
+
+--- otherwise
+local first_answer = answer_to(op, last_op, slot)
 if first_answer and first_answer[1] == 'turned' then
   return {'turned', first_answer[2], with_records(claimed_before(first_answer[3]))}
 elseif first_answer then
@@ -33,7 +94,7 @@ end
 -- Of what a full server refuses, this comes first: on such a one leases end, and nothing is begun.
 local queue_names = {unpack(words, 10 * ended_count + 1)}
 local room = want ~= '0' and redis.pcall('SADD', keys.leased(), unpack(queue_names))
-give_back_unheard(asker, fence_given, last_answer)
+give_back_unheard(asker, fence_given, slot)
 
 if tonumber(ended_count) > 1 then
   begin_gathering()
