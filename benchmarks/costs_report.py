@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 #: Part -> why it is there, in the order of a job's life.
 PARTS = {
     "the move": "the words of a settle and a claim are made; the answer is read into objects that cannot be mixed up",
-    "packing": "redis-py writes the command (hiredis does it)",
+    "packing": "the command is written for the wire: hiredis does it",
     "sockets": "redis-py sends, waits and receives: one trip",
     "reading": "hiredis reads the answer, most of which is the job's record",
     "its turns": "the horse settles and claims by itself: when, under which number, and which job is next",

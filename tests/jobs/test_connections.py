@@ -53,6 +53,28 @@ def test_a_user_whose_client_retries_does_not_make_ours_retry(unreachable):
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        ("SET", "k", "v"),
+        ("EVALSHA", "ab" * 20, 0, "\u00e9", b"\x00\r\n", -7, 1.5, ""),
+        ("CONFIG GET", "save"),
+        ("SET", "k", bytearray(b"v")),
+        ("SET", "k", memoryview(b"v")),
+    ],
+)
+def test_our_connections_spell_commands_as_redis_py_does(command):
+    """Without a look at each word: it takes longer than to spell them."""
+    own, theirs = derive(Redis(), reply_ms=100).connection_pool.make_connection(), Connection()
+    assert own.pack_command(*command) == theirs.pack_command(*command)
+
+
+def test_what_is_no_word_of_a_command_is_refused_before_it_is_sent():
+    """As redis-py does: DataError, of redis-py."""
+    with pytest.raises(errors.DataError):
+        derive(Redis(), reply_ms=100).connection_pool.make_connection().pack_command("SET", "k", object())
+
+
+@pytest.mark.parametrize(
     ("theirs", "kind", "kept"),
     [
         pytest.param(
