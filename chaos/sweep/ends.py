@@ -19,6 +19,8 @@ _TELLINGS = 3
 _REPEATS = 2
 #: After as many ms in hand a job that has begun may be given back: on a busy machine its worker ran out of time.
 _LATE_MS = 600
+#: What a worker logs whose reaper found that nobody had looked for a while.
+OUTAGE = "after an outage"
 #: Moves that end an execution.
 ENDINGS = {move for move, (before, after) in MOVES.items() if before == ("started",) and "started" not in after}
 
@@ -132,7 +134,10 @@ def _told_of_death(played: Played, cause: str, allowed: int) -> End:
         return End(_outcome(played), (*_not_finished(played), *_wrongs_of_calls(played, set(), 0)))
     wrongs = [*_not_failed(played, cause), *_wrongs_of_calls(played, {"failure"}, _TELLINGS)]
     # Given back by a parent that found the end of its time and the end of its horse together: begun, and no crash.
-    may_be_less = cause == "interrupted" and played.count("give_back") > 0
+    given_back = played.count("give_back") > 0
+    # The second worker came up so late that its reaper took the silence for an outage, which is nobody's crash.
+    spared = played.count("reclaim") > 0 and OUTAGE in played.logs
+    may_be_less = cause == "interrupted" and (given_back or spared)
     if played.place is not None and played.place.crashes not in {allowed + 1, allowed + (not may_be_less)}:
         wrongs.append(f"buried after {played.place.crashes} crashes, and {allowed} were allowed")
     return End(f"buried, told {played.calls('failure')}x", tuple(wrongs))

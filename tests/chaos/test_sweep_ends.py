@@ -1,11 +1,13 @@
 """The sweep's works beyond a plain job: each way in which one may not end is seen."""
 
+import logging
+
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from holdfast.chaos.server import PrivateServer
 from holdfast.chaos.sweep.cases import Case, Fault, Setting, Side, Slice
-from holdfast.chaos.sweep.ends import ENDS
+from holdfast.chaos.sweep.ends import ENDS, OUTAGE
 from holdfast.chaos.sweep.judge import judge
 from holdfast.chaos.sweep.nursery import Nursery
 from holdfast.chaos.sweep.remains import is_at_rest, leftovers, places
@@ -13,12 +15,16 @@ from holdfast.chaos.sweep.run import NoBaseline
 from holdfast.chaos.sweep.stage import Stage, environment_of
 from holdfast.chaos.sweep.tasks import SEVERAL
 from holdfast.chaos.sweep.works import OURS
+from holdfast.jobs import events
+from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.store import keys
+from holdfast.workers.say import Say
 from tests.chaos.played import place, played, told
 from tests.chaos.sweeping import mistaken, run
 
 CHILD, FORGIVING = "the-child", "the-forgiving-child"
 FAILED = {"status": "failed", "dead": "failures"}
+UNCHARGED = {"status": "failed", "dead": "interrupted", "crashes": 0}
 PARENT = ("claim 1", "complete 1")
 RELEASED = ("released 0 the-child", "claim 2 the-child", "complete 2 the-child")
 
@@ -121,6 +127,8 @@ def test_what_went_well_is_good(work):
         ("raising-callbacks", {"told": ("success the-job",)}, "on_failure was called 0 times"),
         ("raising-callbacks", {"place": {}, "moves": told("claim 1", "complete 1")}, "it ended finished"),
         ("last-crash", {"told": ("body the-job",)}, "on_failure was called 0 times"),
+        ("last-crash", {"place": UNCHARGED}, "buried after 0 crashes, and 0 were allowed"),
+        ("last-crash", {"place": UNCHARGED, "moves": told("claim 1", "crash 1"), "logs": OUTAGE}, "buried after 0"),
         ("last-crash", {"told": ("failure the-job",) * 4}, "on_failure was called 4 times"),
         ("last-crash", {"leftovers": ("holdfast:aftermath:q",)}, "left behind: holdfast:aftermath:q"),
         ("last-crash", {"place": {}, "moves": told("claim 1", "complete 1")}, "on_failure was called 1 times"),
@@ -133,6 +141,14 @@ def test_each_wrong_end_is_seen(work, what, wrong):
     """Whatever is made up: a loss, a double, a leftover, a call too many or too few."""
     wrongs = verdict(work, **what).wrongs
     assert any(each.startswith(wrong) for each in wrongs), wrongs
+
+
+def test_a_death_that_passed_for_an_outage_is_charged_to_nobody(caplog):
+    """What the judge looks for in the log is what a worker says there of an outage."""
+    with caplog.at_level("WARNING"):
+        say = Say(logging.getLogger("of-a-worker"), "w", SystemClock(), log_description=True)
+        say(events.HoldersGraced(700))
+    assert verdict("last-crash", place=UNCHARGED, logs=caplog.text).is_good
 
 
 def test_a_meant_traceback_hides_no_other():
