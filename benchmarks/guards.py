@@ -115,8 +115,7 @@ LEASES = Guard(
         ),
         Words(r"redis\.pcall\('HSETNX', keys\.held\(\), job_id, queue \.\. ':' \.\. execution\)", "1"),
         Words(r"was\[3\] ~= execution or "),
-        Words(r"\n    or not redis\.call\('ZRANK', keys\.leases\(queue\), entry\)"),
-        Words(r"'hf_lease', 'hf_lease_queue', 'hf_error'", "'hf_error'"),
+        Words(r"\n    or not redis\.call\('ZRANK', keys\.leases\(queue\), job_id \.\. ':' \.\. execution\)"),
     ),
 )
 FENCING = Guard(
@@ -198,7 +197,7 @@ BELLS = Guard(
         _nothing("find_aftermath", "nil"),
         _nothing("ring"),
         Words(r"seldom\[#seldom \+ 1\] = keys\.aftermath\((queue|name)\)"),
-        Words(r"redis\.call\('EXISTS', keys\.queue\((queue|name)\), keys\.bell\((queue|name)\)\) == 1", "false"),
+        Words(r"redis\.call\('EXISTS', keys\.queue\(queue\), keys\.bell\(queue\)\) == 1", "false"),
     ),
 )
 RECORDS = Guard(

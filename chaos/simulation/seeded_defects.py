@@ -56,7 +56,7 @@ _HOLDS = (
 )
 #: The same where there is nothing else to decide.
 _PLAIN_HOLDS = "if was[1] ~= 'started' or was[2] ~= fence or was[3] ~= execution or was[4] or was[6]"
-_PLAIN_STANDS = "\n    or not redis.call('ZRANK', keys.leases(queue), entry)"
+_PLAIN_STANDS = "\n    or not redis.call('ZRANK', keys.leases(queue), job_id .. ':' .. execution)"
 _PLAIN_BEHIND = "if last_op and last_op >= asker.op or fence_given and fence_given > asker.seen_fence then"
 
 
@@ -280,10 +280,7 @@ def promote_early() -> AbstractContextManager[None]:
 
 @defect("A settle leaves the job among those at work", "INV-02")
 def settle_leaves_wip() -> AbstractContextManager[None]:
-    return altered(
-        Edit(EVERY_MOVE, "  write('ZREM', keys.wip(queue), entry)\n", ""),
-        Edit("turn", "  redis.call('ZREM', keys.wip(queue), entry)\n", ""),
-    )
+    return altered(Edit(EVERY_MOVE, "  write('ZREM', keys.wip(queue), entry)\n", ""))
 
 
 # -- effects

@@ -104,21 +104,22 @@ class Script:
         """The server's name for it."""
         return hashlib.sha1(self.sent.encode()).hexdigest()  # noqa: S324 - Redis' choice
 
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(self.header.arguments)
+
     def arguments(self, named: dict[str, Word | Sequence[Word]]) -> list[Word]:
         """Put named values in the header's order.
 
         Raises TypeError for a name that is missing or too many; the message lists the right ones.
         """
-        try:
-            values: list[Any] = [named[name] for name in self.header.arguments]
-        except KeyError:
-            values = []
-        if not values or len(values) != len(named):
-            taken = set(self.header.arguments)
+        if named.keys() != self._names:
+            missing, surplus = sorted(self._names - named.keys()), sorted(named.keys() - self._names)
             raise TypeError(
                 f"{self.header.move}() takes {', '.join(self.header.arguments)}; "
-                f"missing: {sorted(taken - set(named)) or 'none'}, surplus: {sorted(set(named) - taken) or 'none'}"
+                f"missing: {missing or 'none'}, surplus: {surplus or 'none'}"
             )
+        values: list[Any] = [named[name] for name in self.header.arguments]
         if self.header.is_open:
             values.extend(values.pop())
         return values

@@ -48,14 +48,12 @@ def state_of(redis):
 class Compared(Scripts):
     """Makes claims and turns on copies of the server first: in the plain way alone, and in the whole way."""
 
-    def __init__(self, redis, edit=lambda text: text):
+    def __init__(self, redis):
         super().__init__(redis)
         self.ways = {}
         for name, cut in (("plain", only_plain), ("whole", never_plain)):
             scripts = Scripts(make_fake(), record=True)  # in the same order, too
-            edited = {
-                move: replace(scripts._scripts[move], text=cut(edit(scripts._scripts[move].text))) for move in MOVES
-            }
+            edited = {move: replace(scripts._scripts[move], text=cut(scripts._scripts[move].text)) for move in MOVES}
             scripts._scripts = {**scripts._scripts, **edited}
             self.ways[name] = scripts
         #: How often it was plain, and how often it was not.

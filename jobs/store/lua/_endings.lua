@@ -6,14 +6,9 @@ local SUCCESSFUL, FAILED, RETRIED, MAX_RETRIES_EXCEEDED = '1', '2', '4', '5'
 
 -- The outcome as RQ writes it. `ttl` in seconds; none keeps the stream for ever, as RQ does for failures.
 local function add_result(job_id, kind, worker, execution, started, ended, what, value, ttl)
-  local results = keys.results(job_id)
-  if value == '' then
-    redis.call('XADD', results, 'MAXLEN', '~', '10', '*', 'type', kind, 'worker_name', worker, 'execution_id', execution,
-      'execution_started_at', started, 'execution_ended_at', ended)
-  else
-    redis.call('XADD', results, 'MAXLEN', '~', '10', '*', 'type', kind, 'worker_name', worker, 'execution_id', execution,
-      'execution_started_at', started, 'execution_ended_at', ended, what, value)
-  end
+  local results, given = keys.results(job_id), value ~= '' and {what, value} or {}
+  redis.call('XADD', results, 'MAXLEN', '~', '10', '*', 'type', kind, 'worker_name', worker, 'execution_id', execution,
+    'execution_started_at', started, 'execution_ended_at', ended, unpack(given))
   -- A stream takes room for 4 kB of entries at once; a copy of it, only for those there are.
   redis.call('COPY', results, keys.packing(), 'REPLACE')
   redis.call('RENAME', keys.packing(), results)

@@ -5,10 +5,14 @@
 -- To look for what is to be forgotten takes longer than to forget it.
 local TRIMMED_AT_ONCE = 8
 
--- Reserves the one job that is to be taken, if there is nothing to decide about it: nobody ever had it in hand, and nothing is
--- there of what there seldom is, `waiting` neither, if it is given. The last look is the first write: it says whether
--- somebody has the job after all, and a server without memory refuses it. Gives nil, or what `take_plain` takes.
-local function reserve_plain(asker, queue_names, want, waiting)
+-- Reserves the one job that is to be taken, if the last operation is over and was heard of, and there is nothing to decide
+-- about the job: nobody ever had it in hand, and nothing is there of what there seldom is, `waiting` neither, if it is given.
+-- The last look is the first write: it says whether somebody has the job after all, and a server without memory refuses it.
+-- Gives nil, or what `take_plain` takes.
+local function reserve_plain(asker, last_op, fence_given, queue_names, want, waiting)
+  if last_op and last_op >= asker.op or fence_given and fence_given > asker.seen_fence then
+    return nil
+  end
   local queue, job_id
   for _, name in ipairs(queue_names) do
     local next_id = redis.call('LINDEX', keys.queue(name), '0')
@@ -28,7 +32,7 @@ local function reserve_plain(asker, queue_names, want, waiting)
   for _, name in ipairs(queue_names) do
     seldom[#seldom + 1] = keys.aftermath(name)
   end
-  local others = false
+  local others = {}
   if redis.call('EXISTS', unpack(seldom)) > 0 then
     if redis.call('EXISTS', unpack(seldom, 5)) > 0 then
       return nil
@@ -50,11 +54,11 @@ local function reserve_plain(asker, queue_names, want, waiting)
 end
 
 -- Takes what was reserved. Gives its row, with its fence.
-local function take_plain(asker, queue_names, in_company, execution, queue, job_id, flat, job, others)
+local function take_plain(asker, queue_names, want, execution, queue, job_id, flat, job, others)
   redis.call('SADD', keys.leased(), unpack(queue_names))
   redis.call('LPOP', keys.queue(queue))
   redis.call('ZREM', keys.finished(queue), job_id)
-  for _, place in ipairs(others or {}) do
+  for _, place in ipairs(others) do
     redis.call('ZREM', place, job_id)
   end
   local fence = whole(math.max(asker.seen_fence + 1, now_us))
@@ -64,14 +68,10 @@ local function take_plain(asker, queue_names, in_company, execution, queue, job_
   if job.retries_left and job.retries_left ~= '0' then
     redis.call('HSET', keys.job(job_id), 'hf_retries', job.retries_left)
   end
-  if in_company then
+  if want ~= '1' or asker.held > 0 then
     redis.call('HSET', keys.job(job_id), 'hf_company', '1')
   end
   redis.call('HSET', keys.worker(asker.worker_name), 'state', 'busy', 'current_job', job_id)
-  for _, name in ipairs(queue_names) do
-    if redis.call('EXISTS', keys.queue(name), keys.bell(name)) == 1 and redis.call('EXISTS', keys.queue(name)) == 1 then
-      redis.call('RPUSH', keys.bell(name), '1')
-    end
-  end
+  ring_for_more(queue_names, false)
   return row, fence
 end

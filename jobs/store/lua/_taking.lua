@@ -279,8 +279,21 @@ local function seldom_there(queue_names)
   return seldom
 end
 
--- What claims do besides: the dead are spoken for first, and bells say what is left in line. `is_plain`: there is nothing
--- of what there seldom is.
+-- Bells say what is left in line.
+local function ring_for_more(queue_names, found_none)
+  for _, queue in ipairs(queue_names) do
+    -- Both are there while others are busy, and neither while nothing is to be done.
+    if redis.call('EXISTS', keys.queue(queue), keys.bell(queue)) == 1 then
+      if redis.call('EXISTS', keys.queue(queue)) == 1 then
+        ring(queue)
+      elseif found_none then
+        redis.call('DEL', keys.bell(queue))
+      end
+    end
+  end
+end
+
+-- What claims do besides: the dead are spoken for first. `is_plain`: there is nothing of what there seldom is.
 local function find(queue_names, want, asker, is_plain)
   local left_to_tell = not is_plain and asker.held == 0 and find_aftermath(queue_names, asker.worker_name)
   local answer, records
@@ -289,15 +302,6 @@ local function find(queue_names, want, asker, is_plain)
   else
     answer, records = take_some(queue_names, want, asker)
   end
-  for _, queue in ipairs(queue_names) do
-    -- Both are there while others are busy, and neither while nothing is to be done.
-    if redis.call('EXISTS', keys.queue(queue), keys.bell(queue)) == 1 then
-      if redis.call('EXISTS', keys.queue(queue)) == 1 then
-        ring(queue)
-      elseif answer[1] == 'empty' then
-        redis.call('DEL', keys.bell(queue))
-      end
-    end
-  end
+  ring_for_more(queue_names, answer[1] == 'empty')
   return answer, records
 end

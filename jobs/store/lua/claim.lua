@@ -50,14 +50,11 @@ local last_op, fence_given, slot = last_operation(instance)
 
 -- One job taken with nothing about it to decide. Gives the answer, or nil if it is not so plain.
 local function plain_claim()
-  if last_op and last_op >= asker.op or fence_given and fence_given > asker.seen_fence then
-    return nil
-  end
-  local execution, queue, job_id, flat, job, others = reserve_plain(asker, queue_names, want)
+  local execution, queue, job_id, flat, job, others = reserve_plain(asker, last_op, fence_given, queue_names, want)
   if not execution then
     return nil
   end
-  local row, fence = take_plain(asker, queue_names, want ~= '1', execution, queue, job_id, flat, job, others)
+  local row, fence = take_plain(asker, queue_names, want, execution, queue, job_id, flat, job, others)
   if listens == '1' then
     stop_listening(queue_names, listener)
   end

@@ -5,10 +5,6 @@
 -- KEYS     job         hash    the record of one that ended
 -- KEYS     dependents  set     jobs that waited for it
 -- KEYS     leases      zset    loses its deadline
--- KEYS     held        hash    loses who has it
--- KEYS     wip         zset    what stock tools look at
--- KEYS     execution   hash    RQ's record of the attempt
--- KEYS     executions  zset    the live executions of the job
 -- KEYS     finished    zset    gets the ids that ended
 -- KEYS     leased      set     gets the queues' names, so that a reaper looks there even if RQ forgot them
 -- KEYS     worker      hash    counts what was done
@@ -37,27 +33,19 @@ local function plain_turn()
   if ended_count ~= '1' or want == '0' or repeat_ms ~= '' or tonumber(result_ttl) <= 0 then
     return nil
   end
-  if last_op and last_op >= asker.op or fence_given and fence_given > asker.seen_fence then
-    return nil
-  end
-  local job, entry = keys.job(job_id), job_id .. ':' .. execution
+  local job = keys.job(job_id)
   local was = redis.call('HMGET', job, 'status', 'hf_fence', 'hf_lease', 'hf_again', 'hf_moves', 'dependency_ids')
   if was[1] ~= 'started' or was[2] ~= fence or was[3] ~= execution or was[4] or was[6]
-    or not redis.call('ZRANK', keys.leases(queue), entry) then
+    or not redis.call('ZRANK', keys.leases(queue), job_id .. ':' .. execution) then
     return nil
   end
   local queue_names = {unpack(words, 11)}
   local next_execution, next_queue, next_id, flat, next_job, others =
-    reserve_plain(asker, queue_names, want, keys.dependents(job_id))
+    reserve_plain(asker, last_op, fence_given, queue_names, want, keys.dependents(job_id))
   if not next_execution then
     return nil
   end
-  redis.call('ZREM', keys.leases(queue), entry)
-  redis.call('ZREM', keys.wip(queue), entry)
-  redis.call('HDEL', keys.held(), job_id)
-  redis.call('DEL', keys.execution(job_id, execution))
-  redis.call('ZREM', keys.executions(job_id), execution)
-  redis.call('HDEL', job, 'hf_lease', 'hf_lease_queue', 'hf_error', 'hf_retry_state', 'hf_suspect')
+  let_go(job_id, queue, execution, 'hf_error', 'hf_retry_state', 'hf_suspect')
   redis.call('HSET', job, 'status', 'finished', 'ended_at', stamp, 'last_heartbeat', stamp, 'hf_ended', 'finished',
     line(was[5], 'complete', worker_name, execution))
   if value ~= NO_RESULT then
@@ -71,8 +59,7 @@ local function plain_turn()
     trim(keys.finished(queue), TRIMMED_AT_ONCE)
   end
   tell('complete', job_id, queue, execution, fence, 'finished', worker_name)
-  local row, next_fence = take_plain(asker, queue_names, want ~= '1' or asker.held > 0,
-    next_execution, next_queue, next_id, flat, next_job, others)
+  local row, next_fence = take_plain(asker, queue_names, want, next_execution, next_queue, next_id, flat, next_job, others)
   local answer = keep(instance, op, {'turned', {{'completed'}}, {'claimed', row}}, next_fence)
   row[7] = as_taken(flat, asker)
   return answer
