@@ -87,6 +87,8 @@ class Mould:
         """Make another job of the kind. Raises what RQ raises for its call."""
         job = Job.__new__(Job)
         state = self._state.copy()
+        state["_instance"], state["_func_name"] = self._resolve(given.func)
+        state["_args"] = () if given.args is None else given.args
         state["created_at"] = now()
         # What a job object changes in place must be its own.
         state["meta"] = given.meta or {}
@@ -95,8 +97,7 @@ class Mould:
         job.__dict__ = state
         if given.job_id is not None:
             job.id = given.job_id
-        job.instance, job.func_name = self._resolve(given.func)
-        job.args = () if given.args is None else given.args
+        # By RQ's setter: what was pickled before is void.
         job.kwargs = {} if given.kwargs is None else given.kwargs
         job.description = given.description or job.get_call_string()
         carry(job, self._carried)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import os
 import random
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 from holdfast.jobs.clock import Clock, SystemClock
@@ -56,8 +55,7 @@ def _own_client(redis: Redis) -> tuple[Redis, SpareLines]:
     return found
 
 
-@dataclass(frozen=True)
-class _Wishes:
+class _Wishes(NamedTuple):
     """What our enqueue takes beyond RQ's."""
 
     key: str | None = None
@@ -212,7 +210,8 @@ class Queue(RQQueue):
         unique: bool,
         form: Form | None = None,
     ) -> Job:
-        carry(job, wishes.fields)
+        wished = wishes.fields
+        carry(job, wished)
         if unique and not job._id:  # noqa: SLF001 - RQ gives an id to who only asks for it
             raise ValueError("unique=True requires an explicit job_id")
         if job.timeout is None:
@@ -223,9 +222,10 @@ class Queue(RQQueue):
             return super().enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
         job.origin = self.name
         placement = self._placement(job, at_front=at_front, key=wishes.key, unique=unique)
-        job.enqueued_at = datetime.fromtimestamp(placement.asked_s, tz=UTC)
         # What a form knows of the job is older than what the job was given to carry.
-        return self._place(job, placement, self._fields(job, None if wishes.fields else form))
+        fields = self._fields(job, None if wished else form)
+        job.enqueued_at = datetime.fromtimestamp(placement.asked_s, tz=UTC)
+        return self._place(job, placement, fields)
 
     def _schedule(
         self,

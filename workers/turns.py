@@ -270,13 +270,16 @@ class Turns:
             given = self._answer_to(asked) if answer is None else answer
             if given is None or self._board.is_void(asked.op):
                 return
-            match read_claim(given) if not rows_of(given) else None:
+            if rows := rows_of(given):
+                self._take_one(asked, rows, given)
+                return
+            match read_claim(given):
                 case out.Empty(queues):
                     listens_at, listens = queues, bool(queues)
                 case out.Again():
                     listens_at = None
                 case _:
-                    self._take_one(asked, given)
+                    self._bit.say(self._took(asked, rows, given))
                     return
 
     def _ask_for_one(self, *, listens: bool, stands: bool) -> _Asked | None:
@@ -301,12 +304,10 @@ class Turns:
         except RedisAwayError:
             return None  # its parent has it
 
-    def _take_one(self, asked: _Asked, given: list[Any]) -> None:
-        rows = rows_of(given)
+    def _take_one(self, asked: _Asked, rows: list[Any], given: list[Any]) -> None:
         # Waking our parent would put off a job that somebody may be waiting for.
-        tell = self._bit.whisper if rows else self._bit.say
-        tell(self._took(asked, rows, given))
-        if rows and not self._board.is_void(asked.op):
+        self._bit.whisper(self._took(asked, rows, given))
+        if not self._board.is_void(asked.op):
             self._take(rows, asked.asked_ms + self._hold_ms)
 
     def _tell_of_settled(self) -> None:

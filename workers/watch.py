@@ -110,7 +110,7 @@ class SocketWatch:
         bell = self._bell
         if bell.fileno() in ready:
             bell.listen()
-            if bell.is_over and (not bell.is_refused or _has_job(bell.claimed) or self._may_look_after_a_break()):
+            if bell.is_over and (_has_job(bell.claimed) or not bell.is_refused or self._may_look_after_a_break()):
                 return True
         elif self._hears_a_plain_job(ready) and not bell.has_answer(_SAME_MOMENT_S):
             # Our producers ring in the same script, and both are told of in one go. Else a bell that rings for others

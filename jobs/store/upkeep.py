@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import NoScriptError
 
@@ -94,8 +93,7 @@ def _row(row: list[Any]) -> out.Reclaimed:
     return out.Reclaimed(word, queue, job_id, execution, int(fence), worker, int(late_ms))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Placement:
+class Placement(NamedTuple):
     """Where and when a new job goes."""
 
     queue: str
