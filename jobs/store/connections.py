@@ -150,7 +150,7 @@ class Line:
         if self._connection is None:
             self._connection = self._pool.get_connection()
         try:
-            self._connection.send_packed_command(self._connection.pack_command(*words), check_health=False)
+            self._connection.send_command(*words)
         except BaseException:
             self.hang_up()
             raise
