@@ -222,10 +222,9 @@ class Queue(RQQueue):
             return super().enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
         job.origin = self.name
         placement = self._placement(job, at_front=at_front, key=wishes.key, unique=unique)
-        # What a form knows of the job is older than what the job was given to carry.
-        fields = self._fields(job, None if wished else form)
         job.enqueued_at = datetime.fromtimestamp(placement.asked_s, tz=UTC)
-        return self._place(job, placement, fields)
+        # What a form knows of the job is older than what the job was given to carry.
+        return self._place(job, placement, self._fields(job, None if wished else form))
 
     def _schedule(
         self,

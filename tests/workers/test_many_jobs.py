@@ -39,6 +39,8 @@ def test_a_horse_runs_as_many_jobs_as_the_settings_say(
     assert crowd.all_over(jobs) == {"finished": [job.id for job in jobs]}
     begun = [line.split()[1] for line in notes("quick")]
     assert sorted(begun) == [job.id for job in jobs]
+    if prefetch == 1 or jobs_per_horse == 1:
+        assert begun == [job.id for job in jobs]
     # On a busy machine what is taken back from behind a slow one begins later; and of two turns on their way the server
     # may see the younger one first.
     back = {move["job"] for move in ledger.moves(word="give_back")}
@@ -46,8 +48,6 @@ def test_a_horse_runs_as_many_jobs_as_the_settings_say(
     for lane in set(lanes.values()):
         on_it = [each for each in begun if lanes[each] == lane and each not in back]
         assert on_it == sorted(on_it)
-    if prefetch == 1:
-        assert begun == sorted(begun)
     pids = notes.pids("quick")
     assert 1 + sum(one != other for one, other in pairwise(pids)) == len(set(pids))
     # One that was taken back counts as handed: a busy machine may need one horse more.
