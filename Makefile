@@ -21,7 +21,7 @@ help: ## say what there is
 demo: $(READY) ## run a shop on three workers, hurt them, count the charges (a minute)
 	@$(BIN)/holdfast demo $(ARGS)
 
-test: $(READY) ## run every test but the slow ones (a few minutes)
+test: $(READY) ## run every test but the slow ones (ten minutes)
 	$(BIN)/pytest -m 'not slow' -n $(WORKERS) --dist loadfile $(ARGS)
 
 sweep: $(READY) ## kill a worker at every request it makes (several minutes)
@@ -34,7 +34,7 @@ bench: $(READY) ## measure us beside our peers: twenty minutes, or ARGS=--quick
 	@$(BIN)/python -m benchmarks.environments
 	@.bench/own/bin/python -m benchmarks $(ARGS)
 
-rq-suite: $(READY) ## run RQ's own tests with our Worker and Queue in place of RQ's (four minutes)
+rq-suite: $(READY) ## run RQ's own tests with our Worker and Queue in place of RQ's (two minutes)
 	$(BIN)/python -m tests.drop_in.suite $(ARGS)
 
 lint: $(READY) ## hold the house rules: floors, headers, types, ruff

@@ -10,11 +10,11 @@ being on our list is run once more, alone, and then with stock RQ: a test that s
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -129,13 +129,13 @@ def main() -> int:
             print(f"RQ's tests were not run. {missing}", file=sys.stderr)
             return 2
         tell_plan(tests)
-        for each in ROUNDS:
-            if asked.only not in {None, each.ours}:
-                continue
-            found = hold(each, tests, Path(made) / "round", MODES[asked.mode])
-            shutil.rmtree(Path(made) / "round")
-            print(f"\n{each.says} ({asked.mode}):\n{found.tell(each.differences)}", flush=True)
-            wrong += len(found.wrong)
+        rounds = [each for each in ROUNDS if asked.only in {None, each.ours}]
+        # At once, as a round mostly waits. In processes of their own, so that Ctrl-C ends each in its own way.
+        with ProcessPoolExecutor(len(rounds)) as pool:
+            findings = [pool.submit(hold, each, tests, Path(made) / each.ours, MODES[asked.mode]) for each in rounds]
+            for each, found in zip(rounds, (one.result() for one in findings), strict=True):
+                print(f"\n{each.says} ({asked.mode}):\n{found.tell(each.differences)}", flush=True)
+                wrong += len(found.wrong)
     print("\nAs the list says: see docs/rq-suite.md." if not wrong else f"\nNOT as the list says: {wrong} wrong.")
     return 1 if wrong else 0
 
