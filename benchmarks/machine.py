@@ -67,14 +67,24 @@ class Cores:
 
 
 def describe() -> dict[str, str]:
-    """Name the processor, the cores, the kernel and the load before the first round."""
+    """Name the processor, the cores, what an idle one does, the kernel and the load before the first round."""
     return {
         "cpu": _cpu(),
         "cores": str(len(os.sched_getaffinity(0))),
+        "idle cores": idle(),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "load before": load(),
     }
+
+
+def idle(system: Path = Path("/sys")) -> str:
+    """Say who lets an idle core sleep, and for how long a guest looks out before: a server is woken once a trip."""
+    governor = _lines(str(system / "devices/system/cpu/cpuidle/current_governor"))
+    polls_ns = _lines(str(system / "module/haltpoll/parameters/guest_halt_poll_ns"))
+    if governor == ["haltpoll"] and polls_ns:
+        return f"haltpoll, guest_halt_poll_ns {polls_ns[0]}"
+    return governor[0] if governor else "unknown"
 
 
 def processor_s(pid: int) -> float:

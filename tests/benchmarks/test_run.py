@@ -10,7 +10,7 @@ import redis as redis_py
 from benchmarks import environments, wire
 from benchmarks.cast import SYSTEMS, System
 from benchmarks.figures import Results
-from benchmarks.machine import Cores, warning
+from benchmarks.machine import Cores, idle, warning
 from benchmarks.plan import Plan
 from benchmarks.relay import Relay
 from benchmarks.report import report
@@ -137,3 +137,24 @@ def test_a_busy_machine_is_said_to_have_been_one():
     """Its ratios are not those of a quiet one."""
     assert "load 6.10" in warning("6.10 3.00 1.00")
     assert not warning("0.10 3.00 1.00")
+
+
+@pytest.mark.parametrize(
+    ("governor", "polls_ns", "says"),
+    [
+        ("haltpoll", "0", "haltpoll, guest_halt_poll_ns 0"),
+        ("haltpoll", "200000", "haltpoll, guest_halt_poll_ns 200000"),
+        ("menu", "200000", "menu"),  # the number is there, and means nothing
+        (None, None, "unknown"),
+    ],
+)
+def test_the_head_says_what_an_idle_core_does(tmp_path, governor, polls_ns, says):
+    """With one job in hand the server's core is idle once a trip, and its waking is in every number."""
+    for file, text in (
+        ("devices/system/cpu/cpuidle/current_governor", governor),
+        ("module/haltpoll/parameters/guest_halt_poll_ns", polls_ns),
+    ):
+        if text is not None:
+            (tmp_path / file).parent.mkdir(parents=True)
+            (tmp_path / file).write_text(f"{text}\n", "utf-8")
+    assert idle(tmp_path) == says
