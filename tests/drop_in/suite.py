@@ -16,6 +16,7 @@ import tarfile
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -97,7 +98,8 @@ def fetch(folder: Path) -> Path:
 
 
 def hold(one: Round, tests: Path, folder: Path, settings: Mapping[str, str]) -> Findings:
-    """Run one round, and what fails in it again: alone, then with stock RQ."""
+    """Run one round, and what fails in it again: alone, then with stock RQ. In a folder of its own in `folder`."""
+    folder /= one.ours
     shown = run(tests, folder / "all", one.ours, [f"test_{topic}.py" for topic in TOPICS], settings)
     unexpected = shown.failed - set(one.differences)
     if not unexpected:
@@ -130,10 +132,10 @@ def main() -> int:
             return 2
         tell_plan(tests)
         rounds = [each for each in ROUNDS if asked.only in {None, each.ours}]
+        to_hold = partial(hold, tests=tests, folder=Path(made), settings=MODES[asked.mode])
         # At once, as a round mostly waits. In processes of their own, so that Ctrl-C ends each in its own way.
         with ProcessPoolExecutor(len(rounds)) as pool:
-            findings = [pool.submit(hold, each, tests, Path(made) / each.ours, MODES[asked.mode]) for each in rounds]
-            for each, found in zip(rounds, (one.result() for one in findings), strict=True):
+            for each, found in zip(rounds, pool.map(to_hold, rounds), strict=True):
                 print(f"\n{each.says} ({asked.mode}):\n{found.tell(each.differences)}", flush=True)
                 wrong += len(found.wrong)
     print("\nAs the list says: see docs/rq-suite.md." if not wrong else f"\nNOT as the list says: {wrong} wrong.")
