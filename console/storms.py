@@ -69,7 +69,7 @@ def storm(
             found.append(seed)
             if seed.violations:
                 bad.append(seed)
-                _say(console, f"{folder_of(seed.seed, hard=seed.hard)}: {seed.violations[0]}", style="red")
+                _say(console, f"{folder_of(seed.seed, hard=seed.hard, crowd=crowd)}: {seed.violations[0]}", style="red")
             spent_s = time.monotonic() - begun
             share = max(
                 len(found) / (runs * len(hard)) if runs else 0.0,

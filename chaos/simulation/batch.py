@@ -92,9 +92,9 @@ def run_seed(
     )
 
 
-def folder_of(seed: int, *, hard: bool) -> str:
+def folder_of(seed: int, *, hard: bool, crowd: bool) -> str:
     """Name the folder of one seed's run."""
-    return f"seed-{seed}{'-hard' if hard else ''}"
+    return f"seed-{seed}{'-hard' if hard else ''}{'-crowd' if crowd else ''}"
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class _Some:
     def run(self, real: RealServer | None) -> list[Seed]:
         found = []
         for seed, hard in self.seeds:
-            folder = self.folder and self.folder / folder_of(seed, hard=hard)
+            folder = self.folder and self.folder / folder_of(seed, hard=hard, crowd=self.crowd)
             found.append(run_seed(seed, hard=hard, crowd=self.crowd, only=self.only, real=real, folder=folder))
         return found
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from holdfast.chaos.failure_modes import MODES
 from holdfast.chaos.faults import load_all
-from holdfast.chaos.simulation.batch import folder_of, run_seed
+from holdfast.chaos.simulation.batch import _Some
 from holdfast.chaos.simulation.cuts import Report
 from holdfast.chaos.simulation.findings import look
 from holdfast.chaos.simulation.run import run_plan
@@ -35,12 +35,11 @@ def chaos(*words):
     return CliRunner().invoke(main, ["chaos", *map(str, words)], terminal_width=200)
 
 
-def broken(seeds, *, hard, folder, on_seed, **_):
+def broken(seeds, *, hard, crowd, only, on_real, folder, on_seed, **_):
     """Run seeds here, where the code has a defect; other processes would have none."""
+    some = _Some(tuple((seed, each) for seed in seeds for each in hard), crowd, only, on_real, folder)
     with DEFECTS["settle-leaves-wip"].seed():
-        found = [
-            run_seed(seed, hard=each, folder=folder / folder_of(seed, hard=each)) for seed in seeds for each in hard
-        ]
+        found = some.run(None)
     for seed in found:
         on_seed(seed)
     return found
@@ -88,6 +87,15 @@ def test_an_invalid_seed_says_how_to_see_it_again_and_can_be_looked_at(monkeypat
     assert names_in(tmp_path / "found") == ["seed-5", "seed-5-hard"]
     assert names_in(tmp_path / "found/seed-5-hard") == WRITTEN
     assert json.loads((tmp_path / "found/seed-5/verdict.json").read_text("utf-8"))["verdict"] == "invalid"
+
+
+def test_an_invalid_crowd_is_named_as_one(monkeypatch, tmp_path):
+    """Its number alone is another run, whose folder may lie beside it."""
+    monkeypatch.setattr(storms, "run_seeds", broken)
+    done = chaos("run", "--seed", 5, "--runs", 1, "--crowd", "--folder", tmp_path / "found")
+    assert "\nseed-5-crowd: " in done.output
+    assert "holdfast chaos replay 5 --crowd\n" in done.output
+    assert names_in(tmp_path / "found") == ["seed-5-crowd"]
 
 
 def test_what_was_found_before_ctrl_c_is_told(monkeypatch, scratch):
