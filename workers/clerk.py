@@ -91,26 +91,28 @@ class Clerk:
                 gives_up=self._stop.is_past_last_word,
             )
 
-    def claim(self) -> tuple[out.Claim | None, int]:
-        """Claim one until it is answered, or until we must stop: None. And since when the lease counts."""
-        while not self._stop.is_past_last_word():
-            op, asked_ms = self._standing or (self._next_op(), self._clock.boot_ms())
-            self._standing = None
-            if self._answer is not None:
-                answer, self._answer = read_claim(self._answer), None
-                return self._heard(answer), asked_ms
-            try:
-                answer = self._courier.send(
-                    lambda op=op: self._moves.claim(  # type: ignore[misc]
-                        op, self._order.queues, seen_fence=self._seen_fence, listens=self._listens
-                    ),
-                    until_ms=asked_ms + self._patience.claim_ms,
-                    gives_up=self._stop.is_past_last_word,
-                )
-            except RedisAwayError:
-                continue
+    def claim(self, *, until_ms: int) -> tuple[out.Claim, int]:
+        """Claim one, and give since when the lease counts. Again: not answered until then, on the boot clock.
+
+        Others may be served where claims are refused, as on a server without memory: so nobody waits here for long.
+        """
+        op, asked_ms = self._standing or (self._next_op(), self._clock.boot_ms())
+        self._standing = None
+        if self._answer is not None:
+            answer, self._answer = read_claim(self._answer), None
             return self._heard(answer), asked_ms
-        return None, 0
+        late_ms = asked_ms + self._patience.claim_ms
+        try:
+            answer = self._courier.send(
+                lambda: self._moves.claim(op, self._order.queues, seen_fence=self._seen_fence, listens=self._listens),
+                until_ms=min(until_ms, late_ms),
+                gives_up=self._stop.is_past_last_word,
+            )
+        except RedisAwayError:
+            # What it may have given is asked for once more under its number, while that lease is young, or withdrawn.
+            self._standing = (op, asked_ms) if self._clock.boot_ms() < late_ms else None
+            return out.Again(), 0
+        return self._heard(answer), asked_ms
 
     def _heard(self, answer: out.Claim) -> out.Claim:
         self._listens = isinstance(answer, out.Empty) and bool(answer.listens_at)

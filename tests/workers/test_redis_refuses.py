@@ -62,6 +62,20 @@ def test_a_full_redis_still_takes_the_end_of_a_job(start_worker, redis, enqueue,
     wait_until(lambda: ledger.status(job) == "finished")
 
 
+def test_an_idle_worker_takes_a_dead_ones_job_back_on_a_full_redis(
+    start_worker, start_ready, redis, enqueue, notes, wait_until, ledger
+):
+    """LIV-01, FM-024: its own claims are refused, and a reclaim fits all the same."""
+    worker = start_worker(**PATIENT)
+    job = enqueue("work.held", notes.path)
+    wait_until(lambda: notes("began"))
+    start_ready(name="idle", **PATIENT)
+    redis.config_set("maxmemory", 1)
+    worker.kill()
+    wait_until(lambda: ledger.moves(job, "reclaim"), within=20)
+    assert ledger.status(job) == "queued"
+
+
 def test_a_server_held_by_someones_script_costs_no_job(start_worker, server, enqueue, notes, wait_until, ledger, redis):
     """FM-023, FM-031: BUSY for a second; the worker asks again later, not at once and for ever."""
     worker = start_worker(**PATIENT)
