@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from holdfast.jobs.store.records import stamp
+from holdfast.jobs.store.sizes import expiry_of
 from holdfast.jobs.store.upkeep import Placement
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Batch:
             "op": self.op,
             "queue_name": self.queue,
             "at_front": int(self.at_front),
-            "ttl": "" if self.ttl is None else self.ttl,
+            "ttl": expiry_of(self.ttl),
             "stamp": stamp(self.asked_s),
             "own": " ".join(shape.own),
             "in_common": len(shape.common),

@@ -14,7 +14,7 @@ from holdfast.jobs.store import keys
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.answers import read_claim, read_turn, refused, unexpected
 from holdfast.jobs.store.records import obituary, short_error, stamp
-from holdfast.jobs.store.sizes import check_size
+from holdfast.jobs.store.sizes import check_size, lasting
 from holdfast.jobs.store.work import NO_RESULT, Completion, Spell, Spelled
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Moves:
             done.lease,
             op,
             value=done.value if self._settings.keep_results else NO_RESULT,
-            result_ttl=done.result_ttl,
+            result_ttl=lasting(done.result_ttl),
             repeat_ms="" if done.repeat_ms is None else done.repeat_ms,
             repeats_left=done.repeats_left,
             **self._spell(done.spell),

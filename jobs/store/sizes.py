@@ -1,4 +1,4 @@
-"""What is longer than one value of Redis may be, found before it is sent: Redis itself hangs up in its middle."""
+"""What is more than Redis takes, found before it is sent: it hangs up on a value, and refuses a time in mid-script."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LOWEST = 1024 * 1024
 #: What servers have unless told, and what is taken for granted where CONFIG is forbidden.
 _DEFAULT = 512 * 1024 * 1024
+#: Redis counts an expiry in ms, and up to 292 million years. `_endings.lua` has the same number.
+_LONGEST_S = 10_000 * 365 * 86_400
 
 
 def check_size(redis: Redis, what: str, value: object) -> None:
@@ -32,6 +34,16 @@ def check_size(redis: Redis, what: str, value: object) -> None:
     limit = _limit_of(redis)
     if size > limit:
         raise TooBig(what, size, limit)
+
+
+def lasting(seconds: float) -> int:
+    """Give a time to keep something as Redis takes it: -1, for ever, for less than 0 s or more than 10,000 years."""
+    return int(seconds) if 0 <= seconds <= _LONGEST_S else -1
+
+
+def expiry_of(ttl: float | None) -> int | str:
+    """Spell how many seconds a job may wait in line; empty for ever."""
+    return "" if ttl is None or lasting(ttl) < 0 else lasting(ttl)
 
 
 def size_of(values: Iterable[Word]) -> int:

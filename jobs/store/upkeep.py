@@ -9,6 +9,7 @@ from redis.exceptions import NoScriptError
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.census import Census
 from holdfast.jobs.store.records import obituary, stamp
+from holdfast.jobs.store.sizes import expiry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,7 +123,7 @@ class Placement(NamedTuple):
             "queue_name": self.queue,
             "job_id": self.job_id,
             "at_front": int(self.at_front),
-            "ttl": "" if self.ttl is None else self.ttl,
+            "ttl": expiry_of(self.ttl),
             "due_ms": "" if self.due_ms is None else self.due_ms,
             "delay_ms": "" if self.delay_ms is None else self.delay_ms,
             "key": self.key or "",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from holdfast.jobs.store.sizes import lasting
+
 if TYPE_CHECKING:
     from holdfast.jobs.lease import Lease
     from holdfast.jobs.store.scripts import Word
@@ -52,7 +54,7 @@ class Completion(NamedTuple):
             f"{self.spell.started_s:.6f}",
             f"{self.spell.ended_s:.6f}",
             self.value if keep_result else NO_RESULT,
-            self.result_ttl,
+            lasting(self.result_ttl),
             "" if self.repeat_ms is None else self.repeat_ms,
             self.repeats_left,
         ]

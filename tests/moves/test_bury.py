@@ -1,5 +1,7 @@
 """started -> failed, stopped: a failure for good, kept for a person with its cause."""
 
+import sys
+
 import pytest
 from rq.job import Dependency
 from rq.results import Result
@@ -36,13 +38,17 @@ def test_a_buried_job_is_kept_with_its_cause(pool, status):
     assert pool.redis.hget(keys.worker("w1"), "failed_job_count") == b"1"
 
 
-@pytest.mark.parametrize(("failure_ttl", "ttl_s"), [(600, 600), (-1, None)])
+@pytest.mark.parametrize(
+    ("failure_ttl", "ttl_s"),
+    [(600, 600), (-1, None), (sys.maxsize, None), (10**30, None), ("1.5", 1), ("soon", A_YEAR_S)],
+)
 def test_a_buried_job_is_kept_for_as_long_as_its_producer_wished(pool, failure_ttl, ttl_s):
-    """RQ's failure_ttl, for the record and for its traceback."""
-    worker, lease = held(pool, failure_ttl=failure_ttl)
+    """RQ's failure_ttl, for the record and for its traceback. What Redis would refuse in mid-script is for ever."""
+    worker, lease = held(pool)
+    pool.redis.hset(keys.job("job-1"), "failure_ttl", failure_ttl)
     worker.bury(lease)
-    assert pool.state("job-1", "ttl_s") == {"ttl_s": ttl_s}
-    assert pool.redis.ttl(keys.results("job-1")) == (ttl_s or -1)
+    assert pool.state("job-1", "place", "ttl_s") == {"place": "failed default", "ttl_s": ttl_s}
+    assert pool.redis.ttl(keys.results("job-1")) == (-1 if failure_ttl == "soon" else ttl_s or -1)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def defer(pool):
     [
         pytest.param({}, Queued("job-1"), NEW, id="a plain job goes in line and is kept until it ran"),
         pytest.param({"ttl": 30}, Queued("job-1"), NEW | {"ttl_s": 30}, id="RQ's ttl counts while it waits"),
+        pytest.param({"ttl": 10**19}, Queued("job-1"), NEW, id="a ttl longer than Redis can count is for ever"),
         pytest.param(
             {"delay_ms": 2_000},
             Scheduled("job-1"),

@@ -1,5 +1,7 @@
 """started -> queued, scheduled: a failure with another attempt left comes back, and not before its time."""
 
+import sys
+
 import pytest
 from rq import Retry
 from rq.results import Result
@@ -39,6 +41,15 @@ def test_a_postponed_job_waits_for_its_delay(pool, delay_ms, after):
         "ttl_s": None,
     }
     assert pool.state("job-1", *after) == after
+
+
+@pytest.mark.parametrize(("failure_ttl", "ttl_s"), [("", -1), (600, 600), (sys.maxsize, -1)])
+def test_a_retry_that_was_asked_for_is_on_record_for_as_long_as_its_producer_wished(pool, failure_ttl, ttl_s):
+    """As RQ's own. For longer than Redis can count is for ever."""
+    worker, lease = held(pool)
+    pool.redis.hset(keys.job("job-1"), "failure_ttl", failure_ttl)
+    assert worker.postpone(lease, retried="1") == Postponed()
+    assert pool.redis.ttl(keys.results("job-1")) == ttl_s
 
 
 def test_what_the_attempt_used_up_is_on_the_record(pool):

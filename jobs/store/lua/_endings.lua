@@ -4,6 +4,18 @@
 local NO_RESULT = '-'
 local SUCCESSFUL, FAILED, RETRIED, MAX_RETRIES_EXCEEDED = '1', '2', '4', '5'
 
+-- A time to keep, in seconds, as it stands in a record, for commands: in the middle of a script Redis would refuse one that is
+-- longer than it can count, or no whole number. Ten thousand years are for ever, as -1 is. nil: it is no number.
+local LONGEST_S = 315360000000
+
+local function lasting(ttl)
+  local kept_s = tonumber(ttl)
+  if not kept_s then
+    return nil
+  end
+  return kept_s >= 0 and kept_s <= LONGEST_S and whole(math.floor(kept_s)) or '-1'
+end
+
 -- The outcome as RQ writes it. `ttl` in seconds; none keeps the stream for ever, as RQ does for failures.
 local function add_result(job_id, kind, worker, execution, started, ended, what, value, ttl)
   local results, given = keys.results(job_id), value ~= '' and {what, value} or {}
@@ -130,15 +142,16 @@ end
 -- of failures; unspoken: no horse is left to tell of it.
 local function lay_to_rest(job_id, queue, execution, worker, final)
   local kept = redis.call('HMGET', keys.job(job_id), 'failure_ttl', 'hf_again')
-  local ttl = kept[1] or DEFAULT_FAILURE_TTL
+  local told_ttl = lasting(kept[1])
+  local ttl = told_ttl or DEFAULT_FAILURE_TTL
   redis.call('HSET', keys.job(job_id), 'status', final.status, 'ended_at', final.stamp, 'hf_ended', 'failed',
     'hf_dead', final.cause, 'hf_retry_state', 'EXHAUSTED')
   redis.call('HDEL', keys.job(job_id), 'hf_next_run_ms')
   if final.retried then
     add_result(job_id, MAX_RETRIES_EXCEEDED, worker, execution, final.started, final.ended, 'return_value',
-      final.retried, kept[1] or '')
+      final.retried, told_ttl or '')
   elseif not final.unlisted then
-    add_result(job_id, FAILED, worker, execution, final.started, final.ended, 'exc_string', final.obituary, kept[1] or '')
+    add_result(job_id, FAILED, worker, execution, final.started, final.ended, 'exc_string', final.obituary, told_ttl or '')
   end
   if final.unspoken then
     leave_aftermath(job_id, queue, execution, final.status)

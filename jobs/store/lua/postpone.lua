@@ -42,7 +42,7 @@ redis.call('HSET', job, unpack(record))
 end_execution(job_id, queue, execution, worker_name)
 count_for_worker(worker_name, 'failed_job_count', worked_s)
 if retried ~= '' then
-  add_result(job_id, RETRIED, worker_name, execution, started, ended, 'return_value', retried, was[3] or '')
+  add_result(job_id, RETRIED, worker_name, execution, started, ended, 'return_value', retried, lasting(was[3]) or '')
 end
 if was[4] then
   to = begin_again(job_id, stamp, 0)
