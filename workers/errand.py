@@ -26,9 +26,12 @@ class Errand:
         self._heard_op = 0
 
     def begin_to_look(self) -> int:
-        """Note that it is to look; give the number of its last operation, by which it knows that it still is."""
+        """Note that it is to look; give the number of its last operation, by which it knows that it still is.
+
+        Not what stands on the board: that is higher for a moment where it was about to ask and thinks better of it.
+        """
         self.is_looking = True
-        return self._board.op
+        return self._heard_op
 
     def asks(self, turn: Turn, last_op: int) -> None:
         """Note what it has asked, with numbers up to the last."""

@@ -11,7 +11,7 @@ from holdfast.workers.hold import Patience
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.settings import Settings
@@ -153,7 +153,8 @@ class Groom:
 
     def _let_go_of(self, hold: Hold) -> None:
         """End the work on a job that is no longer ours."""
-        if hold not in self.take_back_unbegun(but=hold.lease.job_id):
+        # This lease, and no other of its job: a turn may have ended it and taken the job anew.
+        if hold not in self.take_back_unbegun(but=lambda each: each is hold):
             self.stop_horse(hold, "gone")
 
     # -- ending the horse
@@ -190,7 +191,7 @@ class Groom:
             self.stop_horse(known, "stopped")
         elif known is not None or (mount.errand.may_have_taken and not mount.errand.is_looking):
             # One that only looks is not called off for a command that may be about anybody's job.
-            for hold in self.take_back_unbegun(but=job_id):
+            for hold in self.take_back_unbegun(but=lambda each: each.lease.job_id == job_id):
                 if hold.lease.job_id == job_id:
                     self._bury(hold, "stopped", _STOPPED, status="stopped")
 
@@ -201,15 +202,17 @@ class Groom:
         if first is not None and self._mount.is_begun(first):
             self.stop_horse(first, "killed")
 
-    def take_back_unbegun(self, *, behind: Hold | None = None, but: str | None = None) -> Sequence[Hold]:
+    def take_back_unbegun(
+        self, *, behind: Hold | None = None, but: Callable[[Hold], bool] = lambda _: False
+    ) -> Sequence[Hold]:
         """Give back what waits in our hands, the last one first: each goes to the front of its line.
 
-        What stands `behind` that one only; the job `but` is taken, and is not given back. Gives what was taken.
+        What stands `behind` that one only; those that `but` means are taken, and not given back. Gives what was taken.
         """
         first = self._mount.first
         taken = [*self._mount.recall(behind=behind), *self.finish_turns()]
         for hold in reversed(taken):
-            if hold.lease.job_id != but:
+            if not but(hold):
                 self._clerk.give_back(hold, begun=False, waited=hold is not first)
         return taken
 

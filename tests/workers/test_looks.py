@@ -136,6 +136,17 @@ def test_the_jobs_of_the_next_horse_have_numbers_that_nobody_was_recalled_by(fak
     ends_well(stable)
 
 
+def test_a_horse_that_was_about_to_ask_and_may_not_looks_when_it_is_told_to(stable):
+    """LIV-03: it is told in the moment in which it has numbers that it will give back, and would wait for ever."""
+    stable.engine._groom.take_back_unbegun()
+    stable.board.op += 8
+    stable.step()
+    stable.board.op -= 8
+    stable.line("x")
+    assert stable.horse.run() == ["x"]
+    ends_well(stable)
+
+
 # -- the horse dies
 
 

@@ -23,8 +23,8 @@ def test_what_a_worker_gives_back_as_soon_as_it_has_it_is_told_of_as_claimed_fir
     stable = Stable(fake, clock)
     claim = stable.engine._clerk.claim
 
-    def claim_and_be_told_to_stop():
-        answer = claim()
+    def claim_and_be_told_to_stop(**until):
+        answer = claim(**until)
         stable.engine.ask_to_stop()
         return answer
 
@@ -52,6 +52,29 @@ def test_behind_a_slow_job_an_unanswered_turn_is_finished_by_the_parent(stable):
     assert following.number == stable.mount._number > number
     stable.horse.end(following)
     stable.ends_well()
+
+
+def test_what_a_turn_took_anew_goes_back_when_a_renewal_of_its_last_lease_crosses_it(fake, clock):
+    """INV-09: the same job under another lease, which nobody would have in hand."""
+    stable = Stable(fake, clock, "a", prefetch=1)
+    groom, horse = stable.engine._groom, stable.horse
+
+    def cross(message):
+        if message[0] != "took":
+            return
+        (hold,) = stable.mount.holds
+        assert not groom.renew(hold)
+        groom._let_go_of(hold)
+        assert stable.pool.everywhere() == {"a": ["queue default"]}
+
+    horse.bit.before = cross
+    task = horse.begin()
+    stable.line("a")
+    horse.end(task)
+    assert horse.begin() is None
+    horse.bit.before = lambda _: None
+    stable.run_all()
+    assert (stable.ran, stable.crashes(), stable.statuses()) == ({"a": 2}, {}, {"finished": 1})
 
 
 def test_nothing_is_taken_back_from_behind_a_job_that_has_just_ended(stable, monkeypatch):
