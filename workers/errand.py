@@ -24,6 +24,8 @@ class Errand:
         self.was_in_vain = False
         #: The number of the last operation of a horse that we have heard of.
         self._heard_op = 0
+        #: The last one of which we have heard what it gave.
+        self._came_back = 0
 
     def begin_to_look(self) -> int:
         """Note that it is to look; give the number of its last operation, by which it knows that it still is.
@@ -47,6 +49,7 @@ class Errand:
         """Note that it has heard the answer to that; give when it had asked, on the boot clock."""
         turn = next(turn for turn in self.turns if turn.op == op)
         self.turns.remove(turn)
+        self._came_back = op
         self.was_in_vain = self.is_looking and in_vain
         self.is_looking = False
         return turn.asked_ms
@@ -64,7 +67,7 @@ class Errand:
     def call_off(self) -> None:
         """Take over what it has asked: its answer is ours. The horse must not be running, nor about to ask."""
         if self.turns:
-            self._board.void(self.turns[-1].op)
+            self._board.void(self.turns[-1].op, but=self._came_back)
         elif self.is_looking:
             # It has not heard yet that it is to look. When it does, the number that it was told is not the last.
             self._board.op = self._heard_op = self._board.op + 1

@@ -20,8 +20,9 @@ import mmap
     _KEPT,
     _TAKE_TO,
     _VOID_TO,
+    _SPARED,
     _SETTLED_TO,
-) = range(12)
+) = range(13)
 
 
 class Board:
@@ -115,13 +116,17 @@ class Board:
         self._words[_RECALLED_TO] = last
         self._words[_KEPT] = but
 
-    def void(self, op: int) -> None:
-        """Let the horse drop what that operation gives: its parent finishes it. The horse must not be running."""
+    def void(self, op: int, *, but: int) -> None:
+        """Let the horse drop what operations up to that give: its parent finishes them. The horse must not be running.
+
+        Not the last one `but` whose answer its parent has heard of: it may be about to look whether that is void.
+        """
+        self._words[_SPARED] = but
         self._words[_VOID_TO] = op
 
     def is_void(self, op: int) -> bool:
         """Tell whether its answer is the parent's."""
-        return op <= self._words[_VOID_TO]
+        return op <= self._words[_VOID_TO] and op != self._words[_SPARED]
 
     @property
     def settled_to(self) -> int:

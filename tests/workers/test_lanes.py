@@ -131,6 +131,27 @@ def test_behind_a_slow_job_both_are_finished_by_the_parent(stable):
     stable.ends_well()
 
 
+def test_what_a_turn_gave_is_begun_although_the_one_after_it_was_taken_back(stable):
+    """LIV-03: its horse stood still between its word and its look, and must not drop what its parent leaves to it."""
+
+    def stand_still(message):
+        if message[0] == "took":
+            stable.horse.bit.after = lambda _: None
+            stable.step()
+            stable.clock.advance(60)
+            stable.step()
+            assert [hold.lease.job_id for hold in stable.mount.holds] == [stable.mount.first.lease.job_id]
+            assert stable.board.is_void(turns_of(stable.horse)[-1][1])
+
+    task = two_under_way(stable)
+    stable.horse.bit.after = stand_still
+    stable.horse.end(task)
+    stable.horse.run(99)
+    assert stable.horse.bit.after is not stand_still
+    stable.ends_well()
+    assert len(stable.horses) == 1
+
+
 def test_a_worker_that_is_asked_to_stop_gives_back_what_both_take(stable):
     """At once, in its order; what runs is finished, and settled by the parent."""
     stable.stops_at(two_under_way(stable))
