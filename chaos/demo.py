@@ -26,6 +26,8 @@ from holdfast.examples.shop.orders import Order, read_orders
 from holdfast.jobs import HoldfastError
 from holdfast.jobs.clock import Clock, SystemClock
 from holdfast.jobs.settings import SettingsError
+from holdfast.jobs.store.door import explained
+from holdfast.workers.at_start import client_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,8 +76,9 @@ def _perform(
     # The last one in is the first one out: workers end before their server does, and both before the folder.
     with ExitStack() as stack:
         folder = stack.enter_context(_RunFolder(console))
-        server = GivenServer(redis_url) if redis_url else PrivateServer(folder.path / "server", unix_socket=True)
-        stack.enter_context(server)
+        server = _given(redis_url) if redis_url else PrivateServer(folder.path / "server", unix_socket=True)
+        with explained(server.client):
+            stack.enter_context(server)
         run = Run(shop, folder.path, server.url, stack.enter_context(server.client()))
         if redis_url:
             stack.callback(tidy, run.scene)
@@ -89,6 +92,13 @@ def _perform(
             return 0
         folder.keep(evidence)
         return 1
+
+
+def _given(redis_url: str) -> GivenServer:
+    """Take a server that is there. Raises Unreachable for an address that is none."""
+    server = GivenServer(redis_url)
+    client_from(server.client, "--redis-url, HOLDFAST_REDIS_URL and RQ_REDIS_URL")
+    return server
 
 
 def _take(orders: int | None) -> list[Order]:

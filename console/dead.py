@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from holdfast.console.server import Desk, at_url, plain_errors
+from holdfast.console.server import at_url, desk_at
 from holdfast.console.timeline import events_of, no_job
 from holdfast.console.words import duration, show_table
 from holdfast.jobs.rq_surface import resolve_serializer
@@ -18,13 +18,27 @@ from holdfast.jobs.store.upkeep import Entrance
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from holdfast.console.server import Desk
     from holdfast.jobs.store.stories import Dead, Story
 
 #: How many jobs one round trip asks for.
 _BATCH = 100
 _HEADINGS = ("job", "queue", "what", "cause", "ended", "failures", "crashes", "in doubt")
 
-_serializer = click.option("--serializer", "-S", help="The one your workers use, if it is not RQ's default.")
+
+def _imported(_: click.Context, __: click.Parameter, name: str | None) -> Any:
+    try:
+        return resolve_serializer(name)
+    except (AttributeError, ImportError, NotImplementedError, ValueError) as error:
+        raise click.ClickException(
+            f"the serializer {name} cannot be had here: {str(error).rstrip('.')}. Name it as you do for rq worker, "
+            f"where its code can be imported (PYTHONPATH)."
+        ) from error
+
+
+_serializer = click.option(
+    "--serializer", "-S", callback=_imported, help="The one your workers use, if it is not RQ's default."
+)
 _even_in_doubt = click.option(
     "--even-in-doubt", is_flag=True, help="The jobs' own code settles doubts: on_doubt= asks the outside."
 )
@@ -41,8 +55,7 @@ def dead() -> None:
 @at_url
 def list_(queue: str | None, limit: int, redis_url: str | None) -> None:
     """List the dead of QUEUE, or of every queue, the last first."""
-    with plain_errors():
-        desk = Desk(redis_url)
+    with desk_at(redis_url) as desk:
         names = [queue] if queue else queues_with_failures(desk.redis)
         now_ms = int(desk.wall_s() * 1000)
         pages = [read_dead(desk.redis, name, most=limit, newest=True) for name in names]
@@ -67,10 +80,10 @@ def _row(each: Dead, now_ms: int) -> tuple[str, ...]:
 @click.argument("job_id", metavar="JOB")
 @_serializer
 @at_url
-def show(job_id: str, serializer: str | None, redis_url: str | None) -> None:
+def show(job_id: str, serializer: Any, redis_url: str | None) -> None:
     """Show all that is on record of JOB: the call, the cause, the error, the effects, the moves."""
-    with plain_errors():
-        story = tell(Desk(redis_url).redis, job_id)
+    with desk_at(redis_url) as desk:
+        story = tell(desk.redis, job_id)
     if story is None:
         raise click.ClickException(no_job(job_id))
     for name, value in _facts(story, serializer):
@@ -86,10 +99,10 @@ def show(job_id: str, serializer: str | None, redis_url: str | None) -> None:
         click.echo(_how_to_resolve(job_id, name))
 
 
-def _facts(story: Story, serializer: str | None) -> Iterator[tuple[str, str]]:
+def _facts(story: Story, serializer: Any) -> Iterator[tuple[str, str]]:
     yield "job", story.job_id
     yield "what", story.said("description")
-    call = decode_call(story.record, resolve_serializer(serializer))
+    call = decode_call(story.record, serializer)
     yield "function", call[0] if call else "cannot be read here: try --serializer"
     if call:
         yield "arguments", ", ".join([*map(repr, call[1]), *(f"{name}={value!r}" for name, value in call[2].items())])
@@ -122,8 +135,7 @@ def requeue(job_ids: tuple[str, ...], queue: str | None, *, even_in_doubt: bool,
     """Put each JOB in line again: both budgets new, its effects remembered."""
     if bool(job_ids) == bool(queue):
         raise click.UsageError("name jobs, or --all QUEUE.")
-    with plain_errors():
-        desk = Desk(redis_url)
+    with desk_at(redis_url) as desk:
         asks = Requeues(desk, even_in_doubt=even_in_doubt)
         if queue:
             left = _requeue_all(desk, asks, queue)
@@ -195,8 +207,7 @@ def drop(job_ids: tuple[str, ...], *, yes: bool, redis_url: str | None) -> None:
     if not yes:
         click.confirm(f"Delete {', '.join(job_ids)} for good?", abort=True)
     left = 0
-    with plain_errors():
-        desk = Desk(redis_url)
+    with desk_at(redis_url) as desk:
         people = People(desk.scripts)
         wishes = [Wish(job_id=job_id, op=desk.new_op()) for job_id in job_ids]
         for answer in desk.send(lambda: people.drop(wishes)):
@@ -243,12 +254,11 @@ def _how_to_resolve(job_id: str, name: str) -> str:
 @_serializer
 @at_url
 def resolve(
-    job_id: str, effect: str, happened: bool, value: str | None, serializer: str | None, redis_url: str | None
+    job_id: str, effect: str, happened: bool, value: str | None, serializer: Any, redis_url: str | None
 ) -> None:
     """Settle the doubt about an EFFECT of JOB, so that it can be requeued."""
-    data = b"" if value is None else resolve_serializer(serializer).dumps(value)
-    with plain_errors():
-        desk = Desk(redis_url)
+    data = b"" if value is None else serializer.dumps(value)
+    with desk_at(redis_url) as desk:
         word = Entrance(desk.scripts).resolve_effect(job_id, effect, happened=happened, value=data)
         story = tell(desk.redis, job_id)
     match word:

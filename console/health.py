@@ -9,7 +9,8 @@ import click
 from redis.exceptions import RedisError
 
 from holdfast.console.server import at_url, connect
-from holdfast.jobs.settings import Settings, SettingsError
+from holdfast.jobs import HoldfastError
+from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.vitals import silence_of_reapers_ms, silence_of_worker_s
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def health(worker: str | None, redis_url: str | None) -> None:
         settings = Settings.from_environment(os.environ)
         with connect(redis_url, settings) as client:
             told = _chores(client, settings) if worker is None else _worker(client, settings, worker)
-    except (RedisError, SettingsError, ValueError) as error:
+    except (HoldfastError, RedisError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(told)
 

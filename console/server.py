@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import InvalidResponse, NoPermissionError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from holdfast.jobs import HoldfastError
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.settings import Settings, SettingsError
 from holdfast.jobs.store.connections import Courier, derive
+from holdfast.jobs.store.door import explained
 from holdfast.jobs.store.scripts import Scripts
+from holdfast.workers.at_start import client_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
 #: How long a person is kept waiting for a Redis that is away.
 _PATIENCE_MS = 15_000
+#: Where a person says which server it is.
+LOOK_AT = "--redis-url, HOLDFAST_REDIS_URL and RQ_REDIS_URL"
+#: Errors that say of a server that it cannot be asked; others are its answers to what was asked.
+_NOBODY_THERE = (RedisConnectionError, RedisTimeoutError, InvalidResponse, NoPermissionError)
 
 at_url = click.option(
     "--redis-url",
@@ -32,8 +41,12 @@ at_url = click.option(
 
 
 def connect(redis_url: str | None, settings: Settings) -> redis.Redis:
-    """Give a client of the server at this address, or of the one on this machine."""
-    return derive(redis.Redis.from_url(redis_url or "redis://localhost:6379"), reply_ms=settings.reply_ms)
+    """Give a client of the server at this address, or of the one on this machine.
+
+    Raises Unreachable for an address that is none.
+    """
+    url = redis_url or "redis://localhost:6379"
+    return client_from(lambda: derive(redis.Redis.from_url(url), reply_ms=settings.reply_ms), LOOK_AT)
 
 
 class Desk:
@@ -62,12 +75,22 @@ class Desk:
         return self._courier.send(operation, until_ms=self._clock.boot_ms() + _PATIENCE_MS)
 
 
-class plain_errors:  # noqa: N801 - read as a phrase
+@contextmanager
+def plain_errors() -> Iterator[None]:
     """Say what went wrong in one line, without a traceback."""
+    try:
+        yield
+    except (RedisError, HoldfastError, SettingsError) as error:
+        raise click.ClickException(str(error)) from error
 
-    def __enter__(self) -> None:
-        return None
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (RedisError, HoldfastError, SettingsError)):
-            raise click.ClickException(str(error)) from error
+@contextmanager
+def desk_at(redis_url: str | None) -> Iterator[Desk]:
+    """Give a desk, and say in one line what goes wrong at it; of a server that cannot be asked also what to do."""
+    with plain_errors():
+        desk = Desk(redis_url)
+        try:
+            yield desk
+        except _NOBODY_THERE:
+            with explained(lambda: desk.redis):
+                raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.console.server import Desk, at_url, plain_errors
+from holdfast.console.server import at_url, desk_at
 from holdfast.console.words import duration, show_table
 from holdfast.jobs.store.looks import look_at_fleet
 
@@ -27,8 +27,7 @@ _WORKER = ("worker", "state", "job", "heard", "kind", "queues", "host", "pid", "
 @at_url
 def status(*, as_json: bool, redis_url: str | None) -> None:
     """Show queues, workers, chores and the server, and what needs you."""
-    with plain_errors():
-        desk = Desk(redis_url)
+    with desk_at(redis_url) as desk:
         settings = desk.settings
         chores = {"reaper": settings.reap_ms, "promoter": settings.promote_ms, "orphans": settings.orphans_ms}
         fleet = look_at_fleet(desk.redis, every_ms=chores)

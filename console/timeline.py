@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.console.server import Desk, at_url, plain_errors
+from holdfast.console.server import at_url, desk_at
 from holdfast.console.words import duration
 from holdfast.jobs.store.stories import tell
 
@@ -40,8 +40,8 @@ _BY_OTHERS = {
 @at_url
 def timeline(job_id: str, redis_url: str | None) -> None:
     """Tell what happened to JOB: its last sixteen moves, its results, its effects, and where it is now."""
-    with plain_errors():
-        story = tell(Desk(redis_url).redis, job_id)
+    with desk_at(redis_url) as desk:
+        story = tell(desk.redis, job_id)
     if story is None:
         raise click.ClickException(no_job(job_id))
     click.echo(f"{job_id}: {story.said('description') or 'no description'}")
