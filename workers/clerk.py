@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.store.scripts import Trip
     from holdfast.workers.hold import Hold, Turn
     from holdfast.workers.order import Order
+    from holdfast.workers.shared_memory import Board
     from holdfast.workers.stop import Stop
 
 REFUSALS = (out.Fenced, out.Lost, out.Closed)
@@ -38,6 +39,7 @@ class Clerk:
         courier: Courier,
         settings: Settings,
         clock: Clock,
+        board: Board,
         order: Order,
         tell: events.Events,
         stop: Stop,
@@ -47,13 +49,15 @@ class Clerk:
         self._horse_moves = horse_moves
         self._courier = courier
         self._clock = clock
+        self._board = board
         self._order = order
         self._tell = tell
         self._stop = stop
         self._patience = Patience(settings)
         self._op = 0
-        #: The highest fence this worker was ever given.
+        #: The highest fence this worker was ever given; as of before our last claim, if the answer to that is unknown.
         self._seen_fence = 0
+        self._is_unknown = False
         #: Whether the last claim that found nothing gave us queues to listen at.
         self._listens = False
         #: The claim that the server makes when somebody calls us: its number, and since when its lease counts.
@@ -67,9 +71,17 @@ class Clerk:
 
     # -- taking
 
+    def _begin(self) -> tuple[int, int]:
+        """Give a new claim its number, and the moment from which its lease counts."""
+        if not self._is_unknown:
+            # A server that has forgotten, and whose clock is behind, would begin below what our horse was given. Not
+            # while an answer is unknown: what was given in it would count as heard of.
+            self._seen_fence = self._board.seen_fence
+        return self._next_op(), self._clock.boot_ms()
+
     def stand(self) -> Trip:
         """Spell a claim for the server to make when there is a job: until it is answered or withdrawn, it may be."""
-        self._standing = self._next_op(), self._clock.boot_ms()
+        self._standing = self._begin()
         return self._moves.begin_claim(
             self._standing[0], self._order.queues, seen_fence=self._seen_fence, listens=self._listens, stands=True
         )
@@ -96,7 +108,7 @@ class Clerk:
 
         Others may be served where claims are refused, as on a server without memory: so nobody waits here for long.
         """
-        op, asked_ms = self._standing or (self._next_op(), self._clock.boot_ms())
+        op, asked_ms = self._standing or self._begin()
         self._standing = None
         if self._answer is not None:
             answer, self._answer = read_claim(self._answer), None
@@ -111,13 +123,15 @@ class Clerk:
         except RedisAwayError:
             # What it may have given is asked for once more under its number, while that lease is young, or withdrawn.
             self._standing = (op, asked_ms) if self._clock.boot_ms() < late_ms else None
+            self._is_unknown = True
             return out.Again(), 0
         return self._heard(answer), asked_ms
 
     def _heard(self, answer: out.Claim) -> out.Claim:
         self._listens = isinstance(answer, out.Empty) and bool(answer.listens_at)
+        self._is_unknown = False
         if isinstance(answer, tuple):
-            self._seen_fence = max(self._seen_fence, *(claimed.lease.fence for claimed in answer))
+            self._board.seen_fence = max(self._board.seen_fence, *(claimed.lease.fence for claimed in answer))
             self._order.took_from(answer[-1].lease.queue)
         return answer
 

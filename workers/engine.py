@@ -85,6 +85,7 @@ class Engine:
             courier=courier,
             settings=settings,
             clock=clock,
+            board=board,
             order=order,
             tell=tell,
             stop=self._stop,

@@ -80,7 +80,7 @@ class Board:
 
     @property
     def seen_fence(self) -> int:
-        """The highest fence in an answer to such an operation."""
+        """The highest fence in an answer to such an operation, or to one of its parent's."""
         return self._words[_SEEN_FENCE]
 
     @seen_fence.setter

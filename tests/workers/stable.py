@@ -173,6 +173,10 @@ class Stable:
                 return task
             self.horse.end(task)
 
+    def fence_of(self, job_id):
+        """Give the fence under which a job was claimed last."""
+        return int(self.redis.hget(keys.job(job_id), "hf_fence"))
+
     def refusals(self):
         return [event for event in self.told if isinstance(event, events.Refused)]
 

@@ -1,6 +1,7 @@
 """An app that already runs RQ changes one option of its `rq worker` line, and everything it knew stays true."""
 
 import signal
+import sys
 import time
 from datetime import timedelta
 

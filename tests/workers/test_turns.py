@@ -1,8 +1,10 @@
 """A horse settles and claims by itself, and may die at each point of that."""
 
 import pytest
+import redis
 
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.moves import Moves
 from holdfast.workers.ends import End
 from holdfast.workers.news import over_in
 from tests.workers.stable import NAMES, Stable
@@ -31,8 +33,40 @@ def test_a_turn_is_said_before_it_is_sent_and_its_answer_before_what_it_gave_is_
     stable.horse.begin()
     assert seen == [("turn", 8, 0, 1)] * 2 + [("took", 8, 1, 1)] * 2
     _, op, seen_fence, last_op, asked_ms, ends, [(number, said)], _ = stable.horse.bit.said[0]
-    assert (op, seen_fence, last_op, asked_ms, ends, number) == (1, 0, 8, stable.clock.boot_ms(), [1], 1)
+    assert (op, last_op, asked_ms, ends, number) == (1, 8, stable.clock.boot_ms(), [1], 1)
+    # What its parent was given counts, too.
+    assert seen_fence == stable.fence_of("a")
     assert End.heard(said).words["result_ttl"] == 500
+
+
+def test_a_parent_gives_no_job_a_lower_fence_than_its_horse_was_given(stable):
+    """INV-03: after a failover that forgot the claims of a horse, to a server whose clock is behind."""
+    stable.run_all()
+    ahead = stable.board.seen_fence = stable.board.seen_fence + 10**9
+    stable.horse.kill()
+    stable.step()
+    stable.line("x")
+    stable.step(2)
+    assert stable.fence_of("x") == ahead + 1
+
+
+def test_what_a_claim_without_an_answer_gave_goes_back_whatever_fence_its_horse_has_seen(fake, clock, monkeypatch):
+    """INV-09: the fence that it goes by is the one that was known before that claim."""
+    stable = Stable(fake, clock, prefetch=1)
+    moves, lost = stable.engine._clerk._moves, []
+
+    def claim_unheard(*asked, **named):
+        lost.append(Moves.claim(moves, *asked, **named))
+        raise redis.TimeoutError("the reply was lost")
+
+    monkeypatch.setattr(moves, "claim", claim_unheard)
+    stable.line("x", "y")
+    stable.step()
+    assert {claimed.lease.job_id for (claimed,) in lost} == {"x"}
+    monkeypatch.undo()
+    stable.board.seen_fence = 8 * 10**15
+    stable.run_all()
+    assert (stable.ran, stable.crashes(), stable.refusals()) == ({"x": 1, "y": 1}, {}, [])
 
 
 def test_an_end_that_waits_for_company_is_said_before_the_next_begins(stable):
