@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdfast.console.server import at_url, desk_at
-from holdfast.console.timeline import events_of, no_job
+from holdfast.console.timeline import events_of, key_of, no_job
 from holdfast.console.words import duration, show_table
 from holdfast.jobs.rq_surface import resolve_serializer
 from holdfast.jobs.store.outcomes import Dropped, Kept, Requeued
@@ -96,7 +96,7 @@ def show(job_id: str, serializer: Any, redis_url: str | None) -> None:
     for line in events_of(story):
         click.echo(line)
     for name in story.doubts:
-        click.echo(_how_to_resolve(job_id, name))
+        click.echo(_how_to_resolve(job_id, name, f"ask the outside by its key {key_of(story, name)}"))
 
 
 def _facts(story: Story, serializer: Any) -> Iterator[tuple[str, str]]:
@@ -122,8 +122,8 @@ def _facts(story: Story, serializer: Any) -> Iterator[tuple[str, str]]:
     if story.has_ended and not story.said("hf_dead") and story.said("status") != "canceled":
         yield "cause", "none of ours: it was ended by stock RQ"
     for mark in story.marks:
-        in_doubt = mark.name in story.doubts
-        yield "effect", f"{mark.name}: {'in doubt' if in_doubt else mark.state} (fence {mark.fence})"
+        state = "in doubt" if mark.name in story.doubts else mark.state
+        yield "effect", f"{mark.name}: {state} (fence {mark.fence}, key {key_of(story, mark.name)})"
 
 
 @dead.command()
@@ -233,15 +233,16 @@ def _why(kept: Kept) -> str:
                 f"`holdfast timeline {kept.job_id}` says by whom."
             )
         case "in_doubt":
-            lines = [_how_to_resolve(kept.job_id, name) for name in kept.details]
+            how = f"`holdfast dead show {kept.job_id}` tells its key, to ask the outside by"
+            lines = [_how_to_resolve(kept.job_id, name, how) for name in kept.details]
             return "\n".join([*lines, "  If its code settles that itself by on_doubt=: add --even-in-doubt."])
         case _:
             return f"{kept.job_id} is {kept.details[0]}: only what failed, or was stopped or canceled, can be taken."
 
 
-def _how_to_resolve(job_id: str, name: str) -> str:
+def _how_to_resolve(job_id: str, name: str, how: str) -> str:
     return (
-        f"{job_id}: effect {name} is in doubt: it may or may not have taken place. Find out, then: "
+        f"{job_id}: effect {name} is in doubt: it may or may not have taken place. Find out ({how}), then: "
         f"holdfast dead resolve {job_id} {name} --happened, or --did-not-happen"
     )
 

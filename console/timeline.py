@@ -69,7 +69,7 @@ def events_of(story: Story) -> Iterator[str]:
         events.append(((at_ms, number, 2), result.at_ms, _result_text(result)))
     for mark in story.marks:
         at_ms, number = _claim_of(story, mark)
-        events.append(((at_ms, number, 1), None, _mark_text(mark, is_held=story.deadline_ms is not None)))
+        events.append(((at_ms, number, 1), None, _mark_text(story, mark)))
     forgotten = int(story.said("hf_moves") or 0) - len(story.moves)
     if forgotten > 0:
         yield f"  (the first {forgotten} moves are no longer kept)"
@@ -114,10 +114,18 @@ def _result_text(result: Result) -> str:
     return f"  result: {result.kind}{took}{': ' if last else ''}{last}"
 
 
-def _mark_text(mark: Mark, *, is_held: bool) -> str:
+def _mark_text(story: Story, mark: Mark) -> str:
     if mark.state == "done":
         return f"  effect {mark.name}: done (fence {mark.fence})"
-    return f"  effect {mark.name}: {'begun' if is_held else 'in doubt'} (fence {mark.fence})"
+    if story.deadline_ms is not None:
+        return f"  effect {mark.name}: begun (fence {mark.fence})"
+    return f"  effect {mark.name}: in doubt (fence {mark.fence}, key {key_of(story, mark.name)})"
+
+
+def key_of(story: Story, effect: str) -> str:
+    """Spell the idempotency key of an effect as its job does: by it the outside is asked what became of it."""
+    born = "".join(filter(str.isdigit, story.said("hf_born")))
+    return f"{story.job_id}:{born}.{story.said('hf_generation')}:{effect}"
 
 
 def now_of(story: Story) -> Iterator[str]:

@@ -13,6 +13,12 @@ def story_of(done):
     return events, [line.strip() for line in now.splitlines()]
 
 
+def key_of(pool, name):
+    """Spell a key by hand: the job, the digits of its birth, its generation, the effect."""
+    born = pool.redis.hget(keys.job("job-1"), "created_at").decode()
+    return f"job-1:{re.sub('[^0-9]', '', born)}.1:{name}"
+
+
 def test_a_story_is_told_in_order(pool, holdfast):
     """Enqueued, claimed, crashed with its worker, claimed again, done: each effect behind the attempt that made it."""
     pool.enqueue()
@@ -32,7 +38,7 @@ def test_a_story_is_told_in_order(pool, holdfast):
         f"  effect charge: done (fence {held.fence})",
         f"taken back from dead w1 (execution {held.execution}, lease expired)",
         f"claimed by w2 (execution {again.execution}, fence {again.fence})",
-        f"  effect mail: in doubt (fence {again.fence})",
+        f"  effect mail: in doubt (fence {again.fence}, key {key_of(pool, 'mail')})",
         f"completed by w2 (execution {again.execution})",
         "  result: successful after 2.0 s",
     ]
