@@ -9,6 +9,7 @@ from rq.results import Result
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Buried
+from holdfast.jobs.store.work import Spell
 
 A_YEAR_S = 365 * 86_400
 
@@ -49,6 +50,25 @@ def test_a_buried_job_is_kept_for_as_long_as_its_producer_wished(pool, failure_t
     worker.bury(lease)
     assert pool.state("job-1", "place", "ttl_s") == {"place": "failed default", "ttl_s": ttl_s}
     assert pool.redis.ttl(keys.results("job-1")) == (-1 if failure_ttl == "soon" else ttl_s or -1)
+
+
+def test_a_failure_that_is_not_to_be_kept_is_gone_as_in_rq(pool):
+    """RQ's failure_ttl=0: record, traceback and place; its id is known for a while, so that its fence does not fall."""
+    worker, lease = held(pool, failure_ttl=0)
+    pool.redis.zadd(keys.failed("default"), {f"old-{number}": number for number in range(5)})
+    pool.stock_queue().enqueue("shop.pack", job_id="child", depends_on=Dependency("job-1", allow_failure=True))
+    assert worker.bury(lease) == Buried()
+    assert pool.places("job-1") == []
+    assert not pool.redis.exists(keys.job("job-1"), keys.results("job-1"), keys.dependents("job-1"))
+    assert pool.redis.get(keys.FAMILIES["tombstone"]("job-1")).endswith(f" {lease.fence}".encode())
+    assert pool.places("child") == ["queue default"]
+
+
+def test_a_failure_that_is_not_to_be_kept_is_kept_until_it_was_told_of(pool):
+    """Its horse died: whoever runs its callback needs the record."""
+    worker, lease = held(pool, failure_ttl=0)
+    worker.moves.bury(lease, 5, Spell(10, 12), cause="failures", error="boom", status="failed", is_unspoken=True)
+    assert pool.state("job-1", "place", "ttl_s") == {"place": "failed default", "ttl_s": 600}
 
 
 @pytest.mark.parametrize(

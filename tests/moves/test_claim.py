@@ -67,6 +67,10 @@ def test_a_claim_that_leaves_jobs_behind_rings_for_the_next_worker(pool):
     [
         pytest.param(lambda redis: redis.delete(keys.job("job-1")), id="no record: its ttl ran out in line"),
         pytest.param(lambda redis: redis.hdel(keys.job("job-1"), "data"), id="a record that says no work"),
+        pytest.param(
+            lambda redis: redis.delete(keys.job("job-1")) and redis.set(keys.job("job-1"), "x"),
+            id="something that is no record",
+        ),
     ],
 )
 def test_a_ghost_in_line_is_noted_and_passed_over(pool, spoil):
@@ -78,6 +82,18 @@ def test_a_ghost_in_line_is_noted_and_passed_over(pool, spoil):
     assert pool.places("job-1") == []
     (ghost,) = pool.redis.lrange(keys.ghosts(), 0, -1)
     assert ghost.endswith(b" default job-1")
+
+
+def test_those_claimed_beside_what_is_no_record_are_in_hand(pool):
+    """FM-027: an error in the middle of a script would leave them in no place."""
+    for job_id in ("a", "b", "c"):
+        pool.enqueue(job_id)
+    pool.redis.delete(keys.job("b"))
+    pool.redis.set(keys.job("b"), "x")
+    worker = pool.worker()
+    taken = worker.moves.claim(1, ["default"], seen_fence=0, want=3)
+    assert [claimed.lease.job_id for claimed in taken] == ["a", "c"]
+    assert (pool.places("a"), pool.places("c")) == (["leases default"], ["leases default"])
 
 
 def test_a_line_full_of_dirt_takes_some_claims_to_clear(pool):

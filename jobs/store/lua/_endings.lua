@@ -128,6 +128,14 @@ local function trim(set, jobs)
   end
 end
 
+-- Leaves of a job whose record is not kept only what its id must be known by for a while: which enqueue made it, its fence.
+local function forget_now(job_id, fence)
+  local made_by = redis.call('HGET', keys.job(job_id), 'hf_op') or '0 none'
+  redis.call('DEL', keys.job(job_id), keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id),
+    keys.results(job_id))
+  redis.call('SET', keys.tombstone(job_id), made_by .. ' ' .. fence, 'EX', REPLAY_HORIZON_S)
+end
+
 local DEFAULT_FAILURE_TTL = '31536000'
 
 -- What nobody has said yet of a job whose horse could not: callbacks, handlers, webhooks. A claim hands it out.
@@ -141,8 +149,11 @@ end
 -- exc_string, already compressed, or retried: the Retry that was one too many; unlisted: its worker wants no record
 -- of failures; unspoken: no horse is left to tell of it.
 local function lay_to_rest(job_id, queue, execution, worker, final)
-  local kept = redis.call('HMGET', keys.job(job_id), 'failure_ttl', 'hf_again')
+  local kept = redis.call('HMGET', keys.job(job_id), 'failure_ttl', 'hf_again', 'hf_fence')
   local told_ttl = lasting(kept[1])
+  if told_ttl == '0' and final.unspoken then
+    told_ttl = REPLAY_HORIZON_S -- its record is needed once more
+  end
   local ttl = told_ttl or DEFAULT_FAILURE_TTL
   redis.call('HSET', keys.job(job_id), 'status', final.status, 'ended_at', final.stamp, 'hf_ended', 'failed',
     'hf_dead', final.cause, 'hf_retry_state', 'EXHAUSTED')
@@ -159,7 +170,7 @@ local function lay_to_rest(job_id, queue, execution, worker, final)
   if kept[2] then
     return begin_again(job_id, final.stamp, 0)
   end
-  if not final.unlisted then
+  if not final.unlisted and ttl ~= '0' then
     keep_until(keys.failed(queue), job_id, ttl)
     trim(keys.failed(queue), 1)
   end
@@ -167,7 +178,9 @@ local function lay_to_rest(job_id, queue, execution, worker, final)
   if final.status == 'failed' then
     release_dependents(job_id, true, final.stamp)
   end
-  if not final.unlisted then
+  if not final.unlisted and ttl == '0' then
+    forget_now(job_id, kept[3] or '0')
+  elseif not final.unlisted then
     forget_after(job_id, ttl, true, true)
   end
   return final.status
@@ -254,9 +267,7 @@ local function complete_one(worker, stamp, look, queue, job_id, execution, fence
     redis.call('HSET', job, 'repeats_left', repeats_left)
     to = begin_again(job_id, stamp, tonumber(repeat_ms))
   elseif result_ttl == '0' then
-    local made_by = redis.call('HGET', job, 'hf_op') or '0 none'
-    redis.call('DEL', job, keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id), keys.results(job_id))
-    redis.call('SET', keys.tombstone(job_id), made_by .. ' ' .. fence, 'EX', REPLAY_HORIZON_S)
+    forget_now(job_id, fence)
   else
     keep_until(keys.finished(queue), job_id, result_ttl)
     forget_after(job_id, result_ttl, has_dependents, was[7])

@@ -39,7 +39,7 @@ local function reserve_plain(asker, last_op, fence_given, queue_names, want, wai
     end
     others = {unpack(seldom, 1, 4)}
   end
-  local flat = redis.call('HGETALL', keys.job(job_id))
+  local flat = redis.pcall('HGETALL', keys.job(job_id))
   local job = to_map(flat)
   if not job.data or job.status ~= 'queued' or job.origin ~= queue or tonumber(job.hf_crashes_max or asker.budget) == 0
     or job.hf_generation or job.hf_fence or job.hf_lease or job.hf_suspect or job.hf_retries or job.hf_ended or job.hf_dead

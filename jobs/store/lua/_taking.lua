@@ -227,7 +227,8 @@ local function take_of(queue, ids, hand, asker)
     if hand.took[job_id] and gathered then
       do_gathered() -- in line twice: what is done for the first must be seen
     end
-    local flat = redis.call('HGETALL', keys.job(job_id))
+    -- What is no record is none: in the middle of a script an error would leave what was taken before in no place.
+    local flat = redis.pcall('HGETALL', keys.job(job_id))
     local job = to_map(flat)
     local alone = must_be_alone(job, asker.budget)
     if not may_be_taken(job_id, queue, job, holders[i], asker.worker_name) then
