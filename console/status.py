@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from holdfast.jobs.settings import Settings
-    from holdfast.jobs.store.looks import ChoreLook, Fleet, QueueLook, WorkerLook
+    from holdfast.jobs.store.looks import ChoreLook, Fleet, QueueLook, ServerLook, WorkerLook
 
 _QUEUE = ("queue", "in line", "leased", "at stock", "scheduled", "deferred", "failed", "canceled", "finished")
+#: The server refuses writes from its maxmemory on, and when it is asked then, what asked before has freed a little.
+_FULL = 0.99
 _WORKER = ("worker", "state", "job", "heard", "kind", "queues", "host", "pid", "rq")
 
 
@@ -115,6 +117,7 @@ def what_needs_you(fleet: Fleet, settings: Settings) -> Iterator[str]:
             f"the server's maxmemory-policy is {fleet.server.maxmemory_policy}: when memory runs out it deletes jobs. "
             f"`CONFIG SET maxmemory-policy noeviction`."
         )
+    yield from _lack_of_memory(fleet.server)
     patience_ms = max(settings.lease_ms, 5 * settings.reap_ms)
     reaper = next(chore for chore in fleet.chores if chore.name == "reaper")
     if reaper.last_ms is None or fleet.now_ms - reaper.last_ms > patience_ms:
@@ -125,8 +128,20 @@ def what_needs_you(fleet: Fleet, settings: Settings) -> Iterator[str]:
     for queue in fleet.queues:
         if queue.in_line and queue.name not in served:
             jobs = "1 job is" if queue.in_line == 1 else f"{queue.in_line} jobs are"
-            yield f"{jobs} in line in {queue.name}, and no living worker listens there."
+            yield (
+                f"{jobs} in line in {queue.name}, and no living worker listens there. Start one: "
+                f"`rq worker -w holdfast.workers.Worker {queue.name}`."
+            )
     for worker in fleet.workers:
         if worker not in alive:
             silent = duration(worker.silent_ms or 0)
             yield f"worker {worker.name} on {worker.host} is silent for {silent}: look whether it lives."
+
+
+def _lack_of_memory(server: ServerLook) -> Iterator[str]:
+    if server.memory_most_bytes and server.memory_bytes >= _FULL * server.memory_most_bytes:
+        used, most = _megabytes(server.memory_bytes), _megabytes(server.memory_most_bytes)
+        yield (
+            f"the server's memory is full, {used} of {most}: it takes in no job and gives none out. Raise its "
+            f"maxmemory, or have less kept there: a shorter result_ttl and failure_ttl, `holdfast dead drop`."
+        )

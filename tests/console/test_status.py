@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 from rq.worker import Worker as StockWorker
 
 from holdfast.jobs.settings import Settings
@@ -129,7 +130,10 @@ def test_a_fleet_that_is_well_needs_nobody(well, holdfast):
         (lambda pool: pool.redis.config_set("maxmemory-policy", "allkeys-lru"), "maxmemory-policy is allkeys-lru"),
         (lambda pool: pool.redis.delete(keys.reaper(), keys.turn("reaper")), "the reaper never passed"),
         (lambda pool: pool.time_passes(60_000), "the reaper passed 1 min ago: nobody repairs"),
-        (lambda pool: pool.enqueue(queue="low"), "1 job is in line in low, and no living worker listens there"),
+        (
+            lambda pool: pool.enqueue(queue="low"),
+            "1 job is in line in low, and no living worker listens there. Start one: `rq worker -w holdfast.workers.W",
+        ),
         (lambda pool: register(pool, "w2", beat_s=60), "worker w2 on box-7 is silent for 1 min"),
     ],
 )
@@ -139,6 +143,36 @@ def test_what_needs_a_person_is_said(well, holdfast, trouble, need):
     needs = look(holdfast)["needs_you"]
     well.redis.config_set("maxmemory-policy", "noeviction")
     assert any(need in each for each in needs), needs
+
+
+@pytest.fixture
+def give_memory(redis):
+    """Give a function that lets the server take so many bytes more than it has."""
+    yield lambda more: redis.config_set("maxmemory", redis.info("memory")["used_memory"] + more)
+    redis.config_set("maxmemory", 0)
+
+
+def fill(redis):
+    for number in range(10_000):
+        redis.set(f"much-{number}", b"x" * 1_000)
+
+
+def test_a_server_without_memory_is_named_before_the_workers_that_fall_silent_for_it(well, holdfast, give_memory):
+    """They wait for it: who looks at them first looks in vain."""
+    register(well, "w2", beat_s=60)
+    give_memory(500_000)
+    with pytest.raises(OutOfMemoryError):
+        fill(well.redis)
+    first, *others = look(holdfast)["needs_you"]
+    assert "the server's memory is full, " in first
+    assert "it takes in no job and gives none out. Raise its maxmemory" in first
+    assert any("w2" in each for each in others)
+
+
+def test_a_server_with_memory_left_needs_nobody(well, holdfast, give_memory):
+    """A limit alone is no trouble."""
+    give_memory(100_000_000)
+    assert look(holdfast)["needs_you"] == []
 
 
 def test_a_line_that_only_a_dead_worker_listens_to_is_said(well, holdfast):
