@@ -40,7 +40,7 @@ def test_a_turn_is_said_before_it_is_sent_and_its_answer_before_what_it_gave_is_
 
 
 def test_a_parent_gives_no_job_a_lower_fence_than_its_horse_was_given(stable):
-    """INV-03: after a failover that forgot the claims of a horse, to a server whose clock is behind."""
+    """INV-03, FM-018: after a failover that forgot the claims of a horse, to a server whose clock is behind."""
     stable.run_all()
     ahead = stable.board.seen_fence = stable.board.seen_fence + 10**9
     stable.horse.kill()
