@@ -15,6 +15,8 @@ _NOT_SETTINGS = {"HOLDFAST_REDIS_URL"}
 
 #: So that no script holds the server for more than some ms.
 MOST_PREFETCHED = 100
+#: Ten years in ms. More is a slip, and grows past what the server's scripts and our shared memory count in.
+MOST_MS = 315_360_000_000
 
 
 class SettingsError(ValueError):
@@ -63,6 +65,10 @@ class Settings:
     record_moves: bool = False
 
     def __post_init__(self) -> None:
+        times = (each.name for each in fields(self) if each.name.endswith("_ms"))
+        ceilings = dict.fromkeys(("spin_us", "horse_memory_max_mb", *times), MOST_MS) | {"prefetch": MOST_PREFETCHED}
+        for name, most in ceilings.items():
+            self._require(getattr(self, name) <= most, f"{name} ({getattr(self, name)}) must be at most {most}")
         chores = ("reap_ms", "promote_ms", "orphans_ms")
         for name in ("lease_ms", "renew_ms", "margin_ms", *chores, "poll_ms", "key_horizon_ms"):
             self._require(getattr(self, name) > 0, f"{name} ({getattr(self, name)}) must be above 0")
@@ -78,10 +84,8 @@ class Settings:
             f"margin_ms ({self.margin_ms}) must be below lease_ms - renew_ms "
             f"({self.lease_ms - self.renew_ms}), or a holder stops before it could have renewed",
         )
-        for name, most in (("jobs_per_horse", None), ("prefetch", MOST_PREFETCHED)):
-            given = getattr(self, name)
-            self._require(given >= 1, f"{name} ({given}) must be at least 1")
-            self._require(most is None or given <= most, f"{name} ({given}) must be at most {most}")
+        for name in ("jobs_per_horse", "prefetch"):
+            self._require(getattr(self, name) >= 1, f"{name} ({getattr(self, name)}) must be at least 1")
 
     @staticmethod
     def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - a condition is a bool

@@ -8,8 +8,16 @@ import pytest
 from holdfast.jobs.settings import Settings, SettingsError
 
 ROW = re.compile(r"^\| `HOLDFAST_(\w+)` \| (\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
-#: What the last column says of a value, and one that is refused for it.
-REFUSED = {"above 0": "0", "0 or more": "-1", "1 or more": "0", "1 to 100": "101", "0, 1, true or false": "yes"}
+#: What the last column says of a value, and those just outside, which are refused.
+REFUSED = {
+    "above 0": ("0",),
+    "0 or more": ("-1",),
+    "1 or more": ("0",),
+    "1 to 100": ("0", "101"),
+    "0 to 315360000000": ("-1", "315360000001"),
+    "1 to 315360000000": ("0", "315360000001"),
+    "0, 1, true or false": ("yes",),
+}
 
 
 @pytest.fixture
@@ -40,8 +48,9 @@ def test_what_the_table_forbids_is_refused(rows):
     """One setting alone, with all others at their defaults."""
     for name, (*_, must_be) in rows.items():
         for rule in set(REFUSED) & {must_be, must_be.split(", below")[0]}:
-            with pytest.raises(SettingsError):
-                Settings.from_environment({f"HOLDFAST_{name.upper()}": REFUSED[rule]})
+            for value in REFUSED[rule]:
+                with pytest.raises(SettingsError):
+                    Settings.from_environment({f"HOLDFAST_{name.upper()}": value})
 
 
 def test_every_rule_of_the_table_is_one_that_is_tried(rows):

@@ -1,8 +1,10 @@
 """Settings are read once, checked against each other, and never half understood."""
 
+from dataclasses import fields
+
 import pytest
 
-from holdfast.jobs.settings import Settings, SettingsError
+from holdfast.jobs.settings import MOST_MS, Settings, SettingsError
 
 
 def test_without_an_environment_the_defaults_hold():
@@ -61,6 +63,9 @@ def test_a_text_that_cannot_be_read_is_refused_by_its_name(environment, message)
         pytest.param({"grace_ms": -1}, r"grace_ms \(-1\) must not be negative", id="a grace in the past"),
         pytest.param({"crashes": -1}, r"crashes \(-1\) must not be negative", id="less than no crash"),
         pytest.param({"jobs_per_horse": 0}, r"jobs_per_horse \(0\) must be at least 1", id="a horse for nothing"),
+        pytest.param(
+            {"lease_ms": 10**19}, r"lease_ms \(10{19}\) must be at most 315360000000$", id="a lease beyond all counting"
+        ),
         pytest.param({"prefetch": 101}, r"prefetch \(101\) must be at most 100", id="too many at a time"),
     ],
 )
@@ -68,6 +73,22 @@ def test_settings_that_contradict_each_other_are_refused_with_both_numbers(given
     """Whoever reads the message can mend it without the manual."""
     with pytest.raises(SettingsError, match=message):
         Settings(**given)
+
+
+TIMES = [each.name for each in fields(Settings) if each.name.endswith("_ms")]
+
+
+@pytest.mark.parametrize("name", [*TIMES, "spin_us", "horse_memory_max_mb"])
+def test_nothing_is_so_large_that_it_would_be_found_out_later(name):
+    """Scripts and shared memory count in 64 bits, and would say so when the first job comes."""
+    with pytest.raises(SettingsError, match=rf"^{name} \(315360000001\) must be at most 315360000000$"):
+        Settings(**{name: MOST_MS + 1})
+
+
+def test_ten_years_may_be_asked_for():
+    """Whoever wants no limit has a number to write."""
+    shares = {"renew_ms": MOST_MS // 4, "margin_ms": MOST_MS // 4}
+    assert Settings(**dict.fromkeys(TIMES, MOST_MS) | shares).lease_ms == MOST_MS
 
 
 @pytest.mark.parametrize("lease_ms", [2_000, 10_000, 60_000, 600_000])
