@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from holdfast.workers.runtime import Horse
 
 _POLL_WITHOUT_PIDFD_MS = 20
+#: How often the line for commands is asked for a sign of life, and how long it may owe one: by default longer than a
+#: job in hand is kept without news, as the new connection may take the time of an answer.
+_SIGN_OF_LIFE_MS = 10_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class SocketEars:
         self._watch = SocketWatch(redis, clock, queues=queues, poll_ms=poll_ms)
         self._channel = channel
         self._orders = WaitingLine(redis)
-        self._subscribe_at = 0
+        self._subscribe_at = self._reconnect_at = 0
         self._poll, self._polled = select.poll(), dict[int, bool]()
         self._wake_read, self._wake_write = os.pipe()  # macOS has no pipe2()
         os.set_blocking(self._wake_read, False)
@@ -111,9 +114,17 @@ class SocketEars:
         return self._poll
 
     def _subscribe(self) -> None:
-        if self._orders.fileno() < 0 and self._clock.boot_ms() >= self._subscribe_at:
-            self._subscribe_at = self._clock.boot_ms() + RECONNECT_MS
-            self._orders.ask("SUBSCRIBE", self._channel)
+        # Also where we have: that changes nothing, and is answered, unless a firewall forgot this line and told nobody.
+        now, orders = self._clock.boot_ms(), self._orders
+        if now < (self._reconnect_at if orders.fileno() < 0 else self._subscribe_at):
+            return
+        if orders.is_asking and not orders.has_answer():
+            orders.hang_up()
+        orders.ask("SUBSCRIBE", self._channel)
+        asked_at = self._clock.boot_ms()
+        self._subscribe_at = asked_at + _SIGN_OF_LIFE_MS
+        # Who refuses is asked again soon. Who says nothing is not: the parent does nothing else meanwhile.
+        self._reconnect_at = asked_at + (RECONNECT_MS if asked_at - now < RECONNECT_MS else _SIGN_OF_LIFE_MS)
 
     def _read_commands(self) -> tuple[dict[str, Any], ...]:
         found = []

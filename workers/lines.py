@@ -26,6 +26,8 @@ class WaitingLine:
         self.connection: ConnectionInterface | None = None
         #: Whether an answer is still to come.
         self.is_asking = False
+        #: By when it must have come, on the boot clock, where it is asked for with an end.
+        self.answer_by_ms = 0
 
     def fileno(self) -> int:
         sock = getattr(self.connection, "_sock", None)

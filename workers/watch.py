@@ -57,7 +57,7 @@ class SocketWatch:
         """From now on, until that is over, wait for the bell, and at these queues for plain producers."""
         if self.until_ms is None:
             self._bell.wait(self._bells, self._poll_ms, claim)
-            self.until_ms = self._clock.boot_ms() + self._poll_ms + self._poll_ms // 4
+            self.until_ms = self._answer_by_ms()
             self._peek(listens_at)
 
     def files(self) -> tuple[int, ...]:
@@ -99,12 +99,18 @@ class SocketWatch:
             line = self._peeks.setdefault(queue, WaitingLine(self._redis))
             if line.is_asking and line.has_answer():
                 line.answers()  # of a job that we were called for as well, and have had
+            if line.is_asking and self._clock.boot_ms() >= line.answer_by_ms:
+                line.hang_up()  # a firewall forgot it, and told nobody
             if not line.is_asking:
                 self._ask_for_plain(queue, line)
 
     def _ask_for_plain(self, queue: str, line: WaitingLine) -> None:
         # The head of the line to the head of the line: tells of a job, and moves none.
         line.ask("BLMOVE", keys.queue(queue), keys.queue(queue), "LEFT", "LEFT", self._poll_ms / 1000)
+        line.answer_by_ms = self._answer_by_ms()
+
+    def _answer_by_ms(self) -> int:
+        return self._clock.boot_ms() + self._poll_ms + self._poll_ms // 4
 
     def _is_over(self, ready: set[int], until_ms: int) -> bool:
         bell = self._bell
