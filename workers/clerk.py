@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from holdfast.workers.shared_memory import Board
     from holdfast.workers.stop import Stop
 
+#: For how long a claim that is refused, or has no answer, is sent again before other things are looked after.
+_BRIEFLY_MS = 250
 REFUSALS = (out.Fenced, out.Lost, out.Closed)
 
 
@@ -103,10 +105,10 @@ class Clerk:
                 gives_up=self._stop.is_past_last_word,
             )
 
-    def claim(self, *, until_ms: int) -> tuple[out.Claim, int]:
-        """Claim one, and give since when the lease counts. Again: not answered until then, on the boot clock.
+    def claim(self) -> tuple[out.Claim | None, int]:
+        """Claim one, and give since when the lease counts. None: it was not answered for a moment, in several tries.
 
-        Others may be served where claims are refused, as on a server without memory: so nobody waits here for long.
+        Repairs may be let through where claims are refused, as on a server without memory: they must not wait for us.
         """
         op, asked_ms = self._standing or self._begin()
         self._standing = None
@@ -117,14 +119,14 @@ class Clerk:
         try:
             answer = self._courier.send(
                 lambda: self._moves.claim(op, self._order.queues, seen_fence=self._seen_fence, listens=self._listens),
-                until_ms=min(until_ms, late_ms),
+                until_ms=min(self._clock.boot_ms() + _BRIEFLY_MS, late_ms),
                 gives_up=self._stop.is_past_last_word,
             )
         except RedisAwayError:
             # What it may have given is asked for once more under its number, while that lease is young, or withdrawn.
             self._standing = (op, asked_ms) if self._clock.boot_ms() < late_ms else None
             self._is_unknown = True
-            return out.Again(), 0
+            return None, 0
         return self._heard(answer), asked_ms
 
     def _heard(self, answer: out.Claim) -> out.Claim:

@@ -166,14 +166,14 @@ class Engine:
             self._face.idle()
             self._mount.look(self._more())
             return True
-        answer, asked_ms = self._clerk.claim(until_ms=min(beat_at, self._keeper.due_ms()))
+        answer, asked_ms = self._clerk.claim()
         match answer:
             case tuple():
                 self._take_in_hand(answer, asked_ms)
             case out.Aftermath() as left:
                 self._mount.hand_on(left, self._patience.telling_ms(left.record))
             case out.Lost() | out.Again():
-                pass  # the answer took longer than the lease, dirt was cleared away, or Redis is away: look again
+                pass  # the answer took longer than the lease, or dirt was cleared away: look again
             case out.Empty(listens_at):
                 self._face.idle()
                 if self._limits.burst:
@@ -185,10 +185,12 @@ class Engine:
                 if self._limits.burst:
                     return not self._is_without_horse()
                 self._wait_idle(idle_since, beat_at, for_bell=False)
+            case None:
+                self._wait_idle(idle_since, beat_at, for_bell=False)
         return True
 
     def _wait_idle(self, idle_since: int, beat_at: int, *, for_bell: bool) -> None:
-        """Wait for the bell, doing what is due meanwhile. A closed gate is looked at, not listened to."""
+        """Wait for the bell, doing what is due meanwhile. A closed gate is looked at, and so is a Redis that is away."""
         gate_at = self._clock.boot_ms() + _GATE_LOOK_MS
         idle_until = self._idle_until(idle_since)
         while not self._stop.asked:

@@ -23,8 +23,8 @@ def test_what_a_worker_gives_back_as_soon_as_it_has_it_is_told_of_as_claimed_fir
     stable = Stable(fake, clock)
     claim = stable.engine._clerk.claim
 
-    def claim_and_be_told_to_stop(**until):
-        answer = claim(**until)
+    def claim_and_be_told_to_stop():
+        answer = claim()
         stable.engine.ask_to_stop()
         return answer
 
