@@ -96,7 +96,10 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_reclaim.py::test_after_a_late_pass_holders_get_a_heartbeat_first",
         "tests/moves/test_reclaim.py::test_a_lease_is_not_taken_before_its_deadline",
     ),
-    "FM-018": ("tests/moves/test_generations.py::test_a_fence_is_above_the_last_though_the_servers_clock_went_back",),
+    "FM-018": (
+        "tests/moves/test_generations.py::test_a_fence_is_above_the_last_though_the_servers_clock_went_back",
+        "tests/workers/test_turns.py::test_a_parent_gives_no_job_a_lower_fence_than_its_horse_was_given",
+    ),
     "FM-019": (
         "tests/moves/test_generations.py::test_a_fence_is_above_all_its_worker_ever_saw",
         "tests/moves/test_claim_again.py::test_what_a_worker_has_heard_of_does_not_go_back_by_asking_anew",
@@ -125,6 +128,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-024": (
         "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
         "tests/workers/test_redis_refuses.py::test_a_full_redis_still_takes_the_end_of_a_job",
+        "tests/workers/test_redis_refuses.py::test_an_idle_worker_takes_a_dead_ones_job_back_on_a_full_redis",
         "tests/workers/test_redis_refuses.py::test_a_job_that_ends_while_writes_are_refused_is_settled_when_they_are_not",
     ),
     "FM-025": (
@@ -147,6 +151,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-027": (
         "tests/moves/test_claim.py::test_the_ttl_of_a_queued_job_ends_when_it_is_claimed",
         "tests/moves/test_claim.py::test_a_ghost_in_line_is_noted_and_passed_over",
+        "tests/moves/test_claim.py::test_those_claimed_beside_what_is_no_record_are_in_hand",
         "tests/recovery/test_promoter.py::test_a_scheduled_id_without_a_job_is_dropped_with_a_note",
         "tests/workers/test_plain_path.py::test_a_heap_of_expired_jobs_does_not_hide_the_one_behind_it",
     ),
@@ -228,6 +233,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_redis_away.py::test_a_worker_cut_off_stops_its_job_before_another_may_begin_it",
         "tests/workers/test_sleepers.py::test_a_horse_whose_parent_froze_is_stopped_before_another_may_begin",
         "tests/jobs/test_effects.py::test_a_server_that_is_away_until_the_stop_by_moment_ends_the_lease",
+        "tests/workers/test_silent_lines.py::test_commands_are_heard_again_after_a_firewall_forgot_their_line",
+        "tests/workers/test_silent_lines.py::test_plain_jobs_are_heard_again_after_a_firewall_forgot_their_line",
     ),
     "FM-043": (
         "tests/workers/test_redis_away.py::test_a_stall_shorter_than_the_lease_costs_a_job_nothing",

@@ -190,7 +190,7 @@ class Engine:
         return True
 
     def _wait_idle(self, idle_since: int, beat_at: int, *, for_bell: bool) -> None:
-        """Wait for the bell, doing what is due meanwhile. A closed gate is looked at, and so is a Redis that is away."""
+        """Wait for the bell, doing what is due meanwhile. A closed gate is looked at, as is a Redis that is away."""
         gate_at = self._clock.boot_ms() + _GATE_LOOK_MS
         idle_until = self._idle_until(idle_since)
         while not self._stop.asked:
