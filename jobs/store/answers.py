@@ -11,6 +11,14 @@ from holdfast.jobs.store.records import pairs
 _COMPLETED = out.Completed()
 
 
+def text_of(raw: Any) -> Any:
+    """Read a name. One that is not UTF-8 stays as it came: so it is sent again, and bytes are shown in any log."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
 def refused(answer: list[Any]) -> out.Refused | None:
     """Read a refusal; None if it is none."""
     match answer[0]:
@@ -35,8 +43,9 @@ def read_claim(answer: list[Any]) -> out.Claim:
         case b"claimed":
             return tuple(read_claimed(row) for row in answer[1:])
         case b"aftermath":
-            queue, job_id, entry = (part.decode() for part in answer[1:4])
-            return out.Aftermath(queue, job_id, entry.split(" ", 2)[1], entry, pairs(answer[4]))
+            queue, job_id, entry = map(text_of, answer[1:4])
+            status = answer[3].split(b" ", 2)[1].decode()
+            return out.Aftermath(queue, job_id, status, entry, pairs(answer[4]))
         case b"empty":
             return out.Empty(tuple(queue.decode() for queue in answer[1:]))
         case b"again":
@@ -78,7 +87,9 @@ def rows_of(given: list[Any]) -> list[Any]:
 def read_claimed(row: list[Any]) -> out.Claimed:
     """Read a row of that answer."""
     queue, job_id, execution, fence, deadline_ms, generation, record = row
-    lease = Lease(
-        queue.decode(), job_id.decode(), execution.decode(), int(fence), int(deadline_ms), generation.decode()
-    )
+    try:
+        name = job_id.decode()
+    except UnicodeDecodeError:
+        name = job_id  # as `text_of` has it, which would be a call for each job
+    lease = Lease(queue.decode(), name, execution.decode(), int(fence), int(deadline_ms), generation.decode())
     return out.Claimed(lease, pairs(record))

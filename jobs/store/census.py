@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.answers import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,19 +22,23 @@ PAGE = 1_000
 _MOST = 100
 #: Each costs the server a look through a whole line.
 _MOST_IN_LINE = 20
-_JOB = keys.job("")
+_JOB = keys.job("").encode()
+_QUEUE = keys.queue("").encode()
 
 
 @dataclass(frozen=True)
 class _Record:
-    job_id: str
+    job_id: bytes
     status: bytes
-    origin: str
+    origin: bytes
     enqueued_at: bytes
 
 
 class Census:
-    """One page after the other; how far the fleet has come stands in Redis."""
+    """One page after the other; how far the fleet has come stands in Redis.
+
+    Names are bytes here: anybody may have written a key that is no text, and its neighbours are looked at all the same.
+    """
 
     def __init__(self, redis: Redis) -> None:
         # redis-py's types know nothing of decode_responses.
@@ -45,19 +50,19 @@ class Census:
         cursor, found = self._redis.scan(cursor, match=keys.job("*"), count=PAGE, _type="hash")
         self._redis.set(keys.sweep(), cursor)
         seen_before = self._redis.hscan(keys.orphans(), 0, count=_MOST)[1]
-        ids = [key.decode().removeprefix(_JOB) for key in found]
-        suspects = [*seen_before, *self._stranded(), *self._in_question(sorted(ids))]
-        return list(dict.fromkeys(each.decode() if isinstance(each, bytes) else each for each in suspects))
+        ids = sorted(key.removeprefix(_JOB) for key in found)
+        suspects = [*seen_before, *self._stranded(), *self._in_question(ids)]
+        return [text_of(each) for each in dict.fromkeys(suspects)]
 
     def _stranded(self) -> list[bytes]:
         """Give what stock workers have taken and not begun."""
-        names = sorted(key.decode().removeprefix(keys.queue("")) for key in self._redis.smembers(keys.queues()))
+        names = sorted(key.removeprefix(_QUEUE) for key in self._redis.smembers(keys.queues()))
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
-                pipeline.lrange(keys.intermediate(name), 0, _MOST - 1)
+                pipeline.lrange(_spelled(keys.intermediate, name), 0, _MOST - 1)
             return [job_id for ids in pipeline.execute() for job_id in ids]
 
-    def _in_question(self, ids: Sequence[str]) -> Iterator[str]:
+    def _in_question(self, ids: Sequence[bytes]) -> Iterator[bytes]:
         records = self._read(ids)
         yield from (each.job_id for each in records if each.status in {b"started", b"deferred"})
         yield from self._missed([each for each in records if each.status == b"scheduled"])
@@ -66,24 +71,24 @@ class Census:
         passed_over = [each.job_id for each in queued if each.enqueued_at < heads[each.origin]]
         yield from passed_over[:_MOST_IN_LINE]
 
-    def _read(self, ids: Sequence[str]) -> list[_Record]:
+    def _read(self, ids: Sequence[bytes]) -> list[_Record]:
         with self._redis.pipeline(transaction=False) as pipeline:
             for job_id in ids:
-                pipeline.hmget(keys.job(job_id), "status", "origin", "enqueued_at")
+                pipeline.hmget(_JOB + job_id, "status", "origin", "enqueued_at")
             return [
-                _Record(job_id, status, origin.decode(), enqueued_at or b"")
+                _Record(job_id, status, origin, enqueued_at or b"")
                 for job_id, (status, origin, enqueued_at) in zip(ids, pipeline.execute(), strict=True)
                 if status and origin
             ]
 
-    def _missed(self, scheduled: Sequence[_Record]) -> Iterator[str]:
+    def _missed(self, scheduled: Sequence[_Record]) -> Iterator[bytes]:
         with self._redis.pipeline(transaction=False) as pipeline:
             for each in scheduled:
-                pipeline.zscore(keys.scheduled(each.origin), each.job_id)
+                pipeline.zscore(_spelled(keys.scheduled, each.origin), each.job_id)
             scores = pipeline.execute()
         yield from (each.job_id for each, score in zip(scheduled, scores, strict=True) if score is None)
 
-    def _heads(self, queues: set[str]) -> dict[str, bytes]:
+    def _heads(self, queues: set[bytes]) -> dict[bytes, bytes]:
         """Tell since when the next job of each queue waits: one that waits for longer has been passed over, or is lost.
 
         An empty line has a head younger than all.
@@ -91,12 +96,16 @@ class Census:
         names = sorted(queues)
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
-                pipeline.lindex(keys.queue(name), 0)
+                pipeline.lindex(_QUEUE + name, 0)
             heads = pipeline.execute()
             for head in heads:
-                pipeline.hget(keys.job((head or b"").decode()), "enqueued_at")
+                pipeline.hget(_JOB + (head or b""), "enqueued_at")
             moments = pipeline.execute()
         return {
             name: (moment or b"") if head is not None else b"~"
             for name, head, moment in zip(names, heads, moments, strict=True)
         }
+
+
+def _spelled(family: keys.Key, name: bytes) -> bytes:
+    return family(name.decode(errors="surrogateescape")).encode(errors="surrogateescape")

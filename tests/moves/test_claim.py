@@ -5,8 +5,10 @@ from rq.suspension import resume, suspend
 
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.outcomes import Again, Claimed, Closed, Empty, Lost
+from holdfast.jobs.store.outcomes import Again, Buried, Claimed, Closed, Empty, Lost
 
+#: An id that is no UTF-8.
+NO_TEXT = b"caf\xe9"
 LEASED = {"status": "started", "place": "leases default"}
 
 
@@ -36,6 +38,70 @@ def test_stock_tools_think_a_job_dead_only_an_hour_past_its_timeout(pool, timeou
     held = pool.worker().hold()
     score = pool.redis.zscore(keys.wip("default"), f"job-1:{held.execution}")
     assert score - pool.now_ms() / 1_000 == pytest.approx(patience_s, abs=2)
+
+
+def hold_no_text(pool, worker):
+    """Let a worker take a job whose id is no text, as somebody's program put it in line: a fake cannot keep it."""
+    pool.enqueue()
+    pool.redis.rename(keys.job("job-1"), keys.job("").encode() + NO_TEXT)
+    pool.redis.lset(keys.queue("default"), 0, NO_TEXT)
+    lease = worker.hold()
+    assert lease.job_id == NO_TEXT
+    return lease
+
+
+def status_of_no_text(pool):
+    return pool.redis.hget(keys.job("").encode() + NO_TEXT, "status")
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "place"),
+    [
+        (lambda worker, held: worker.complete(held), b"finished", keys.finished("default")),
+        (lambda worker, held: worker.turn(held), b"finished", keys.finished("default")),
+        (lambda worker, held: worker.bury(held), b"failed", keys.failed("default")),
+        (lambda worker, held: worker.postpone(held, delay_ms=1_000), b"scheduled", keys.scheduled("default")),
+        (lambda worker, held: worker.give_back(held), b"queued", None),
+    ],
+    ids=["complete", "turn", "bury", "postpone", "give back"],
+)
+def test_a_job_whose_id_is_no_text_is_taken_and_settled_as_any_other(real_pool, end, status, place):
+    """INV-12, FM-033: whoever took it would end, and whoever reclaimed it after that."""
+    worker = real_pool.worker()
+    lease = hold_no_text(real_pool, worker)
+    assert worker.renew(lease).deadline_ms
+    end(worker, lease)
+    assert status_of_no_text(real_pool) == status
+    assert place is None or real_pool.redis.zscore(place, NO_TEXT) is not None
+    assert not real_pool.redis.exists(keys.leases("default"))
+
+
+def test_a_job_whose_id_is_no_text_comes_back_from_the_dead(real_pool):
+    """LIV-02, FM-033."""
+    hold_no_text(real_pool, real_pool.worker())
+    real_pool.time_passes(10_002)
+    (taken,) = real_pool.reap().reclaimed
+    assert (taken.word, taken.job_id, status_of_no_text(real_pool)) == ("reclaimed", NO_TEXT, b"queued")
+    assert real_pool.worker("w2").hold().job_id == NO_TEXT
+
+
+def test_a_claim_sent_again_gives_the_same_job_whose_id_is_no_text(real_pool):
+    """FM-009: the answer that the server keeps has the name as it came."""
+    worker = real_pool.worker()
+    lease = hold_no_text(real_pool, worker)
+    assert worker.claim(op=worker.op).lease == lease
+
+
+def test_what_is_left_to_tell_of_a_job_whose_id_is_no_text_is_told(real_pool):
+    """FM-033: and is over then."""
+    worker = real_pool.worker()
+    lease = hold_no_text(real_pool, worker)
+    real_pool.redis.hset(keys.job("").encode() + NO_TEXT, "hf_crashes_max", 0)
+    assert worker.crash(lease) == Buried()
+    left = worker.claim()
+    assert (left.job_id, left.status) == (NO_TEXT, "failed")
+    assert worker.moves.end_aftermath(left)
+    assert worker.claim() == Empty()
 
 
 def test_queues_are_looked_at_in_the_order_in_which_they_are_named(pool):

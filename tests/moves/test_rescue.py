@@ -9,6 +9,8 @@ from holdfast.jobs.store.outcomes import NotDue, Rescued
 from holdfast.jobs.store.upkeep import Upkeep
 
 PATIENCE_MS = 60_000
+#: A name that is no UTF-8, as somebody's program wrote it.
+NO_TEXT = b"caf\xe9"
 
 
 def lose_from_line(pool):
@@ -189,6 +191,36 @@ def test_the_fleet_takes_turns(pool):
     upkeep = Upkeep(pool.scripts, pool.clock, pool.settings)
     assert upkeep.rescue(every_ms=2_000) == ()
     assert isinstance(upkeep.rescue(every_ms=2_000), NotDue)
+
+
+def test_names_that_are_no_text_do_not_hide_a_lost_job(pool):
+    """FM-033: a key that is no job's, a queue of such a name, and a job in it; each worker would end at each look."""
+    lose_from_line(pool)
+    pool.redis.hset(keys.job("").encode() + NO_TEXT, "note", "no job")
+    pool.redis.sadd(keys.queues(), keys.queue("").encode() + NO_TEXT)
+    for status in ("queued", "scheduled"):
+        pool.redis.hset(keys.job(status), mapping={"data": b"x", "status": status, "origin": NO_TEXT})
+    pool.redis.rpush(keys.queue("").encode() + NO_TEXT, b"\xe9")
+    assert pool.rescue() == ()
+    pool.time_passes(PATIENCE_MS)
+    assert Rescued("job-1", "default", "line") in pool.rescue()
+
+
+@pytest.mark.parametrize("status", ["queued", "scheduled", "started"])
+def test_a_lost_job_whose_id_is_no_text_is_put_back(pool, status):
+    """INV-01, FM-033: under the same id."""
+    lose_from_line(pool)
+    pool.redis.rename(keys.job("job-1"), keys.job("").encode() + NO_TEXT)
+    said = {"status": status, "enqueued_at": "2026-01-01T12:00:00.000000Z"}
+    pool.redis.hset(keys.job("").encode() + NO_TEXT, mapping=said)
+    pool.enqueue("job-2")
+    assert pool.rescue() == ()
+    pool.time_passes(PATIENCE_MS)
+    (rescued,) = pool.rescue()
+    assert (rescued.job_id, rescued.queue) == (NO_TEXT, "default")
+    pool.time_passes(2_000)
+    pool.promote()
+    assert NO_TEXT in pool.redis.lrange(keys.queue("default"), 0, -1)
 
 
 def test_a_page_follows_on_the_last(redis, real_pool, monkeypatch):
