@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,11 @@ from holdfast.jobs.errors import LeaseEnded
 from holdfast.jobs.retry import Budget, Bury, Postpone
 from holdfast.jobs.rq_surface import JobStatus, JobTimeoutException, Queue, RQRepeat, RQRetry
 from holdfast.jobs.store.records import return_value
+from holdfast.jobs.store.sizes import lasting
 from holdfast.jobs.store.work import Spell
 from holdfast.workers.calls import execute, write_result
 from holdfast.workers.ends import End
-from holdfast.workers.fenced_job import unread_record
+from holdfast.workers.fenced_job import look_at, unread_record
 
 if TYPE_CHECKING:
     import random
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from holdfast.jobs.rq_surface import Job
     from holdfast.jobs.running import Running
     from holdfast.workers.trade import Trade
+
+
+#: What a record has of a job whose end is read from its object.
+_ENDS_WITH = (b"success_callback_name", b"repeats_left", b"webhooks")
 
 
 class Attempt:
@@ -60,20 +66,17 @@ class Attempt:
         try:
             if unread_record(job) is None:
                 job.restore(self._record)
+            elif self._is_looked_at_in_the_end():
+                # A record that RQ cannot read is found so before anything is done in its name.
+                look_at(job)
             value = self._call()
             self._ended_s = self._clock.wall_s()
-            if not isinstance(value, RQRetry):
-                data = write_result(self.execution, value)
-                if self._may_have(b"success_callback_name") and job.success_callback is not None:
-                    job._result = value  # noqa: SLF001 - where RQ's callbacks look for it
-                    job._status = JobStatus.FINISHED  # noqa: SLF001
-                    self._call_back(job.success_callback, job.success_callback_timeout, value)
+            return self._try_again(value) if isinstance(value, RQRetry) else self._succeed(value)
         except LeaseEnded:
             raise
         except BaseException as error:  # noqa: BLE001 - sys.exit() in a job is its failure, as in RQ
             self._ended_s = self._clock.wall_s()
-            return self._fail(error)
-        return self._try_again(value) if isinstance(value, RQRetry) else self._succeed(data)
+            return self._failed(error)
 
     def tell_outside(self) -> None:
         """Send the webhooks of a job whose settle has gone through."""
@@ -83,9 +86,10 @@ class Attempt:
         else:
             self._job.send_webhooks(self._status)
 
-    def _may_have(self, *names: bytes) -> bool:
-        """Tell whether the job may have any of these: by its record, while nobody has looked at the object."""
-        return any(map(self._record.get, names)) or unread_record(self._job) is None
+    def _is_looked_at_in_the_end(self) -> bool:
+        """Tell whether more than the record's plain words is needed to end this job, if nobody looks at it before."""
+        told = self._record.get(b"result_ttl")
+        return any(map(self._record.get, _ENDS_WITH)) or not (not told or _is_whole(told))
 
     def _call(self) -> Any:
         job = self._job
@@ -109,21 +113,23 @@ class Attempt:
             callback(self._job, self._trade.connection, *given)
 
     def _end(self, kind: str, **words: Any) -> End:
-        awaits_word = kind != "postpone" and self._may_have(b"webhooks") and bool(self._job.webhooks)
+        awaits_word = kind != "postpone" and unread_record(self._job) is None and bool(self._job.webhooks)
         return End(kind, words, Spell(self._started_s, self._ended_s), awaits_word)
 
-    def _succeed(self, data: str) -> End:
+    def _succeed(self, value: object) -> End:
+        job, data = self._job, write_result(self.execution, value)
         result_ttl, repeat_ms, repeats_left = self._trade.default_result_ttl, None, 0
-        if self._may_have(b"result_ttl", b"repeats_left"):
-            result_ttl = self._result_ttl(result_ttl)
-            if self._may_have(b"repeats_left"):
-                repeat_ms, repeats_left = _next_repeat(self._job)
+        if unread_record(job) is not None:
+            # Nobody has looked at it, and its record has no more to say.
+            result_ttl = int(self._record.get(b"result_ttl") or result_ttl)
+        else:
+            if job.success_callback is not None:
+                job._result = value  # noqa: SLF001 - where RQ's callbacks look for it
+                job._status = JobStatus.FINISHED  # noqa: SLF001
+                self._call_back(job.success_callback, job.success_callback_timeout, value)
+            result_ttl = lasting(job.get_result_ttl(result_ttl))
+            repeat_ms, repeats_left = _next_repeat(job)
         return self._end("complete", value=data, result_ttl=result_ttl, repeat_ms=repeat_ms, repeats_left=repeats_left)
-
-    def _result_ttl(self, default_ttl: int) -> int:
-        told = self._record.get(b"result_ttl", b"")
-        is_plain = told.isdigit() and unread_record(self._job) is not None
-        return int(told) if is_plain else self._job.get_result_ttl(default_ttl)
 
     def _try_again(self, retry: Any) -> End:
         """Serve a job that returned rq.Retry: tried again without having raised."""
@@ -141,8 +147,19 @@ class Attempt:
             used=["number_of_retries", done + 1],
         )
 
+    def _failed(self, error: BaseException) -> End:
+        try:
+            return self._fail(error)
+        except LeaseEnded:
+            raise
+        except BaseException as worse:  # noqa: BLE001 - a handler of the app's that calls sys.exit(), say
+            text = "".join(traceback.format_exception(worse))
+            return self._bury("failures", text, told=text)
+
     def _fail(self, error: BaseException) -> End:
         job = self._job
+        with suppress(Exception):  # of a record that cannot be read, there is what could be
+            look_at(job)
         job._status = JobStatus.FAILED  # noqa: SLF001 - what RQ's failure callbacks see
         info = (type(error), error, error.__traceback__)
         try:
@@ -168,6 +185,10 @@ class Attempt:
         self._status, self._error = JobStatus.FAILED, told
         is_listed = self._trade.lists_failures or bool(retried)
         return self._end("bury", cause=cause, error=error, retried=retried, is_listed=is_listed)
+
+
+def _is_whole(told: bytes) -> bool:
+    return told.isdigit() or (told.startswith(b"-") and told[1:].isdigit())
 
 
 def _next_repeat(job: Job) -> tuple[int | None, int]:

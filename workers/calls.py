@@ -12,7 +12,7 @@ from holdfast.jobs.errors import NoSuchCall
 from holdfast.jobs.rq_surface import DeserializationError, Job
 from holdfast.jobs.store.records import return_value
 from holdfast.jobs.store.sizes import may_be_too_big
-from holdfast.workers.fenced_job import unread_record
+from holdfast.workers.fenced_job import look_at, unread_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,9 @@ def execute(job: Job, before_call: Callable[[], None] = lambda: None) -> Any:
     if _is_rqs_own(type(job).perform) and (call := _call_of_unread(job)) is not None:
         before_call()
         return _result_of(*call)
+    look_at(job)  # what is wrong with its record is not told as something else
     try:
-        function = job.func  # it reads the record's data, and imports
+        function = job.func  # it reads the call, and imports
     except DeserializationError as error:
         raise NoSuchCall(
             f"the data of job {job.id} ({len(job.data)} bytes, first {job.data[:16]!r}) cannot be read with "

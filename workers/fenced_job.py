@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from copy import copy
 from datetime import datetime
@@ -11,6 +12,8 @@ from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store.records import fields_of, record_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from redis.client import Pipeline
 
     from holdfast.jobs.running import Running
@@ -149,12 +152,12 @@ class Blanks:
         """
         blank = self._blank
         if blank is None:
-            job: Job = self._trade.new_job(job_id, self._class)
+            job: Job = named(job_id, lambda name: self._trade.new_job(name, self._class))
             vars(job)["_execution"] = execution
             return job
         job = object.__new__(self._unread)
         vars(job).update(
-            _id=job_id,
+            _id=job_id if type(job_id) is str else os.fsdecode(job_id),
             connection=blank.connection,
             serializer=blank.serializer,
             _execution=execution,
@@ -164,6 +167,23 @@ class Blanks:
         return job
 
 
+def named(job_id: str | bytes, make: Callable[[str], Job]) -> Job:
+    """Make a job object for an id that is in use, though RQ may give such a one to no new job, or it may be no text."""
+    name = os.fsdecode(job_id)  # RQ joins ids to other texts
+    try:
+        return make(name)
+    except ValueError:
+        job = make("blank")
+        vars(job)["_id"] = name
+        return job
+
+
 def unread_record(job: Job) -> dict[bytes, bytes] | None:
     """Give the record of a job at which nobody has looked yet."""
     return vars(job).get("_record")
+
+
+def look_at(job: Job) -> None:
+    """Read a job at which nobody has looked yet. Raises what RQ raises over its record, the first time."""
+    if unread_record(job) is not None:
+        _ = job.origin

@@ -230,6 +230,48 @@ def test_jobs_that_cannot_be_called_fail_with_a_reason_and_the_others_flow(start
             assert GARBLED[name][1] in ledger.field(job, "hf_error"), name
 
 
+def test_an_id_that_is_no_text_ends_no_worker(start_worker, redis, notes, wait_until):
+    """INV-12, LIV-03, FM-033: a key that is no job's, one in line that runs, and one that RQ cannot look up."""
+    queue = rq.Queue(connection=redis)
+    called = {b"runs \xe9": ("work.note", notes.path, "ran"), b"fails \xe9": ("work.look_up",)}
+    redis.hset(keys.job("").encode() + b"caf\xe9", "note", "no job, in no line")
+    for job_id, call in called.items():
+        job = queue.enqueue(*call)
+        redis.rename(keys.job(job.id), keys.job("").encode() + job_id)
+        redis.lset(keys.queue("default"), -1, job_id)
+    worker = start_worker(orphans_ms=100)
+    queue.enqueue("work.note", notes.path, "behind")
+
+    def seen(job_id):
+        return redis.hmget(keys.job("").encode() + job_id, "status", "hf_failures", "hf_crashes")
+
+    wait_until(lambda: notes("behind") and seen(b"fails \xe9")[0] == b"failed")
+    assert seen(b"runs \xe9") == [b"finished", None, None]
+    assert seen(b"fails \xe9") == [b"failed", b"1", None]
+    assert b"surrogates not allowed" in redis.hget(keys.job("").encode() + b"fails \xe9", "hf_error")
+    assert notes("ran") == ["ran"]
+    looked = int(redis.get(keys.turn("orphans")))
+    wait_until(lambda: int(redis.get(keys.turn("orphans"))) > looked)
+    assert not worker.has_ended
+    worker.send(signal.SIGTERM)
+    assert worker.wait() == 0
+    assert "Traceback" not in worker.log.replace("exception raised while executing (work.look_up)\nTraceback", "")
+
+
+def test_a_record_that_rq_cannot_read_is_the_failure_of_its_job_and_no_crash(start_worker, redis, notes, ledger):
+    """INV-09, FM-033: a date as another language writes it, for a horse that knows the function."""
+    queue, options = rq.Queue(connection=redis), [{}, {"result_ttl": -1}, {"repeat": rq.Repeat(times=2)}]
+    queue.enqueue("work.note", notes.path, "first")
+    jobs = [queue.enqueue("work.note", notes.path, f"ran {told}", **told) for told in options]
+    for job in jobs:
+        redis.hset(keys.job(job.id), "created_at", "2026-01-01T00:00:00+00:00")
+    assert start_worker(options=["--burst"]).wait() == 0
+    assert [ledger.status(job) for job in jobs] == ["finished", "finished", "failed"]
+    assert len(notes("ran")) == 2
+    assert "does not match format" in ledger.field(jobs[2], "hf_error")
+    assert (ledger.number(jobs[2], "hf_failures"), ledger.number(jobs[2], "hf_crashes")) == (1, 0)
+
+
 def test_an_argument_of_a_hundred_megabytes_is_run_like_any_other(start_worker, redis, ledger):
     """FM-037: on a server with ordinary settings, and a job behind it."""
     queue = rq.Queue(connection=redis)
