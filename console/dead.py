@@ -10,6 +10,8 @@ from holdfast.console.server import at_url, desk_at
 from holdfast.console.timeline import events_of, key_of, no_job
 from holdfast.console.words import duration, show_table
 from holdfast.jobs.rq_surface import resolve_serializer
+from holdfast.jobs.store import keys
+from holdfast.jobs.store.looks import queue_names
 from holdfast.jobs.store.outcomes import Dropped, Kept, Requeued
 from holdfast.jobs.store.people import People, Wish
 from holdfast.jobs.store.stories import count_failed, decode_call, queues_with_failures, read_dead, tell
@@ -56,6 +58,8 @@ def dead() -> None:
 def list_(queue: str | None, limit: int, redis_url: str | None) -> None:
     """List the dead of QUEUE, or of every queue, the last first."""
     with desk_at(redis_url) as desk:
+        if queue:
+            _check_known(desk, queue)
         names = [queue] if queue else queues_with_failures(desk.redis)
         now_ms = int(desk.wall_s() * 1000)
         pages = [read_dead(desk.redis, name, most=limit, newest=True) for name in names]
@@ -68,6 +72,17 @@ def list_(queue: str | None, limit: int, redis_url: str | None) -> None:
             click.echo(f"{name}: {count - len(page.ids)} more of {count}; --limit shows them.")
     if not rows:
         click.echo(f"nothing is dead in {queue or 'any queue'}.")
+
+
+def _check_known(desk: Desk, queue: str) -> None:
+    """Refuse a name that is no queue's: nothing is dead in one that is misspelled."""
+    found: Any = (desk.redis.smembers(keys.queues()), desk.redis.smembers(keys.leased()))
+    known = queue_names(*found)
+    if queue not in known and not count_failed(desk.redis, queue):
+        raise click.ClickException(
+            f"there is no queue {queue} on this server; the ones there are: {', '.join(known) or 'none'}. Look at the "
+            f"spelling and at --redis-url."
+        )
 
 
 def _row(each: Dead, now_ms: int) -> tuple[str, ...]:
@@ -138,6 +153,7 @@ def requeue(job_ids: tuple[str, ...], queue: str | None, *, even_in_doubt: bool,
     with desk_at(redis_url) as desk:
         asks = Requeues(desk, even_in_doubt=even_in_doubt)
         if queue:
+            _check_known(desk, queue)
             left = _requeue_all(desk, asks, queue)
         else:
             left = asks.ask(job_ids)
@@ -258,6 +274,8 @@ def resolve(
     job_id: str, effect: str, happened: bool, value: str | None, serializer: Any, redis_url: str | None
 ) -> None:
     """Settle the doubt about an EFFECT of JOB, so that it can be requeued."""
+    if value is not None and not happened:
+        raise click.UsageError("--value says what came of it: it goes with --happened only.")
     data = b"" if value is None else serializer.dumps(value)
     with desk_at(redis_url) as desk:
         word = Entrance(desk.scripts).resolve_effect(job_id, effect, happened=happened, value=data)
@@ -270,4 +288,10 @@ def resolve(
         case "running":
             raise click.ClickException(f"job {job_id} is being worked on. Wait until it is not, then ask again.")
         case _:
-            raise click.ClickException(f"job {job_id} has no effect {effect!r} in doubt.")
+            raise click.ClickException(_no_doubt(story, effect) if story else no_job(job_id))
+
+
+def _no_doubt(story: Story, effect: str) -> str:
+    is_done = any(mark.name == effect and mark.state == "done" for mark in story.marks)
+    others = f"In doubt: {', '.join(story.doubts)}." if story.doubts else "None of its effects is."
+    return f"job {story.job_id} has no effect {effect!r} in doubt{' (it is done)' if is_done else ''}. {others}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
@@ -30,6 +31,7 @@ class DidNotHappen:
 
 Probe: TypeAlias = "Callable[[Effect], Happened | DidNotHappen]"
 OnDoubt: TypeAlias = "Literal['fail', 'retry'] | Probe"
+Errors: TypeAlias = "type[Exception] | Iterable[type[Exception]]"
 
 
 class Effect:
@@ -44,8 +46,8 @@ class Effect:
     - a function: it is given this effect, asks the outside (by `key`), and returns `Happened(value)` or
       `DidNotHappen()`.
 
-    An exception that leaves the body leaves doubt too, unless it is NotDone or one of `not_done`: those say that
-    the effect did not take place, so the next attempt is first again.
+    An exception that leaves the body leaves doubt too, unless it is NotDone or one of `not_done`, a class or several:
+    those say that the effect did not take place, so the next attempt is first again.
 
     Records belong to the job's generation: a nightly job with a fixed id acts every night, a retry does not. They
     live as long as the job's record.
@@ -56,7 +58,7 @@ class Effect:
         name: str,
         *,
         on_doubt: OnDoubt = "fail",
-        not_done: tuple[type[Exception], ...] = (),
+        not_done: Errors = (),
     ) -> None:
         if not name or len(name) > _LONGEST_NAME:
             raise EffectMisused(f"effect({name!r}): a name has 1 to {_LONGEST_NAME} characters")
@@ -70,7 +72,7 @@ class Effect:
         #: The same in each attempt at this job's generation: give it to the outside as its idempotency key.
         self.key = ""
         self._on_doubt = on_doubt
-        self._not_done: tuple[type[Exception], ...] = (NotDone, *not_done)
+        self._not_done: tuple[type[Exception], ...] = (NotDone, *_classes_in(name, not_done))
 
     def __enter__(self) -> Self:
         """Record the intent, or find what an earlier attempt left.
@@ -156,6 +158,15 @@ class Effect:
         self.first = True
 
 
-def effect(name: str, *, on_doubt: OnDoubt = "fail", not_done: tuple[type[Exception], ...] = ()) -> Effect:
+def _classes_in(name: str, not_done: Errors) -> tuple[type[Exception], ...]:
+    """Look at them now: a slip would else show when the block is left, in place of the error that left it."""
+    several: Any = not_done if isinstance(not_done, Iterable) and not isinstance(not_done, type) else (not_done,)
+    given: tuple[type[Exception], ...] = tuple(several)
+    if not all(isinstance(each, type) and issubclass(each, BaseException) for each in given):
+        raise EffectMisused(f"effect({name!r}, not_done={not_done!r}): an exception's class, or several in a tuple")
+    return given
+
+
+def effect(name: str, *, on_doubt: OnDoubt = "fail", not_done: Errors = ()) -> Effect:
     """Do the body of a `with` once for the running job. See `Effect`."""
     return Effect(name, on_doubt=on_doubt, not_done=not_done)

@@ -66,7 +66,9 @@ class _Wishes(NamedTuple):
         wishes = cls(options.pop("key", None), options.pop("crashes", None))
         if wishes.key is not None and (not isinstance(wishes.key, str) or not wishes.key):
             raise ValueError(f"key={wishes.key!r}: an idempotency key is a text that is not empty")
-        if wishes.crashes is not None and (not isinstance(wishes.crashes, int) or wishes.crashes < 0):
+        # A bool is an int to Python, and crashes=True a slip.
+        is_count = isinstance(wishes.crashes, int) and not isinstance(wishes.crashes, bool) and wishes.crashes >= 0
+        if wishes.crashes is not None and not is_count:
             raise ValueError(f"crashes={wishes.crashes!r}: a whole number, 0 to run at most once")
         return wishes
 

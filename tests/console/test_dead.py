@@ -59,8 +59,9 @@ def test_a_long_list_says_how_much_it_leaves_out(pool, holdfast):
     assert "default: 3 more of 5; --limit shows them." in done.output
 
 
-def test_no_dead_is_said(holdfast):
+def test_no_dead_is_said(pool, holdfast):
     """An empty table could be a wrong address."""
+    pool.enqueue(queue="low")
     assert holdfast("dead", "list").output == "nothing is dead in any queue.\n"
     assert holdfast("dead", "list", "low").output == "nothing is dead in low.\n"
 
@@ -120,7 +121,24 @@ def test_an_id_that_is_nobodys_is_said(holdfast, command):
     words = ["dead", command[0], "job-7", *command[1:]]
     done = holdfast(*words)
     assert done.exit_code == 1
-    assert "there is no job job-7" in done.output or "job job-7 has no effect" in done.output
+    assert "there is no job job-7" in done.output
+
+
+@pytest.mark.parametrize("command", [("list", "hihg"), ("requeue", "--all", "hihg")])
+def test_a_queue_that_nobody_knows_is_said(pool, holdfast, command):
+    """Nothing is dead in it, and that says nothing."""
+    bury(pool, queue="high")
+    done = holdfast("dead", *command)
+    assert done.exit_code == 1
+    assert "there is no queue hihg on this server; the ones there are: high." in done.output
+
+
+def test_a_queue_that_rq_forgot_is_known_by_its_dead(pool, holdfast):
+    """`rq empty` and others take it out of RQ's set."""
+    bury(pool, queue="high")
+    pool.redis.delete(keys.queues(), keys.leased())
+    assert set(rows_of(holdfast("dead", "list", "high"))) == {"job-1"}
+    assert holdfast("dead", "requeue", "--all", "high").exit_code == 0
 
 
 def test_the_dead_are_requeued_by_name(pool, holdfast):

@@ -55,3 +55,26 @@ def test_a_refused_requeue_says_where_the_key_is(key, holdfast):
     """Who was told to find out can ask by nothing else."""
     refused = holdfast("dead", "requeue", "job-1").output
     assert "`holdfast dead show job-1` tells its key" in refused
+
+
+def test_a_name_that_is_no_effects_is_told_which_are_in_doubt(key, holdfast):
+    """Misspelled at three in the morning."""
+    done = holdfast("dead", "resolve", "job-1", "chrage", "--happened")
+    assert done.exit_code == 1
+    assert "job job-1 has no effect 'chrage' in doubt. In doubt: charge." in done.output
+
+
+def test_a_doubt_that_is_settled_is_told_from_one_that_never_was(key, holdfast):
+    """A second person at the same job."""
+    holdfast("dead", "resolve", "job-1", "charge", "--happened")
+    again = holdfast("dead", "resolve", "job-1", "charge", "--did-not-happen")
+    assert again.exit_code == 1
+    assert "job job-1 has no effect 'charge' in doubt (it is done). None of its effects is." in again.output
+
+
+def test_a_value_of_what_did_not_happen_is_refused(key, holdfast):
+    """One of the two is a slip, and it is not guessed which."""
+    done = holdfast("dead", "resolve", "job-1", "charge", "--did-not-happen", "--value", "zz")
+    assert done.exit_code == 2
+    assert "--value says what came of it: it goes with --happened only." in done.output
+    assert "in doubt" in holdfast("timeline", "job-1").output

@@ -59,6 +59,7 @@ def test_a_new_generation_acts_again(attempts, bank):
         pytest.param(NotDone("declined"), {}, id="the body says so"),
         pytest.param(ConnectionRefusedError(), {"not_done": (ConnectionRefusedError,)}, id="the error says so"),
         pytest.param(ConnectionRefusedError(), {"not_done": (OSError,)}, id="errors of its kind say so"),
+        pytest.param(ConnectionRefusedError(), {"not_done": OSError}, id="one class needs no tuple"),
     ],
 )
 def test_what_is_known_not_to_have_happened_leaves_no_doubt(attempts, bank, error, policy):
@@ -103,7 +104,12 @@ def test_one_name_twice_in_one_execution_is_refused(attempts, bank):
 
 
 @pytest.mark.parametrize(
-    ("name", "policy"), [("", {}), ("x" * 201, {}), ("charge", {"on_doubt": "ask"}), ("charge", {"on_doubt": None})]
+    ("name", "policy"),
+    [
+        *(("", {}), ("x" * 201, {})),
+        *(("charge", {"on_doubt": doubt}) for doubt in ("ask", None)),
+        *(("charge", {"not_done": errors}) for errors in ("ValueError", ("ValueError",), int, None, ValueError(), 5)),
+    ],
 )
 def test_an_effect_that_could_not_keep_its_promise_is_refused_before_it_begins(name, policy):
     """Where it is written, not in the outage."""

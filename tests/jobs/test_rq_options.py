@@ -130,7 +130,7 @@ def test_policies_of_ours_are_rq_retries(queue):
     assert (job.retries_left, job.get_retry_interval(), job.enqueue_at_front_on_retry) == (3, 20, True)
 
 
-@pytest.mark.parametrize("crashes", [-1, 1.5, "3"])
+@pytest.mark.parametrize("crashes", [-1, 1.5, "3", True, False])
 def test_a_budget_that_cannot_be_meant_is_refused(queue, crashes):
     """A whole number, and the message says so."""
     with pytest.raises(ValueError, match="a whole number, 0 to run at most once"):
