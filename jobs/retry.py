@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,8 @@ class Budget:
             left = int(record.get(b"retries_left") or 0)
             intervals = [float(each) for each in _as_list(json.loads(record.get(b"retry_intervals") or b"[]"))]
         except (ValueError, TypeError):
+            left, intervals = 0, []
+        if not all(map(math.isfinite, intervals)):  # no wait at all
             left, intervals = 0, []
         return cls(
             retries_left=left,

@@ -178,7 +178,7 @@ class Horse:
             moves=self._moves,
             courier=self._courier,
             serializer=self._trade.serializer,
-            born=record.get(b"created_at", b"").decode(),
+            born=record.get(b"created_at", b"").decode(errors="replace"),
             is_out_of_time=self.is_out_of_time,
         )
         job = self._blanks.job(lease.job_id, record, execution)

@@ -39,7 +39,7 @@ class JobVariable:
         """Say which job it is from now on."""
         value, kept = os.fsencode(job_id), variables_kept()
         if len(value) > _MOST_BYTES or kept is None:
-            os.environ[os.fsdecode(NAME)] = job_id
+            os.environ[os.fsdecode(NAME)] = os.fsdecode(value)
             return
         self._room.value = NAME + b"=" + value
         if self._last is None or kept.get(NAME) is not self._last:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from holdfast.jobs import events
 from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.rq_surface import AbandonedJobError, JobStatus
+from holdfast.workers.fenced_job import named
 
 if TYPE_CHECKING:
     from holdfast.jobs.clock import Clock
@@ -36,8 +37,8 @@ class Speaker:
 
     def speak_for(self, left: out.Aftermath) -> None:
         """Call what a job wants called whose own horse could not."""
-        job = self._trade.new_job(left.job_id)
         try:
+            job = named(left.job_id, self._trade.new_job)
             job.restore(left.record)
             if left.status == "stopped":
                 job.execute_stopped_callback(self._trade.death_penalty)

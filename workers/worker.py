@@ -29,6 +29,7 @@ from holdfast.workers.at_start import one_line
 from holdfast.workers.calls import flush_reports
 from holdfast.workers.ears import SocketEars
 from holdfast.workers.engine import Engine, Limits
+from holdfast.workers.fenced_job import named
 from holdfast.workers.groom import HOSTAGE_MS
 from holdfast.workers.hold import Patience
 from holdfast.workers.horse import Horse
@@ -264,8 +265,9 @@ class Worker(rq.Worker):
     def _hand_over_the_dead(self, event: Event) -> None:
         """Call the user's work_horse_killed_handler, as RQ does: in the parent, which holds no lease at that moment."""
         assert isinstance(event, HorseDied)
-        job = self.job_class(event.lease.job_id, connection=self.users_connection, serializer=self.serializer)
+        make = partial(self.job_class, connection=self.users_connection, serializer=self.serializer)
         try:
+            job = named(event.lease.job_id, make)
             job.restore(event.record)
             self.handle_work_horse_killed(job, event.pid, event.wait_status, event.usage)  # type: ignore[no-untyped-call]  # RQ's is untyped
         except Exception:

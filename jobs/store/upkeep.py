@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redis.exceptions import NoScriptError
 
 from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.answers import text_of
 from holdfast.jobs.store.census import Census
 from holdfast.jobs.store.records import obituary, stamp
 from holdfast.jobs.store.sizes import expiry_of
@@ -70,7 +71,7 @@ class Upkeep:
         )
         if answer[0] == b"not_due":
             return out.NotDue(int(answer[1]))
-        return tuple(out.Rescued(*(part.decode() for part in row)) for row in answer[1])
+        return tuple(out.Rescued(*map(text_of, row)) for row in answer[1])
 
     def suspects(self) -> list[str]:
         """Give the ids of jobs on the next page of all records that may be in no place."""
@@ -90,7 +91,7 @@ class Upkeep:
 
 
 def _row(row: list[Any]) -> out.Reclaimed:
-    word, queue, job_id, execution, fence, worker, late_ms = (part.decode() for part in row)
+    word, queue, job_id, execution, fence, worker, late_ms = map(text_of, row)
     return out.Reclaimed(word, queue, job_id, execution, int(fence), worker, int(late_ms))
 
 

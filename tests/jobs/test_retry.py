@@ -69,6 +69,7 @@ def waits_of(policy, rng=RNG):
             Postpone(5_000, at_front=True, retries_left=2),
             id="to the front",
         ),
+        pytest.param(record(3, [float("nan")]), ValueError(), Bury("failures"), id="a wait that is no time"),
         pytest.param(record(3, [5]), DeadLetter(), Bury("rejected"), id="the job says that none can help"),
         pytest.param(record(3, [5]), InDoubt("charge", "k"), Bury("in_doubt"), id="an effect may have happened"),
         pytest.param(

@@ -51,6 +51,26 @@ def test_a_job_whose_horse_died_once_too_often_gets_its_callback_and_handlers(
     assert notes("handled") == ["handled AbandonedJobError"]
 
 
+@pytest.mark.parametrize("job_id", [b"user:42", b"a.b", b"caf\xe9"])
+def test_a_job_by_a_name_that_rq_gives_to_no_new_one_is_told_of_when_its_horse_dies(
+    start_worker, redis, notes, wait_until, all_is_told, job_id
+):
+    """LIV-03, FM-033: an older RQ, or another producer, named it so. Its worker goes on."""
+    options = {"on_failure": Callback("work.on_failure"), "crashes": 0}
+    job = Queue(connection=redis).enqueue("work.held", notes.path, **options)
+    key = keys.job("").encode() + job_id
+    redis.rename(keys.job(job.id), key)
+    redis.lset(keys.queue("default"), 0, job_id)
+    worker = start_worker()
+    wait_until(lambda: notes("began"))
+    os.kill(worker.horse, signal.SIGKILL)
+    wait_until(lambda: redis.hget(key, "status") == b"failed")
+    all_is_told()
+    assert notes("failure") == ["failure AbandonedJobError signal 9 (SIGKILL)"]
+    assert not worker.has_ended
+    assert "Traceback" not in worker.log
+
+
 def test_a_job_that_died_with_its_whole_worker_gets_its_callback_from_another(
     start_worker, begin, notes, wait_until, ledger, all_is_told
 ):

@@ -272,6 +272,16 @@ def test_a_record_that_rq_cannot_read_is_the_failure_of_its_job_and_no_crash(sta
     assert (ledger.number(jobs[2], "hf_failures"), ledger.number(jobs[2], "hf_crashes")) == (1, 0)
 
 
+def test_a_date_that_is_no_text_is_no_crash(start_worker, redis, ledger):
+    """INV-09, FM-033: whether it is looked at or not."""
+    jobs = [rq.Queue(connection=redis).enqueue("work.say", number) for number in range(2)]
+    for job in jobs:
+        redis.hset(keys.job(job.id), "created_at", b"caf\xe9")
+    assert start_worker(options=["--burst"]).wait(60) == 0
+    assert {ledger.number(job, "hf_crashes") for job in jobs} == {0}
+    assert {ledger.status(job) for job in jobs} <= {"finished", "failed"}
+
+
 def test_an_argument_of_a_hundred_megabytes_is_run_like_any_other(start_worker, redis, ledger):
     """FM-037: on a server with ordinary settings, and a job behind it."""
     queue = rq.Queue(connection=redis)

@@ -36,6 +36,13 @@ def test_code_and_programs_see_which_job_it_is(variable, job_id):
         assert seen() == (each, each)
 
 
+def test_an_id_that_is_no_text_is_what_code_sees_of_bytes(variable):
+    """Also where there is no room for it."""
+    for job_id in (b"caf\xe9", b"\xe9" * 300):
+        variable.set(job_id)
+        assert os.environb[b"RQ_JOB_ID"] == job_id
+
+
 def set_it():
     os.environ["RQ_JOB_ID"] = "the job's own"
 
