@@ -213,7 +213,7 @@ def _causes(redis: Redis, failed: list[list[bytes]]) -> list[Counter[str]]:
     with redis.pipeline(transaction=False) as pipe:
         for ids in failed:
             for job_id in ids:
-                pipe.hmget(keys.job(job_id.decode()), "status", "hf_dead")
+                pipe.hmget(keys.job(job_id.decode(errors="replace")), "status", "hf_dead")
         answers = iter(pipe.execute())
     counted = []
     for ids in failed:

@@ -49,6 +49,16 @@ def test_the_dead_are_listed_with_their_causes(pool, holdfast):
     assert set(rows_of(holdfast("dead", "list", "high"))) == {"b"}
 
 
+@pytest.mark.parametrize("command", [("dead", "list"), ("status",)], ids=" ".join)
+def test_an_id_that_is_no_text_hides_nobody(pool, holdfast, command):
+    """FM-033: it is shown as far as it can be read."""
+    bury(pool, "a")
+    pool.redis.zadd(keys.failed("default"), {b"caf\xe9": 9e9})
+    done = holdfast(*command)
+    assert done.exit_code == 0, done.output
+    assert "failures" in done.output
+
+
 def test_a_long_list_says_how_much_it_leaves_out(pool, holdfast):
     """The last ones first: they are what woke the operator."""
     for number in range(5):
