@@ -185,6 +185,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_plain_path.py::test_one_broken_job_does_not_stop_the_ones_behind_it",
         "tests/workers/test_plain_path.py::test_a_team_that_uses_json_instead_of_pickle_keeps_doing_so",
         "tests/moves/test_bury.py::test_the_error_is_whole_where_rq_reads_it_and_short_on_the_record",
+        "tests/workers/test_bad_input.py::test_an_id_that_is_no_text_ends_no_worker",
+        "tests/workers/test_bad_input.py::test_a_record_that_rq_cannot_read_is_the_failure_of_its_job_and_no_crash",
     ),
     "FM-034": (
         "tests/workers/test_deaths.py::test_poison_is_buried_after_its_fourth_victim_and_the_others_finish",
