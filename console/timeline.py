@@ -8,6 +8,7 @@ import click
 
 from holdfast.console.server import at_url, desk_at
 from holdfast.console.words import duration
+from holdfast.jobs.running import effect_key
 from holdfast.jobs.store.stories import tell
 
 if TYPE_CHECKING:
@@ -123,9 +124,8 @@ def _mark_text(story: Story, mark: Mark) -> str:
 
 
 def key_of(story: Story, effect: str) -> str:
-    """Spell the idempotency key of an effect as its job does: by it the outside is asked what became of it."""
-    born = "".join(filter(str.isdigit, story.said("hf_born")))
-    return f"{story.job_id}:{born}.{story.said('hf_generation')}:{effect}"
+    """Give the idempotency key of an effect: by it the outside is asked what became of it."""
+    return effect_key(story.job_id, story.said("hf_born"), story.said("hf_generation"), effect)
 
 
 def now_of(story: Story) -> Iterator[str]:

@@ -47,13 +47,17 @@ class Running:
         return answer
 
     def key_of(self, name: str) -> str:
-        """Spell the idempotency key of an effect: the same in each attempt, another in each generation.
+        """Give the idempotency key of an effect."""
+        return effect_key(self.lease.job_id, self.born, self.lease.generation, name)
 
-        Made only of what the producer wrote and counted, so that a Redis which forgot its last second makes the
-        same key again.
-        """
-        born = "".join(letter for letter in self.born if letter.isdigit())
-        return f"{self.lease.job_id}:{born}.{self.lease.generation}:{name}"
+
+def effect_key(job_id: str, born: str, generation: str, name: str) -> str:
+    """Spell the idempotency key of an effect: the same in each attempt, another in each generation.
+
+    Made only of what the producer wrote and counted, so that a Redis which forgot its last second makes the
+    same key again.
+    """
+    return f"{job_id}:{''.join(filter(str.isdigit, born))}.{generation}:{name}"
 
 
 # Not a context variable: threads of a job must see it too.
