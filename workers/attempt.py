@@ -76,7 +76,7 @@ class Attempt:
             raise
         except BaseException as error:  # noqa: BLE001 - sys.exit() in a job is its failure, as in RQ
             self._ended_s = self._clock.wall_s()
-            return self._failed(error)
+            return self._fail(error)
 
     def tell_outside(self) -> None:
         """Send the webhooks of a job whose settle has gone through."""
@@ -146,15 +146,6 @@ class Attempt:
             retried=retried,
             used=["number_of_retries", done + 1],
         )
-
-    def _failed(self, error: BaseException) -> End:
-        try:
-            return self._fail(error)
-        except LeaseEnded:
-            raise
-        except BaseException as worse:  # noqa: BLE001 - a handler of the app's that calls sys.exit(), say
-            text = "".join(traceback.format_exception(worse))
-            return self._bury("failures", text, told=text)
 
     def _fail(self, error: BaseException) -> End:
         job = self._job

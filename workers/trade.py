@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from holdfast.jobs.errors import LeaseEnded
 from holdfast.jobs.rq_surface import DEFAULT_RESULT_TTL
 
 if TYPE_CHECKING:
@@ -41,5 +42,7 @@ class Trade:
         """Call the app's exception handlers. One that breaks must not make a death of a failure."""
         try:
             self.on_exception(job, *info)
-        except Exception:
+        except LeaseEnded:
+            raise
+        except BaseException:  # sys.exit() in one is no death either
             logger.exception("An exception handler broke over job %s; its failure is settled all the same", job.id)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 from contextlib import nullcontext
 
 import pytest
@@ -25,7 +26,7 @@ LEASE = Lease("default", "A-1", "e1", 7, 0, "1")
 def attempt(fake, clock):
     """Make an attempt at a job with these options, on whose record that was written; give it with its job object."""
 
-    def make(function=work.say, *args, written=None, job_class=Job, **options):
+    def make(function=work.say, *args, written=None, job_class=Job, on_exception=lambda *_: None, **options):
         rq.Queue(connection=fake).enqueue(function, *args, job_id="A-1", **options)
         if written:
             fake.hset(keys.job("A-1"), mapping=written)
@@ -36,6 +37,7 @@ def attempt(fake, clock):
             serializer=DefaultSerializer,
             death_penalty=lambda *_, **__: nullcontext(),
             default_result_ttl=60,
+            on_exception=on_exception,
         )
         execution = Running(LEASE, None, None, trade.serializer, "", lambda: False)
         job = Blanks(trade).job("A-1", record, execution)
@@ -156,12 +158,12 @@ def test_what_breaks_when_a_success_is_put_together_is_the_failure_of_its_job(at
     assert error in end.words["error"]
 
 
-def test_a_failure_that_cannot_be_put_together_is_one_all_the_same(attempt):
-    """Waits that are no numbers, on a record that somebody wrote by hand."""
-    made, _ = attempt(work.boom, written={"retries_left": "1", "retry_intervals": "[NaN]"})
+def test_an_exception_handler_that_exits_costs_its_job_no_attempt(attempt, caplog):
+    """It failed, and is tried again as it was to be; its horse lives."""
+    made, _ = attempt(work.boom, on_exception=lambda *_: sys.exit("enough"), retry=rq.Retry(2))
     end = made.run()
-    assert (end.kind, end.words["cause"]) == ("bury", "failures")
-    assert "cannot convert float NaN" in end.words["error"]
+    assert (end.kind, end.words["used"]) == ("postpone", ["retries_left", 1])
+    assert "An exception handler broke over job A-1" in caplog.text
 
 
 class Own(Job):
