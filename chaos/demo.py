@@ -26,8 +26,7 @@ from holdfast.examples.shop.orders import Order, read_orders
 from holdfast.jobs import HoldfastError
 from holdfast.jobs.clock import Clock, SystemClock
 from holdfast.jobs.settings import SettingsError
-from holdfast.jobs.store.door import explained
-from holdfast.workers.at_start import client_from
+from holdfast.jobs.store.door import LOOK_AT, client_from, explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +96,7 @@ def _perform(
 def _given(redis_url: str) -> GivenServer:
     """Take a server that is there. Raises Unreachable for an address that is none."""
     server = GivenServer(redis_url)
-    client_from(server.client, "--redis-url, HOLDFAST_REDIS_URL and RQ_REDIS_URL")
+    client_from(server.client, LOOK_AT)
     return server
 
 

@@ -17,9 +17,8 @@ from holdfast.jobs import HoldfastError
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.settings import Settings, SettingsError
 from holdfast.jobs.store.connections import Courier, derive
-from holdfast.jobs.store.door import explained
+from holdfast.jobs.store.door import LOOK_AT, client_from, explained
 from holdfast.jobs.store.scripts import Scripts
-from holdfast.workers.at_start import client_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,8 +27,6 @@ T = TypeVar("T")
 
 #: How long a person is kept waiting for a Redis that is away.
 _PATIENCE_MS = 15_000
-#: Where a person says which server it is.
-LOOK_AT = "--redis-url, HOLDFAST_REDIS_URL and RQ_REDIS_URL"
 #: Errors that say of a server that it cannot be asked; others are its answers to what was asked.
 _NOBODY_THERE = (RedisConnectionError, RedisTimeoutError, InvalidResponse, NoPermissionError)
 

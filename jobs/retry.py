@@ -101,10 +101,8 @@ class Budget:
         """Read RQ's fields, and ours beside them. What cannot be read leaves no retries."""
         try:
             left = int(record.get(b"retries_left") or 0)
-            intervals = [float(each) for each in _as_list(json.loads(record.get(b"retry_intervals") or b"[]"))]
+            intervals = [_seconds(each) for each in _as_list(json.loads(record.get(b"retry_intervals") or b"[]"))]
         except (ValueError, TypeError):
-            left, intervals = 0, []
-        if not all(map(math.isfinite, intervals)):  # no wait at all
             left, intervals = 0, []
         return cls(
             retries_left=left,
@@ -130,6 +128,13 @@ class Budget:
         if not self.intervals:
             return 0.0
         return self.intervals[max(len(self.intervals) - self.retries_left, 0)]
+
+
+def _seconds(interval: Any) -> float:
+    seconds = float(interval)
+    if not math.isfinite(seconds):
+        raise ValueError(f"{interval} is no wait")
+    return seconds
 
 
 def _as_list(intervals: Any) -> Iterable[float]:

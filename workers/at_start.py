@@ -15,16 +15,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
-from redis.exceptions import RedisError
 
 from holdfast.jobs.clock import SystemClock
-from holdfast.jobs.errors import HoldfastError, Unreachable
+from holdfast.jobs.errors import HoldfastError
 from holdfast.jobs.settings import Settings, SettingsError
 from holdfast.jobs.store.connections import Courier, derive
-from holdfast.jobs.store.door import reach
+from holdfast.jobs.store.door import client_from, reach
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from redis import Redis
 
@@ -75,29 +74,6 @@ def knock() -> None:
             client.close()
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def client_from(make: Callable[[], Redis], look_at: str) -> Redis:
-    """Make a client on a pool of ours, and a connection that nobody opens: some wrong options show only there.
-
-    Raises Unreachable for an address that is none; `look_at` names where a person has written it.
-    """
-    try:
-        client = make()
-        pool = client.connection_pool
-        pool.connection_class(**pool.connection_kwargs)
-    except (RedisError, TypeError, ValueError) as error:
-        raise Unreachable(f"no Redis to work with: {_fault_of(error)}. Look at {look_at}.") from error
-    return client
-
-
-def _fault_of(error: Exception) -> str:
-    said = str(error).rstrip(".")
-    if isinstance(error, TypeError):
-        return f"redis-py does not take an option of the address ({said})"
-    if said.startswith("Port "):  # redis-py would show what stands there, which may be half of a password
-        return "the port of the address is no number from 0 to 65535 (a / in a password is written %2F)"
-    return said
 
 
 def _client_of(params: Mapping[str, Any]) -> Redis:

@@ -89,7 +89,7 @@ class Attempt:
     def _is_looked_at_in_the_end(self) -> bool:
         """Tell whether more than the record's plain words is needed to end this job, if nobody looks at it before."""
         told = self._record.get(b"result_ttl")
-        return any(map(self._record.get, _ENDS_WITH)) or not (not told or _is_whole(told))
+        return any(map(self._record.get, _ENDS_WITH)) or bool(told and not _is_whole(told))
 
     def _call(self) -> Any:
         job = self._job

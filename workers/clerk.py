@@ -133,7 +133,7 @@ class Clerk:
         self._listens = isinstance(answer, out.Empty) and bool(answer.listens_at)
         self._is_unknown = False
         if isinstance(answer, tuple):
-            self._board.seen_fence = max(self._board.seen_fence, *(claimed.lease.fence for claimed in answer))
+            self._board.see(*(claimed.lease.fence for claimed in answer))
             self._order.took_from(answer[-1].lease.queue)
         return answer
 

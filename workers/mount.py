@@ -239,7 +239,7 @@ class Mount:
 
     def has_heard(self, claimed: Sequence[out.Claimed]) -> None:
         """Note that we know what a horse's turn has given: the next does not give it back."""
-        self._board.seen_fence = max(self._board.seen_fence, *(each.lease.fence for each in claimed))
+        self._board.see(*(each.lease.fence for each in claimed))
 
     # -- ending
 

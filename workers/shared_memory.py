@@ -83,9 +83,9 @@ class Board:
         """The highest fence in an answer to such an operation, or to one of its parent's."""
         return self._words[_SEEN_FENCE]
 
-    @seen_fence.setter
-    def seen_fence(self, fence: int) -> None:
-        self._words[_SEEN_FENCE] = fence
+    def see(self, *fences: int) -> None:
+        """Note the fences in an answer that was heard."""
+        self._words[_SEEN_FENCE] = max(self._words[_SEEN_FENCE], *fences)
 
     # -- the parent's words
 

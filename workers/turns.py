@@ -242,7 +242,7 @@ class Turns:
 
     def _take(self, rows: list[Any], stop_by_ms: int) -> None:
         taken = list(map(read_claimed, rows))
-        self._board.seen_fence = max(self._board.seen_fence, *(claimed.lease.fence for claimed in taken))
+        self._board.see(*(claimed.lease.fence for claimed in taken))
         for claimed in taken:
             self._number += 1
             self._taken.append(Task(self._number, claimed.lease, claimed.record, stop_by_ms))

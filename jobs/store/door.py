@@ -35,6 +35,31 @@ if TYPE_CHECKING:
 _TRIES = 3
 #: For how long one is asked that says nothing: a machine may stand still for longer than a reply is waited for.
 _SILENCE_MS = 5_000
+#: Where a person who uses `holdfast` says which server it is.
+LOOK_AT = "--redis-url, HOLDFAST_REDIS_URL and RQ_REDIS_URL"
+
+
+def client_from(make: Callable[[], Redis], look_at: str) -> Redis:
+    """Make a client on a pool of ours, and a connection that nobody opens: some wrong options show only there.
+
+    Raises Unreachable for an address that is none; `look_at` names where a person has written it.
+    """
+    try:
+        client = make()
+        pool = client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)
+    except (RedisError, TypeError, ValueError) as error:
+        raise Unreachable(f"no Redis to work with: {_fault_of(error)}. Look at {look_at}.") from error
+    return client
+
+
+def _fault_of(error: Exception) -> str:
+    said = str(error).rstrip(".")
+    if isinstance(error, TypeError):
+        return f"redis-py does not take an option of the address ({said})"
+    if said.startswith("Port "):  # redis-py would show what stands there, which may be half of a password
+        return "the port of the address is no number from 0 to 65535 (a / in a password is written %2F)"
+    return said
 
 
 def check_server(redis: Redis) -> str | None:

@@ -43,7 +43,8 @@ def lasting(seconds: float) -> int:
 
 def expiry_of(ttl: float | None) -> int | str:
     """Spell how many seconds a job may wait in line; empty for ever."""
-    return "" if ttl is None or lasting(ttl) < 0 else lasting(ttl)
+    seconds = -1 if ttl is None else lasting(ttl)
+    return "" if seconds < 0 else seconds
 
 
 def size_of(values: Iterable[Word]) -> int:

@@ -144,28 +144,29 @@ def count_failed(redis: Redis, queue: str) -> int:
 
 def read_dead(redis: Redis, queue: str, *, start: int = 0, most: int, newest: bool = False) -> Page:
     """Read some of the failed of a queue, from the one that is forgotten first, or last if `newest`."""
-    ids: list[Any] = redis.zrange(keys.failed(queue), start, start + most - 1, desc=newest)
+    found: list[Any] = redis.zrange(keys.failed(queue), start, start + most - 1, desc=newest)
+    ids = [each.decode(errors="replace") for each in found]
     with redis.pipeline(transaction=False) as pipe:
         for job_id in ids:
-            pipe.hmget(keys.job(job_id.decode(errors="replace")), *_LISTED)
-            pipe.hkeys(keys.job(job_id.decode(errors="replace")))
+            pipe.hmget(keys.job(job_id), *_LISTED)
+            pipe.hkeys(keys.job(job_id))
         answers = pipe.execute()
     records, names = answers[::2], answers[1::2]
     marks = [[name for name in fields if name.startswith(keys.effect_field("").encode())] for fields in names]
     doubts = _read_doubts(redis, ids, marks)
     dead = [
-        _dead(job_id.decode(errors="replace"), queue, record, doubt)
+        _dead(job_id, queue, record, doubt)
         for job_id, record, doubt in zip(ids, records, doubts, strict=True)
         if record[0]
     ]
-    return Page(dead=tuple(dead), ids=tuple(job_id.decode(errors="replace") for job_id in ids))
+    return Page(dead=tuple(dead), ids=tuple(ids))
 
 
-def _read_doubts(redis: Redis, ids: Sequence[bytes], marks: list[list[bytes]]) -> list[tuple[str, ...]]:
+def _read_doubts(redis: Redis, ids: Sequence[str], marks: list[list[bytes]]) -> list[tuple[str, ...]]:
     with redis.pipeline(transaction=False) as pipe:
         for job_id, fields in zip(ids, marks, strict=True):
             if fields:
-                pipe.hmget(keys.job(job_id.decode(errors="replace")), *fields)
+                pipe.hmget(keys.job(job_id), *fields)
         answers = iter(pipe.execute())
     return [_in_doubt(dict(zip(fields, next(answers), strict=True))) if fields else () for fields in marks]
 

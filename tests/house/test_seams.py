@@ -92,7 +92,6 @@ PERMITTED = {
 
 #: Who may import redis at run time, beside jobs/store, and why.
 SPEAKERS = {
-    "workers/at_start.py": "an address may be wrong before there is a client with which the store could work",
     "workers/lines.py": "a worker waits on connections of its own, beside those for moves",
 }
 

@@ -42,7 +42,8 @@ def test_a_turn_is_said_before_it_is_sent_and_its_answer_before_what_it_gave_is_
 def test_a_parent_gives_no_job_a_lower_fence_than_its_horse_was_given(stable):
     """INV-03, FM-018: after a failover that forgot the claims of a horse, to a server whose clock is behind."""
     stable.run_all()
-    ahead = stable.board.seen_fence = stable.board.seen_fence + 10**9
+    ahead = stable.board.seen_fence + 10**9
+    stable.board.see(ahead)
     stable.horse.kill()
     stable.step()
     stable.line("x")
@@ -64,7 +65,7 @@ def test_what_a_claim_without_an_answer_gave_goes_back_whatever_fence_its_horse_
     stable.step()
     assert {claimed.lease.job_id for (claimed,) in lost} == {"x"}
     monkeypatch.undo()
-    stable.board.seen_fence = 8 * 10**15
+    stable.board.see(8 * 10**15)
     stable.run_all()
     assert (stable.ran, stable.crashes(), stable.refusals()) == ({"x": 1, "y": 1}, {}, [])
 
