@@ -3,6 +3,7 @@
 import pytest
 
 from holdfast.jobs.rq_surface import Job
+from holdfast.jobs.store import keys
 from holdfast.jobs.store.keys import effect_field
 from holdfast.jobs.store.moves import Spell
 from holdfast.jobs.store.outcomes import Done, Doubtful, First, Withdrawn
@@ -144,12 +145,24 @@ def test_a_doubt_that_a_person_settled_is_none_for_the_next_attempt(pool, holder
     assert worker.moves.begin_effect(worker.hold(), "charge") == answer
 
 
-def test_a_doubt_is_not_settled_while_somebody_is_at_it(pool, holder):
-    """INV-04: the running attempt may be acting at this moment."""
+@pytest.mark.parametrize("saved", [None, "queued", "failed"])
+def test_a_doubt_is_not_settled_while_somebody_is_at_it(pool, holder, saved):
+    """INV-04, FM-050: it may be acting at this moment, whatever status an app has saved over it (decision 9)."""
     moves, held = holder
     moves.begin_effect(held, "charge")
+    if saved:
+        pool.redis.hset(keys.job("job-1"), "status", saved)
     with pool.nothing_changes():
         assert pool.entrance.resolve_effect("job-1", "charge", happened=False) == "running"
+
+
+def test_a_doubt_is_settled_although_an_app_saved_over_the_end(pool, holder):
+    """FM-050: what says `started` and is in nobody's hands is not being worked on."""
+    moves, held = holder
+    moves.begin_effect(held, "charge")
+    moves.bury(held, 9, Spell(1, 2), cause="in_doubt", error="")
+    pool.redis.hset(keys.job("job-1"), "status", "started")
+    assert pool.entrance.resolve_effect("job-1", "charge", happened=True) == "resolved"
 
 
 @pytest.mark.parametrize("state", ["none", "done"])

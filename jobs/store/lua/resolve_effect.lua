@@ -10,11 +10,11 @@
 -- OUTCOME  running         the job is being worked on: wait until it is not
 -- OUTCOME  no_doubt state  there is nothing to settle: done, or none
 local job = keys.job(job_id)
-local was = redis.call('HMGET', job, 'status', EFFECT .. name, 'hf_fence', 'hf_moves')
+local was = redis.call('HMGET', job, 'origin', EFFECT .. name, 'hf_fence', 'hf_moves', 'hf_lease', 'hf_lease_queue')
 if not was[2] or string.sub(was[2], 1, 6) ~= 'intent' then
   return {'no_doubt', was[2] and 'done' or 'none'}
 end
-if was[1] == 'started' then
+if is_in_hand(job_id, was[1] or '', was[5], was[6]) then
   return {'running'}
 end
 local fields = {}
