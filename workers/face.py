@@ -13,7 +13,7 @@ class Face(Protocol):
         ...
 
     def busy(self) -> None:
-        """Know that the claim has said so."""
+        """Remember that the claim itself has written *busy*: write nothing."""
         ...
 
     def idle(self) -> None:

@@ -23,7 +23,7 @@
 -- KEYS     aftermath   zset    what is left to tell of jobs whose horse could not
 -- ARGV     worker_name who asks
 -- ARGV     instance    this life of that worker
--- ARGV     op          the number of the operation; the numbers up to op + want name the attempts
+-- ARGV     op          the number of the operation; the numbers up to op + want - 1 name the attempts
 -- ARGV     seen_fence  the highest fence this worker was ever given
 -- ARGV     lease_ms    how far past now the deadline lies
 -- ARGV     budget      how many crashes a job may cause, unless it says otherwise

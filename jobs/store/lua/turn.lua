@@ -11,7 +11,7 @@
 -- KEYS     replay      string  the worker's last operation
 -- ARGV     worker_name who asks
 -- ARGV     instance    this life of that worker
--- ARGV     op          the number of the operation; the numbers up to op + want name the attempts
+-- ARGV     op          the number of the operation; the numbers up to op + want - 1 name the attempts
 -- ARGV     seen_fence  the highest fence this worker was ever given
 -- ARGV     lease_ms    how far past now the deadlines lie
 -- ARGV     budget      how many crashes a job may cause, unless it says otherwise
