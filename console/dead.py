@@ -12,10 +12,9 @@ from holdfast.console.words import duration, show_table
 from holdfast.jobs.rq_surface import resolve_serializer
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.looks import queue_names
-from holdfast.jobs.store.outcomes import Dropped, Kept, Requeued
+from holdfast.jobs.store.outcomes import Dropped, Kept, Requeued, Resolved
 from holdfast.jobs.store.people import People, Wish
 from holdfast.jobs.store.stories import count_failed, decode_call, queues_with_failures, read_dead, tell
-from holdfast.jobs.store.upkeep import Entrance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -278,14 +277,17 @@ def resolve(
         raise click.UsageError("--value says what came of it: it goes with --happened only.")
     data = b"" if value is None else serializer.dumps(value)
     with desk_at(redis_url) as desk:
-        word = Entrance(desk.scripts).resolve_effect(job_id, effect, happened=happened, value=data)
+        if not tell(desk.redis, job_id):
+            raise click.ClickException(no_job(job_id))
+        people, wish = People(desk.scripts), Wish(job_id=job_id, op=desk.new_op())
+        answer = desk.send(lambda: people.resolve_effect(wish, effect, happened=happened, value=data))
         story = tell(desk.redis, job_id)
-    match word:
-        case "resolved":
+    match answer:
+        case Resolved():
             click.echo(f"resolved: {effect} of {job_id} {'happened' if happened else 'did not happen'}.")
             if story and story.has_ended:
                 click.echo(f"Put the job in line again with: holdfast dead requeue {job_id}")
-        case "running":
+        case Kept(why="running"):
             raise click.ClickException(f"job {job_id} is being worked on. Wait until it is not, then ask again.")
         case _:
             raise click.ClickException(_no_doubt(story, effect) if story else no_job(job_id))

@@ -218,13 +218,20 @@ class Dropped:
 
 
 @dataclass(frozen=True)
+class Resolved:
+    """A doubt is settled: the next attempt will know."""
+
+    job_id: str
+
+
+@dataclass(frozen=True)
 class Kept:
     """Left as it was, although a person asked."""
 
     job_id: str
-    #: none: there is no such job; running: somebody works on it; not_ended: it has not failed; in_doubt.
+    #: none: there is no such job; running: somebody works on it; not_ended: it has not failed; in_doubt; no_doubt.
     why: str
-    #: not_ended: its status; in_doubt: the effects.
+    #: not_ended: its status; in_doubt: the effects; no_doubt: the effect's marker, done or none.
     details: tuple[str, ...]
 
 

@@ -30,7 +30,7 @@ class Wish:
 
 
 class People:
-    """What people do to jobs that failed, were stopped, or were canceled. What still lives is left alone."""
+    """What people do to jobs that failed, were stopped, or were canceled. What is being worked on is left alone."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
@@ -49,6 +49,11 @@ class People:
     def drop(self, wishes: Sequence[Wish]) -> list[out.Dropped | out.Kept]:
         """Delete jobs for good, in one round trip; atomic for each, not for all."""
         return self._send("drop", wishes, {}, _read_dropped)
+
+    def resolve_effect(self, wish: Wish, name: str, *, happened: bool, value: bytes = b"") -> out.Resolved | out.Kept:
+        """Settle the doubt about an effect of a job. `value` is what came of it, serialized."""
+        more: dict[str, Word] = {"name": name, "happened": int(happened), "value": value}
+        return self._send("resolve_effect", [wish], more, _read_resolved)[0]
 
     def _send(
         self,
@@ -81,3 +86,8 @@ def _read_requeued(job_id: str, answer: list[Any]) -> out.Requeued | out.Kept:
 def _read_dropped(job_id: str, answer: list[Any]) -> out.Dropped | out.Kept:
     word, *details = (part.decode() for part in answer)
     return out.Dropped(job_id, tuple(details)) if word == "dropped" else out.Kept(job_id, word, tuple(details))
+
+
+def _read_resolved(job_id: str, answer: list[Any]) -> out.Resolved | out.Kept:
+    word, *details = (part.decode() for part in answer)
+    return out.Resolved(job_id) if word == "resolved" else out.Kept(job_id, word, tuple(details))

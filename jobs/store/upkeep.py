@@ -148,7 +148,7 @@ def read_placed(answer: list[Any]) -> out.Queued | out.Scheduled | out.Duplicate
 
 
 class Entrance:
-    """What people and their programs do: put jobs in, and settle doubts."""
+    """What app code does: it puts jobs in."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
@@ -184,9 +184,3 @@ class Entrance:
             # Those that went through answer the same again.
             self._scripts.teach(move)
             return send()
-
-    def resolve_effect(self, job_id: str, name: str, *, happened: bool, value: bytes = b"") -> str:
-        """Settle a doubt by a person's word. Gives resolved, running, or no_doubt."""
-        answer = self._scripts.call("resolve_effect", job_id=job_id, name=name, happened=int(happened), value=value)
-        word: str = answer[0].decode()
-        return word

@@ -3,10 +3,12 @@
 import random
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from holdfast.jobs import effect
 from holdfast.jobs.running import Running, exchange
 from holdfast.jobs.store.connections import Courier
+from holdfast.jobs.store.people import People
 
 
 @pytest.fixture
@@ -78,3 +80,22 @@ def test_a_value_of_what_did_not_happen_is_refused(key, holdfast):
     assert done.exit_code == 2
     assert "--value says what came of it: it goes with --happened only." in done.output
     assert "in doubt" in holdfast("timeline", "job-1").output
+
+
+def test_a_settling_outlasts_a_lost_reply(key, pool, holdfast, monkeypatch):
+    """FM-008: it is sent again under the same name, and the person is told what became of it."""
+    send, heard = People.resolve_effect, []
+
+    def lose_the_first(people, wish, *words, **more):
+        answer = send(people, wish, *words, **more)
+        heard.append(wish)
+        if len(heard) == 1:
+            raise RedisConnectionError("the reply is lost")
+        return answer
+
+    monkeypatch.setattr(People, "resolve_effect", lose_the_first)
+    done = holdfast("dead", "resolve", "job-1", "charge", "--did-not-happen")
+    assert done.output.startswith("resolved: charge of job-1 did not happen.\n")
+    assert done.exit_code == 0
+    assert len(heard) == 2
+    assert heard[0] == heard[1]

@@ -6,7 +6,8 @@ from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.keys import effect_field
 from holdfast.jobs.store.moves import Spell
-from holdfast.jobs.store.outcomes import Done, Doubtful, First, Withdrawn
+from holdfast.jobs.store.outcomes import Done, Doubtful, First, Kept, Resolved, Withdrawn
+from holdfast.jobs.store.people import People, Wish
 
 PAID = b"paid\x00 \xff\n done 1 \r\n"
 
@@ -32,6 +33,16 @@ def succeed(pool, holder):
         return worker.moves, worker.hold()
 
     return take_over
+
+
+@pytest.fixture
+def resolve(pool):
+    """Give a function that settles a doubt by a person's word, and gives the answer."""
+
+    def ask(job_id="job-1", name="charge", *, op="a1", **found):
+        return People(pool.scripts).resolve_effect(Wish(job_id=job_id, op=op), name, **found)
+
+    return ask
 
 
 def test_the_first_attempt_is_first(pool, holder):
@@ -134,47 +145,66 @@ def test_effects_of_different_names_know_nothing_of_each_other(holder):
     ("happened", "answer"),
     [pytest.param(True, Done(PAID), id="it happened"), pytest.param(False, First(), id="it did not")],
 )
-def test_a_doubt_that_a_person_settled_is_none_for_the_next_attempt(pool, holder, happened, answer):
+def test_a_doubt_that_a_person_settled_is_none_for_the_next_attempt(pool, holder, resolve, happened, answer):
     """The job was buried in doubt; they found out, said so, and requeued it."""
     moves, held = holder
     moves.begin_effect(held, "charge")
     moves.bury(held, 9, Spell(1, 2), cause="in_doubt", error="")
-    assert pool.entrance.resolve_effect("job-1", "charge", happened=happened, value=PAID) == "resolved"
+    assert resolve(happened=happened, value=PAID) == Resolved("job-1")
     Job.fetch("job-1", connection=pool.redis).requeue()
     worker = pool.worker("heir")
     assert worker.moves.begin_effect(worker.hold(), "charge") == answer
 
 
 @pytest.mark.parametrize("saved", [None, "queued", "failed"])
-def test_a_doubt_is_not_settled_while_somebody_is_at_it(pool, holder, saved):
+def test_a_doubt_is_not_settled_while_somebody_is_at_it(pool, holder, resolve, saved):
     """INV-04, FM-050: it may be acting at this moment, whatever status an app has saved over it (decision 9)."""
     moves, held = holder
     moves.begin_effect(held, "charge")
     if saved:
         pool.redis.hset(keys.job("job-1"), "status", saved)
     with pool.nothing_changes():
-        assert pool.entrance.resolve_effect("job-1", "charge", happened=False) == "running"
+        assert resolve(happened=False) == Kept("job-1", "running", ())
 
 
-def test_a_doubt_is_settled_although_an_app_saved_over_the_end(pool, holder):
+def test_a_doubt_is_settled_although_an_app_saved_over_the_end(pool, holder, resolve):
     """FM-050: what says `started` and is in nobody's hands is not being worked on."""
     moves, held = holder
     moves.begin_effect(held, "charge")
     moves.bury(held, 9, Spell(1, 2), cause="in_doubt", error="")
     pool.redis.hset(keys.job("job-1"), "status", "started")
-    assert pool.entrance.resolve_effect("job-1", "charge", happened=True) == "resolved"
+    assert resolve(happened=True) == Resolved("job-1")
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_a_doubt_settled_twice_by_one_wish_is_settled_once(pool, holder, succeed, resolve, happened):
+    """FM-008: the reply was lost. INV-07: and where that wish comes late, the next doubt is none of its business."""
+    moves, held = holder
+    moves.begin_effect(held, "charge")
+    moves, newer = succeed()
+    moves.give_back(newer, 9, begun=True, waited=False)
+    assert resolve(happened=happened) == Resolved("job-1")
+    with pool.nothing_changes():
+        assert resolve(happened=happened) == Resolved("job-1")
+    worker = pool.worker("another")
+    held = worker.hold()
+    worker.moves.begin_effect(held, "mail")
+    worker.bury(held)
+    with pool.nothing_changes():
+        assert resolve("job-1", "mail", happened=False) == Resolved("job-1")
+    assert resolve("job-1", "mail", op="a2", happened=False) == Resolved("job-1")
 
 
 @pytest.mark.parametrize("state", ["none", "done"])
-def test_where_there_is_no_doubt_a_person_changes_nothing(pool, holder, state):
+def test_where_there_is_no_doubt_a_person_changes_nothing(pool, holder, resolve, state):
     """INV-07: least of all what is done."""
     moves, held = holder
     if state == "done":
         moves.begin_effect(held, "charge")
         moves.commit_effect(held, "charge", PAID)
     with pool.nothing_changes():
-        assert pool.entrance.resolve_effect("job-1", "charge", happened=False) == "no_doubt"
-        assert pool.entrance.resolve_effect("job-2", "charge", happened=True) == "no_doubt"
+        assert resolve(happened=False) == Kept("job-1", "no_doubt", (state,))
+        assert resolve("job-2", happened=True) == Kept("job-2", "no_doubt", ("none",))
 
 
 DAY_MS = 86_400_000

@@ -183,8 +183,9 @@ def test_an_effect_in_doubt_keeps_a_job_where_it_is(pool, requeue):
     worker.bury(held, cause="in_doubt")
     with pool.nothing_changes():
         assert requeue() == Kept("job-1", "in_doubt", ("charge", "mail"))
-    pool.entrance.resolve_effect("job-1", "charge", happened=True)
-    pool.entrance.resolve_effect("job-1", "mail", happened=False)
+    people = People(pool.scripts)
+    people.resolve_effect(Wish(job_id="job-1", op="s1"), "charge", happened=True)
+    people.resolve_effect(Wish(job_id="job-1", op="s2"), "mail", happened=False)
     assert requeue() == Requeued("job-1", "default")
 
 
