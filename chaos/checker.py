@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from holdfast.chaos import lives
 from holdfast.chaos.terms import Terms, Violation
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ PLACES = {
 _ENDS = ("complete", "postpone", "bury", "give_back", "crash", "reclaim")
 #: How an execution's id is made of a worker's life and the number of its operation, in hexadecimal digits.
 _LIFE, _EXECUTION = 16, 32
-_OVER = ("finished", "failed", "stopped")
 _BY_HOLDER = (*_ENDS[:-1], "renew", "begin_effect", "commit_effect", "withdraw_effect")
 
 Check = Callable[["History", Terms], Iterator[Violation]]
@@ -82,12 +82,17 @@ def _by_job(history: History) -> dict[str, list[Move]]:
 
 
 @check("INV-01")
-def no_loss(history: History, _: Terms) -> Iterator[Violation]:
-    """Every job whose enqueue was acknowledged is somewhere."""
-    deleted = _deleted(history)
-    for job in _accepted(history):
+def no_loss(history: History, terms: Terms) -> Iterator[Violation]:
+    """Every job whose enqueue was acknowledged is somewhere; each enqueue of an id, and each repeat, is attempted."""
+    deleted, accepted = _deleted(history), _accepted(history)
+    for job in accepted:
         if (job not in history.final or not history.final[job].places) and job not in deleted:
             yield Violation("INV-01", job, f"accepted, and now nowhere: {history.final.get(job)}")
+    left_alone = deleted | {line.job for line in history.of("canceled")}
+    repeats, moves = dict(terms.repeats), _by_job(history)
+    for job in accepted:
+        if job in history.final and job not in left_alone:
+            yield from lives.lost_of(job, moves[job], history.final[job], repeats.get(job))
 
 
 @check("INV-02")
@@ -121,6 +126,7 @@ def fences_grow(history: History, _: Terms) -> Iterator[Violation]:
 def one_holder(history: History, terms: Terms) -> Iterator[Violation]:
     """Every accepted move of a holder carries the fence of the last claim, and finds it unsettled."""
     deleted = _deleted(history)  # with its record goes what a reclaim would be written on: such a lease only runs out
+    canceled = {line.job for line in history.of("canceled")}
     for job, moves in _by_job(history).items():
         held: tuple[str, int] | None = None
         until_ms = 0
@@ -135,6 +141,8 @@ def one_holder(history: History, terms: Terms) -> Iterator[Violation]:
                     yield Violation("INV-04", job, f"{move.move} of {move.execution} accepted while {held} held it")
                 if move.move in _ENDS:
                     held = None
+            elif move.move == "lost" and job in canceled and held is not None and held[0] == move.execution:
+                held = None
             if move.move in {"claim", "renew"}:
                 until_ms = move.ms + terms.lease_ms
 
@@ -162,7 +170,7 @@ def one_outcome(history: History, _: Terms) -> Iterator[Violation]:
                 ended = ""
             elif ended and move.move in {"claim", *_ENDS}:
                 yield Violation("INV-06", job, f"{move.move} after {ended}")
-            elif move.to in _OVER and move.move in _ENDS:
+            elif move.to in lives.OVER and move.move in _ENDS:
                 ended = f"{move.move} by {move.execution}"
 
 
@@ -185,33 +193,22 @@ def effects_once(history: History, terms: Terms) -> Iterator[Violation]:
 @check("INV-09")
 def counts(history: History, terms: Terms) -> Iterator[Violation]:
     """Executions and crashes are counted truly, and budgets hold."""
-    claims = Counter(move.job for move in history.moves if move.move == "claim")
+    last = {job: lives.last_life(moves) for job, moves in _by_job(history).items()}
     begins = Counter(line.job for line in history.of("begin"))
-    deaths = {job: _deaths(moves) for job, moves in _by_job(history).items()}
     deleted = _deleted(history)
     for job, place in history.final.items():
         if job in deleted:
             continue
-        if place.executions != claims[job]:
-            yield Violation("INV-09", job, f"{place.executions} executions on record, {claims[job]} claims made")
-        died = deaths.get(job, 0)
+        moves = last.get(job, [])
+        claims, died = sum(move.move == "claim" for move in moves), lives.deaths(moves)
+        if place.executions != claims:
+            yield Violation("INV-09", job, f"{place.executions} executions on record, {claims} claims made")
         if not died - terms.uncharged <= place.crashes <= died:
             yield Violation("INV-09", job, f"{place.crashes} crashes on record, {died} deaths")
         if died > terms.crashes + 1 + terms.uncharged:
             yield Violation("INV-09", job, f"{died} deaths with a budget of {terms.crashes}")
         if job in terms.at_most_once and begins[job] > 1:
             yield Violation("INV-09", job, f"may run at most once, and began {begins[job]} times")
-
-
-def _deaths(moves: list[Move]) -> int:
-    """Count the executions of a job that ended by a death, since it last began anew."""
-    count = 0
-    for before, move in zip([None, *moves], moves, strict=False):
-        if move.move in {"crash", "reclaim"}:
-            count += 1
-        elif move.move == "claim" and before is not None and before.to in _OVER:
-            count = 0
-    return count
 
 
 @check("INV-10")

@@ -59,6 +59,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_claim_again.py::test_a_claim_that_arrives_after_its_sender_moved_on_gets_nothing",
         "tests/moves/test_stale.py::test_a_settle_that_arrives_after_its_sender_moved_on_is_refused",
         "tests/moves/test_enqueue.py::test_an_enqueue_sent_twice_does_not_run_a_finished_job_again",
+        "tests/moves/test_overtaken.py::test_an_enqueue_that_newer_ones_have_overtaken_does_not_take_their_place",
         "tests/workers/test_redis_away.py::test_a_job_that_ends_in_a_partition_is_not_finished_twice",
     ),
     "FM-011": (

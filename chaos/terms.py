@@ -18,6 +18,8 @@ class Terms:
     effects: frozenset[str] = frozenset()
     #: ms from the enqueue until a job may start.
     delays_ms: tuple[tuple[str, int], ...] = ()
+    #: How often a job repeats once it was done.
+    repeats: tuple[tuple[str, int], ...] = ()
     #: When faults ceased, in us.
     calm_from_us: int = 0
     #: Server clocks that jump make waits incomparable.

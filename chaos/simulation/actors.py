@@ -6,6 +6,8 @@ from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from rq import Repeat
+
 from holdfast.chaos.history import Move
 from holdfast.chaos.simulation.bodies import SimClock, SimEars, SimFace, SimRuntime, SimWatch
 from holdfast.chaos.simulation.breaking import NextVersion
@@ -289,6 +291,8 @@ class SimProducer:
         options: dict[str, Any] = {"job_id": job_id, "args": (job_id, order["body"]), "crashes": order.get("crashes")}
         if order.get("retries"):
             options["retry"] = Retry(max=order["retries"], interval=order["interval_s"])
+        if order.get("repeats"):
+            options["repeat"] = Repeat(times=order["repeats"], interval=order["every_s"])
         if order.get("timeout_s"):
             options["job_timeout"] = order["timeout_s"]
         try:

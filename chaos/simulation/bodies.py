@@ -60,24 +60,29 @@ class SimBit:
         self._rung_at_us = 0
 
     def say(self, message: Message, *, is_urgent: bool = True) -> None:
+        self._world.stall()
         self.for_parent.append(message)
         if is_urgent or self._world.now_us >= self._rung_at_us + QUIET_S * 1_000_000:
             self._ring()
         # A process may be stopped or killed just after it has said something.
         self._world.wait(_HOP_US)
+        self._world.stall()
 
     def _ring(self) -> None:
         self.rung, self._rung_at_us = True, self._world.now_us
         self._world.wake(self._parent)
 
     def whisper(self, message: Message) -> None:
+        self._world.stall()
         self.for_parent.append(message)
         self._world.wait(_HOP_US)
+        self._world.stall()
 
     def fileno(self) -> int:
         return -1
 
     def look(self) -> Message | None:
+        self._world.stall()
         return self.for_horse.popleft() if self.for_horse else None
 
     def wait(self) -> Message | None:
@@ -146,6 +151,7 @@ class SimHorse:
         return True
 
     def say(self, *messages: Message) -> None:
+        self._world.stall()
         self._bit.for_horse.extend(messages)
         if self._bit.process is not None:
             self._world.wake(self._bit.process)
@@ -154,6 +160,7 @@ class SimHorse:
         said = list(self._bit.for_parent)
         self._bit.for_parent.clear()
         self._bit.rung = False
+        self._world.stall()
         return said
 
     @property

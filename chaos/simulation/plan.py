@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from holdfast.chaos.faults import load_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 #: For how long faults may strike: a little longer than it takes to enqueue all jobs.
 STORM_US = 30_000_000
@@ -31,6 +31,8 @@ _FEW = _Company(16, ((1, 1), (1, 1), (1_000, 1), (1_000, 1), (3, 1), (1, 4), (3,
 #: So that much is in hand, and on its way, at the same time.
 _CROWD = _Company(40, ((1_000, 8), (1_000, 16), (30, 8), (1_000, 2), (5, 8)), 0.9)
 
+#: What is told of a job by its only generation.
+_ONE_LIFE = {"crashes", "timeout_s", "in_s"}
 #: In which part of all runs a kind of fault may strike: most, never all.
 _USUALLY = 0.7
 
@@ -100,7 +102,24 @@ def plan_for(seed: int, *, hard: bool = False, crowd: bool = False, only: str | 
         for producer in range(producers)
     )
     plan = Plan(seed, hard, orders, rng.randint(2, 3), queues, STORM_US, kinds, keepers=rng.randint(0, 1), crowd=crowd)
-    return _in_mode(plan, company, random.Random(f"{seed}/mode"))
+    return _in_mode(_with_more_lives(plan, random.Random(f"{seed}/lives")), company, random.Random(f"{seed}/mode"))
+
+
+def _with_more_lives(plan: Plan, rng: random.Random) -> Plan:
+    """Let some jobs repeat, and enqueue some again under their ids, wherever the first one may be then."""
+    orders = tuple(tuple(life for order in some for life in _lives(rng, order, plan.queues)) for some in plan.orders)
+    return replace(plan, orders=orders)
+
+
+def _lives(rng: random.Random, order: dict[str, Any], queues: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    chance = rng.random()
+    if chance > 0.25 or order["body"].get("poison") or not _ONE_LIFE.isdisjoint(order):  # noqa: PLR2004 - some of each kind
+        yield order
+    elif chance > 0.12:  # noqa: PLR2004
+        yield order
+        yield order | {"after_s": rng.choice((0.0, 0.01, 0.3, 1.0)), "queue": rng.choice(queues)}
+    else:
+        yield order | {"repeats": rng.randint(1, 2), "every_s": rng.choice((0, 0, 1, 4))}
 
 
 def _in_mode(plan: Plan, company: _Company, rng: random.Random) -> Plan:

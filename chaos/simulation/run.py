@@ -133,6 +133,7 @@ def terms_of(plan: Plan, strikes: Iterable[Strike], settings: Settings = SETTING
         at_most_once=frozenset(order["job_id"] for order in orders if order.get("crashes") == 0),
         effects=frozenset(order["job_id"] for order in orders if "effect" in order["body"]),
         delays_ms=tuple((order["job_id"], int(order["in_s"] * 1_000)) for order in orders if "in_s" in order),
+        repeats=tuple((order["job_id"], order["repeats"]) for order in orders if "repeats" in order),
         calm_from_us=plan.storm_us + _longest_us(strikes),
         clock_jumped=any("clock" in strike.fault for strike in strikes),
         uncharged=uncharged_with(plan.prefetch),

@@ -72,6 +72,18 @@ SCENARIOS = {
             ({"body": _FAILS_ONCE, "retries": 2, "interval_s": 1},),
         ),
         Scenario("scheduled", "a job that is not due yet", ({"body": _WORKS, "in_s": 1.2},)),
+        Scenario(
+            "repeat",
+            "a job that repeats once, a moment after it was done",
+            ({"body": {"works_s": (0.3,)}, "repeats": 1, "every_s": 1},),
+            jobs_per_horse=1_000,
+        ),
+        Scenario(
+            "again",
+            "a job that is enqueued again under its id while it runs",
+            ({"body": {"works_s": (0.8,)}}, {"job_id": "again-1", "body": {"works_s": (0.2,)}}),
+            jobs_per_horse=1_000,
+        ),
         Scenario("many", "a job of those that an app enqueues together", ({"body": _WORKS, "many": True},)),
         Scenario("once", "a job that may run at most once", ({"body": _WORKS, "crashes": 0},)),
         Scenario(

@@ -253,7 +253,22 @@ def enqueue_in_two_trips() -> AbstractContextManager[None]:
     )
 
 
-@defect("The promoter copies in one trip and removes in another", "INV-06", "INV-02", "INV-04", "INV-09")
+@defect("An enqueue that newer ones of its id have overtaken takes their place", "INV-11")
+def overtaken_enqueue_done() -> AbstractContextManager[None]:
+    return altered(Edit("enqueue", "if known <= KNOWN_BY_NAME then", "if false then"))
+
+
+@defect("A job that was enqueued again while it ran is over with its first run", "INV-01")
+def second_life_lost() -> AbstractContextManager[None]:
+    return altered(Edit(EVERY_MOVE, "  if again then\n    to = begin_again", "  if false then\n    to = begin_again"))
+
+
+@defect("A job that repeats does so no more", "INV-01")
+def repeat_lost() -> AbstractContextManager[None]:
+    return altered(Edit(EVERY_MOVE, "elseif repeat_ms ~= '' then", "elseif false then"))
+
+
+@defect("The promoter copies in one trip and removes in another", "INV-01", "INV-06", "INV-02", "INV-04", "INV-09")
 def promote_in_two_trips() -> AbstractContextManager[None]:
     def act(moves: Scripts, _: dict[str, Any], copy: Callable[[], list[Any]]) -> list[Any]:
         redis: Any = moves.redis

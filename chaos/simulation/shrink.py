@@ -132,7 +132,7 @@ def _put(items: tuple[T, ...], at: int, item: T) -> tuple[T, ...]:
 def _simpler(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Give orders that ask for less than this one."""
     body = order["body"]
-    for name in ("in_s", "crashes", "retries"):
+    for name in ("in_s", "crashes", "retries", "repeats"):
         if name in order:
             yield {key: value for key, value in order.items() if key != name}
     for name in body:

@@ -29,6 +29,8 @@ class Process:
     world: World
     #: Its own source of chance, so that what one process draws does not change what another does.
     rng: random.Random
+    #: Decides where its core is lent to somebody else, so that this changes nothing else that is drawn.
+    stalls: random.Random
     parent: Process | None = None
     skew_us: int = 0
     calls: int = 0
@@ -92,7 +94,7 @@ class World:
         thread_of: Process | None = None,
     ) -> Process:
         """Start a process, or a thread of one."""
-        process = Process(name, self, self.chance(name), parent=parent)
+        process = Process(name, self, self.chance(name), self.chance(name + "/stalls"), parent=parent)
         if thread_of is not None:
             thread_of.threads.append(process)
         if parent is not None:
@@ -129,6 +131,12 @@ class World:
         process.may_be_woken = may_be_woken
         self.at(moment_us, lambda: self._resume(process, ticket))
         self._hub.switch()
+
+    def stall(self) -> None:
+        """Give up the turn now and then, where a process does not wait: somebody else may have its core."""
+        process = self.running
+        if process is not None and process.stalls.random() < _STALLS:
+            self.wait(process.stalls.choice(_STALLED_US))
 
     def wake(self, process: Process) -> None:
         """End a wait that may be ended."""
@@ -231,5 +239,8 @@ class World:
 
 
 FOR_EVER = 10**18
+#: How often a process loses its core between two words, and for how long: never for so long that a lease would notice.
+_STALLS = 0.02
+_STALLED_US = (100, 2_000, 50_000)
 #: How long what was frozen takes to go on, on average.
 WAKING_US = 2_000

@@ -15,6 +15,7 @@ TERMS = Terms(
     effects=frozenset({"j"}),
     delays_ms=(("j", 1_000),),
     at_most_once=frozenset({"once"}),
+    repeats=(("j", 0),),
 )
 
 
@@ -80,6 +81,12 @@ def add_lines(*lines):
 BREAKS = [
     ("INV-01", "the record is gone", lambda history: history.final.clear()),
     ("INV-01", "it is in no place", change_place(places=())),
+    (
+        "INV-01",
+        "enqueued again, and over with its first run",
+        lambda history: history.moves.insert(6, move(6_250, "enqueue", to="again")),
+    ),
+    ("INV-01", "to be done once, and not done", change_move(7, move="postpone", to="scheduled")),
     ("INV-02", "finished, and still at work", change_place(places=("finished", "wip"))),
     ("INV-02", "an entry without a job", lambda history: history.ghosts.append("x in ['line']")),
     ("INV-03", "the second fence is the first again", change_move(5, fence=7)),

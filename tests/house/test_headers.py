@@ -80,7 +80,7 @@ class Answers:
         return self._returned(function.body, values)
 
     def _of_local(self, name, code, given):
-        if re.search(rf"^ *local (?:\w+, )*{name}(?:, \w+)* = string\.match\(kept, ", code, re.MULTILINE):
+        if re.search(rf"^ *for (?:\w+, )*{name}(?:, \w+)* in string\.gmatch\(kept, ", code, re.MULTILINE):
             return set()
         values = re.findall(rf"^ *(?:local )?{re.escape(name)}(?:, \w+)* = ([^\n]*)", code, re.MULTILINE)
         if not values and name in given:

@@ -154,6 +154,7 @@ local function drop_entries(job_id, queue, execution)
     redis.call('HDEL', keys.held(), job_id)
   end
   leave_sets(job_id, queue, execution)
+  tell('lost', job_id, queue, execution, '', '', '')
 end
 
 -- RQ writes a status and the place that goes with it in one transaction. An app that saves an object it read a while ago

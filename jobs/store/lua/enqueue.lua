@@ -27,17 +27,26 @@
 -- OUTCOME  queued     job_id  in line
 -- OUTCOME  scheduled  job_id  waits until it is due
 -- OUTCOME  duplicate  job_id  the key, or the id, already made this job
+
+-- So many enqueues of an id are known by name, newest first: of one that arrives after as many newer ones nothing is known.
+local KNOWN_BY_NAME = 8
+
 local job = keys.job(job_id)
 -- Most ids have never been seen: one question spares them all that follows about an earlier generation.
 local is_new = redis.call('EXISTS', job, keys.tombstone(job_id)) == 0
-local was = {}
+local was, earlier = {}, ''
 if not is_new then
   was = redis.call('HMGET', job, 'status', 'hf_op', 'origin', 'hf_lease', 'hf_lease_queue', 'hf_moves')
-  -- Sent again: the first answer, from the record or from what a record that is gone has left.
-  for _, kept in ipairs({was[2] or '', redis.call('GET', keys.tombstone(job_id)) or ''}) do
-    local by, word = string.match(kept, '^(%S+) (%a+)')
+  -- Sent again: the first answer, from the record or from what a record that is gone has left. Also one that newer ones
+  -- have overtaken on its way: it would take their place.
+  local kept, known = was[2] or redis.call('GET', keys.tombstone(job_id)) or '', 1
+  for by, word in string.gmatch(kept, '(%S+) (%a+)') do
     if by == op then
       return {word, job_id}
+    end
+    known = known + 1
+    if known <= KNOWN_BY_NAME then
+      earlier = earlier .. ' ' .. by .. ' ' .. word
     end
   end
   if unique == '1' and redis.call('EXISTS', job) == 1 then
@@ -60,7 +69,7 @@ local status = due and 'scheduled' or 'queued'
 -- It is being worked on: not beside itself. Its settle puts it in line as a generation of its own. What the record
 -- says of the work going on stays.
 if was[1] == 'started' and lease_stands(job_id, was[4], was[5]) then
-  local record = {'hf_op', op .. ' ' .. status, 'hf_again', whole(math.max(due or 0, 1))}
+  local record = {'hf_op', op .. ' ' .. status .. earlier, 'hf_again', whole(math.max(due or 0, 1))}
   for i = 1, #fields, 2 do
     if fields[i + 1] ~= '' then
       append(record, fields[i], fields[i + 1])
@@ -68,6 +77,7 @@ if was[1] == 'started' and lease_stands(job_id, was[4], was[5]) then
   end
   journal(record, was[6], 'enqueue', queue_name, 'again')
   redis.call('HSET', job, unpack(record))
+  tell('enqueue', job_id, queue_name, '', '', 'again', 'producer')
   return {status, job_id}
 end
 
@@ -92,7 +102,7 @@ if not is_new then
     'worker_name', 'group_id')
 end
 
-append(fields, 'hf_op', op .. ' ' .. status)
+append(fields, 'hf_op', op .. ' ' .. status .. earlier)
 append(fields, 'status', status)
 if status == 'queued' then
   append(fields, 'enqueued_at', stamp)

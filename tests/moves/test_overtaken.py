@@ -1,0 +1,36 @@
+"""An enqueue whose reply was lost may arrive once more when newer ones of its id have been and gone."""
+
+import pytest
+
+from holdfast.jobs.store import keys
+from holdfast.jobs.store.outcomes import Queued
+from holdfast.jobs.store.upkeep import Placement
+
+
+def put(pool, op):
+    return pool.entrance.enqueue(
+        Placement(queue="default", job_id="job-1", op=op, asked_s=pool.clock.wall_s(), key_horizon_ms=60_000),
+        ["data", "work", "created_at", f"made by {op}", "origin", "default"],
+    )
+
+
+@pytest.mark.parametrize("before", ["in line", "finished", "not kept", "worked on"])
+def test_an_enqueue_that_newer_ones_have_overtaken_does_not_take_their_place(pool, before):
+    """FM-010: it was done and its reply was lost; a second sending of it arrives after newer enqueues of the id."""
+    put(pool, "a1")
+    worker = pool.worker()
+    lease = worker.hold() if before != "in line" else None
+    if before in {"finished", "not kept"}:
+        worker.complete(lease, result_ttl=500 if before == "finished" else 0)
+    for newer in range(6):
+        put(pool, f"b{newer}")
+    with pool.nothing_changes():
+        assert put(pool, "a1") == Queued("job-1")
+        assert put(pool, "b0") == Queued("job-1")
+
+
+def test_an_id_does_not_gather_the_names_of_all_its_enqueues(pool):
+    """A nightly job keeps its id for years."""
+    for number in range(30):
+        put(pool, f"{number:016x}")
+    assert len(pool.redis.hget(keys.job("job-1"), "hf_op").split()) == 2 * 8
