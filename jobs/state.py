@@ -1,4 +1,4 @@
-"""What a job can be, and the lawful moves between: RQ's words in RQ's field, ours beside them."""
+"""What a job and the marker of an effect can be, and the lawful moves between."""
 
 from __future__ import annotations
 
@@ -18,36 +18,6 @@ class Status(StrEnum):
     STOPPED = "stopped"
     CANCELED = "canceled"
 
-
-class Outside(StrEnum):
-    """The names of the worker API, as an outside program sees them."""
-
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    CANCELED = "CANCELED"
-
-
-class RetryState(StrEnum):
-    """What became of a failure: another attempt is due, or none is left."""
-
-    RETRY_SCHEDULED = "RETRY_SCHEDULED"
-    EXHAUSTED = "EXHAUSTED"
-
-
-#: Which outside name each of RQ's words belongs to.
-OUTSIDE: dict[Status, Outside] = {
-    Status.CREATED: Outside.PENDING,
-    Status.QUEUED: Outside.PENDING,
-    Status.SCHEDULED: Outside.PENDING,
-    Status.DEFERRED: Outside.PENDING,
-    Status.STARTED: Outside.RUNNING,
-    Status.FINISHED: Outside.SUCCEEDED,
-    Status.FAILED: Outside.FAILED,
-    Status.STOPPED: Outside.FAILED,
-    Status.CANCELED: Outside.CANCELED,
-}
 
 #: Each move of a job: from which words to which. The first line of each Lua file says the same, and a
 #: test holds them together.
@@ -77,11 +47,3 @@ EFFECT_MOVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "withdraw_effect": (("intent",), ("none",)),
     "resolve_effect": (("intent",), ("done", "none")),
 }
-
-
-def outside_name(status: str) -> Outside:
-    """Tell what an outside program calls a job of this RQ status.
-
-    Raises ValueError for a word that is not RQ's.
-    """
-    return OUTSIDE[Status(status)]
