@@ -39,9 +39,8 @@ class Hold:
     number: int = 0
     #: Since when it is the horse's first, on the boot clock.
     begun_ms: int | None = None
-    #: How it ended, as its horse said, and when we heard that, on the boot clock.
+    #: How it ended, as its horse said.
     end: End | None = None
-    ended_ms: int = 0
     #: Whether the horse settles that itself.
     is_kept: bool = False
     #: Why we killed the horse, if we did.

@@ -199,7 +199,7 @@ class Mount:
         # One that was recalled is not in hand any more: what is said of it is void.
         for hold in self.holds:
             if hold.number == number:
-                hold.end, hold.ended_ms, hold.is_kept = End.heard(said), self._clock.boot_ms(), is_kept
+                hold.end, hold.is_kept = End.heard(said), is_kept
                 return hold
         return None
 

@@ -23,21 +23,22 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _OUR_THREADS = "holdfast-"
 #: How long a thread may take to end that was told to. Another horse costs as much.
 _LAST_STEPS_S = 0.005
+#: How often open files and code on disk are looked at, at the most.
+_LOOK_EVERY_MS = 1_000
 
 
 class Tidy:
     """What a horse puts back after each job, and why it must leave.
 
     Made in a fresh horse, just before its first job: the state of the process at that moment is what is put back.
-    `memory_max_mb` is the most resident memory, in MiB, that a horse goes on with; 0 for no ceiling. Open files and
-    code on disk are looked at once in `look_every_ms` at most. Of the main thread only.
+    `memory_max_mb` is the most resident memory, in MiB, that a horse goes on with; 0 for no ceiling. Of the main
+    thread only.
     """
 
-    def __init__(self, *, memory_max_mb: int, clock: Clock, look_every_ms: int = 1_000) -> None:
+    def __init__(self, *, memory_max_mb: int, clock: Clock) -> None:
         self._memory_max_mb = memory_max_mb
         self._clock = clock
-        self._look_every_ms = look_every_ms
-        self._looks_at_ms = clock.boot_ms() + look_every_ms
+        self._looks_at_ms = clock.boot_ms() + _LOOK_EVERY_MS
         self._code = _Code(began_s=clock.wall_s())
         self._modules = len(sys.modules)
         self._state = ProcessState()
@@ -94,7 +95,7 @@ class Tidy:
         now_ms = self._clock.boot_ms()
         if now_ms < self._looks_at_ms:
             return None
-        self._looks_at_ms = now_ms + self._look_every_ms
+        self._looks_at_ms = now_ms + _LOOK_EVERY_MS
         return self._code.changed() or _files_left()
 
 
