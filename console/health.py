@@ -49,8 +49,7 @@ def _chores(client: Redis, settings: Settings) -> str:
     silent_ms = silence_of_reapers_ms(client)
     if silent_ms is None:
         raise click.ClickException("no reaper has ever passed. Start a worker of Holdfast's, or `holdfast keeper`.")
-    # A pass may be long where much is to be done.
-    if silent_ms > max(settings.lease_ms, 5 * settings.reap_ms):
+    if silent_ms > settings.late_reaper_ms:
         raise click.ClickException(
             f"no reaper has passed for {silent_ms} ms, and one is due every {settings.reap_ms} ms."
         )

@@ -118,9 +118,8 @@ def what_needs_you(fleet: Fleet, settings: Settings) -> Iterator[str]:
             f"`CONFIG SET maxmemory-policy noeviction`."
         )
     yield from _lack_of_memory(fleet.server)
-    patience_ms = max(settings.lease_ms, 5 * settings.reap_ms)
     reaper = next(chore for chore in fleet.chores if chore.name == "reaper")
-    if reaper.last_ms is None or fleet.now_ms - reaper.last_ms > patience_ms:
+    if reaper.last_ms is None or fleet.now_ms - reaper.last_ms > settings.late_reaper_ms:
         seen = "never passed" if reaper.last_ms is None else f"passed {duration(fleet.now_ms - reaper.last_ms)} ago"
         yield f"the reaper {seen}: nobody repairs. Start a worker of Holdfast's, or `holdfast keeper`."
     alive = [worker for worker in fleet.workers if not worker.is_ours or (worker.silent_ms or 0) <= settings.lease_ms]

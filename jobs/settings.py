@@ -107,6 +107,11 @@ class Settings:
         """How long holders get to renew after an outage before the reaper acts: one heartbeat."""
         return self.renew_ms + self.reply_ms
 
+    @property
+    def late_reaper_ms(self) -> int:
+        """How long a fleet may be without a pass of a reaper: one may be long where much is to be done."""
+        return max(self.lease_ms, 5 * self.reap_ms)
+
     def describe(self) -> str:
         """Say every setting in one line, as at the start of a worker."""
         return " ".join(f"{each.name}={getattr(self, each.name)}" for each in fields(self))

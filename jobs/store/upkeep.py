@@ -40,7 +40,7 @@ class Upkeep:
         answer = self._scripts.call(
             "reclaim",
             every_ms=every_ms,
-            late_ms=max(self._settings.lease_ms, 5 * self._settings.reap_ms),
+            late_ms=self._settings.late_reaper_ms,
             grace_ms=self._settings.holder_grace_ms,
             budget=self._settings.crashes,
             most=BATCH,
