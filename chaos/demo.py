@@ -25,7 +25,6 @@ from holdfast.chaos.server import NoServer, NotStarted, PrivateServer
 from holdfast.examples.shop.orders import Order, read_orders
 from holdfast.jobs import HoldfastError
 from holdfast.jobs.clock import Clock, SystemClock
-from holdfast.jobs.settings import SettingsError
 from holdfast.jobs.store.door import LOOK_AT, client_from, explained
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def demo(
         with _signals_tidy_up():
             seed = random.randrange(10_000) if seed is None else seed
             return _perform(_take(orders), redis_url, seed, console, SystemClock(), plain=plain)
-    except (CannotRun, HoldfastError, NoServer, NotStarted, Occupied, SettingsError, redis.RedisError) as error:
+    except (CannotRun, HoldfastError, NoServer, NotStarted, Occupied, redis.RedisError) as error:
         Console(stderr=True).print(f"The demo could not run: {error}", style="bold red", markup=False, soft_wrap=True)
         return _COULD_NOT_RUN
     except KeyboardInterrupt:

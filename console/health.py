@@ -6,10 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 import click
-from redis.exceptions import RedisError
 
-from holdfast.console.server import at_url, connect
-from holdfast.jobs import HoldfastError
+from holdfast.console.server import at_url, connect, plain_errors
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.vitals import silence_of_reapers_ms, silence_of_worker_s
 
@@ -25,12 +23,10 @@ def health(worker: str | None, redis_url: str | None) -> None:
 
     Both are asked of Redis, so that a Redis that cannot be asked means 1 as well.
     """
-    try:
+    with plain_errors():
         settings = Settings.from_environment(os.environ)
         with connect(redis_url, settings) as client:
             told = _chores(client, settings) if worker is None else _worker(client, settings, worker)
-    except (HoldfastError, RedisError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
     click.echo(told)
 
 

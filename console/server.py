@@ -15,7 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from holdfast.jobs import HoldfastError
 from holdfast.jobs.clock import SystemClock
-from holdfast.jobs.settings import Settings, SettingsError
+from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, derive
 from holdfast.jobs.store.door import LOOK_AT, client_from, explained
 from holdfast.jobs.store.scripts import Scripts
@@ -77,7 +77,7 @@ def plain_errors() -> Iterator[None]:
     """Say what went wrong in one line, without a traceback."""
     try:
         yield
-    except (RedisError, HoldfastError, SettingsError) as error:
+    except (RedisError, HoldfastError) as error:
         raise click.ClickException(str(error)) from error
 
 

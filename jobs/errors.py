@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.jobs.settings import SettingsError
-
 if TYPE_CHECKING:
     from holdfast.jobs.lease import Lease
 
@@ -29,6 +27,10 @@ __all__ = [
 
 class HoldfastError(Exception):
     """The base of our errors, but for the loss of a lease."""
+
+
+class SettingsError(HoldfastError, ValueError):
+    """A setting that cannot be meant, alone or beside another."""
 
 
 class LeaseEnded(BaseException):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from holdfast.jobs.errors import SettingsError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,10 +19,6 @@ _NOT_SETTINGS = {"HOLDFAST_REDIS_URL"}
 MOST_PREFETCHED = 100
 #: Ten years in ms. More is a slip, and grows past what the server's scripts and our shared memory count in.
 MOST_MS = 315_360_000_000
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be meant, alone or beside another."""
 
 
 @dataclass(frozen=True, kw_only=True)

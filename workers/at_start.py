@@ -18,7 +18,7 @@ import click
 
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.errors import HoldfastError
-from holdfast.jobs.settings import Settings, SettingsError
+from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, derive
 from holdfast.jobs.store.door import client_from, reach
 
@@ -38,7 +38,7 @@ def one_line(log: logging.Logger) -> Iterator[None]:
     """
     try:
         yield
-    except (HoldfastError, SettingsError) as error:
+    except HoldfastError as error:
         if click.get_current_context(silent=True) is None:
             raise
         log.error("%s", error)  # noqa: TRY400 - a person's mistake has no traceback

@@ -15,10 +15,10 @@ from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
 from rq.worker import DequeueStrategy
 
 from holdfast.jobs.clock import SystemClock
-from holdfast.jobs.errors import RedisAwayError
+from holdfast.jobs.errors import RedisAwayError, SettingsError
 from holdfast.jobs.events import Event, Events, HorseDied, RedisLeft, RedisReturned
 from holdfast.jobs.rq_surface import UnixSignalDeathPenalty
-from holdfast.jobs.settings import Settings, SettingsError
+from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, Line, derive
 from holdfast.jobs.store.door import explained, reach
 from holdfast.jobs.store.moves import Caller, Moves

@@ -5,7 +5,8 @@ from dataclasses import fields
 
 import pytest
 
-from holdfast.jobs.settings import Settings, SettingsError
+from holdfast.jobs.errors import SettingsError
+from holdfast.jobs.settings import Settings
 
 ROW = re.compile(r"^\| `HOLDFAST_(\w+)` \| (\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 #: What the last column says of a value, and those just outside, which are refused.

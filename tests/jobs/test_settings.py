@@ -4,7 +4,8 @@ from dataclasses import fields
 
 import pytest
 
-from holdfast.jobs.settings import MOST_MS, Settings, SettingsError
+from holdfast.jobs.errors import HoldfastError, SettingsError
+from holdfast.jobs.settings import MOST_MS, Settings
 
 
 def test_without_an_environment_the_defaults_hold():
@@ -110,3 +111,10 @@ def test_every_setting_is_said_at_start():
     said = Settings(lease_ms=20_000).describe()
     assert said.startswith("lease_ms=20000 ")
     assert len(said.split()) == len(Settings.__dataclass_fields__)
+
+
+def test_a_setting_that_cannot_be_meant_is_an_error_of_ours():
+    """Who catches HoldfastError has them all; and it is a wrong value."""
+    for kind in (HoldfastError, ValueError):
+        with pytest.raises(kind, match="whole number"):
+            Settings.from_environment({"HOLDFAST_LEASE_MS": "10s"})
