@@ -9,18 +9,16 @@ from holdfast.jobs import events
 from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.answers import read_claim
-from holdfast.workers.hold import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.lease import Lease
-    from holdfast.jobs.settings import Settings
     from holdfast.jobs.store.connections import Courier
     from holdfast.jobs.store.moves import Moves
     from holdfast.jobs.store.scripts import Trip
-    from holdfast.workers.hold import Hold, Turn
+    from holdfast.workers.hold import Hold, Patience, Turn
     from holdfast.workers.order import Order
     from holdfast.workers.shared_memory import Board
     from holdfast.workers.stop import Stop
@@ -39,7 +37,7 @@ class Clerk:
         moves: Moves,
         horse_moves: Sequence[Moves],
         courier: Courier,
-        settings: Settings,
+        patience: Patience,
         clock: Clock,
         board: Board,
         order: Order,
@@ -55,7 +53,7 @@ class Clerk:
         self._order = order
         self._tell = tell
         self._stop = stop
-        self._patience = Patience(settings)
+        self._patience = patience
         self._op = 0
         #: The highest fence this worker was ever given; as of before our last claim, if the answer to that is unknown.
         self._seen_fence = 0

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 from holdfast.jobs import events
 from holdfast.jobs.retry import Budget, Bury, Postpone
 from holdfast.jobs.store import outcomes as out
-from holdfast.workers.hold import Patience
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
     from holdfast.jobs.clock import Clock
-    from holdfast.jobs.settings import Settings
     from holdfast.jobs.store.connections import Courier
     from holdfast.jobs.store.moves import Moves
     from holdfast.jobs.store.scripts import Word
     from holdfast.workers.clerk import Clerk
-    from holdfast.workers.hold import Hold, Turn
+    from holdfast.workers.hold import Hold, Patience, Turn
     from holdfast.workers.mount import Mount
     from holdfast.workers.runtime import Ending
     from holdfast.workers.stop import Stop
@@ -44,7 +42,7 @@ class Groom:
         courier: Courier,
         clerk: Clerk,
         mount: Mount,
-        settings: Settings,
+        patience: Patience,
         clock: Clock,
         tell: events.Events,
         rng: random.Random,
@@ -54,12 +52,11 @@ class Groom:
         self._courier = courier
         self._clerk = clerk
         self._mount = mount
-        self._settings = settings
         self._clock = clock
         self._tell = tell
         self._rng = rng
         self._stop = stop
-        self._patience = Patience(settings)
+        self._patience = patience
 
     # -- what is due
 
@@ -144,7 +141,7 @@ class Groom:
             hold.renew_at = self._clock.boot_ms() + self._patience.renew_again_ms
         elif isinstance(answer, out.Renewed):
             hold.stop_by_ms = asked_ms + self._patience.hold_ms
-            hold.renew_at = asked_ms + self._settings.renew_ms
+            hold.renew_at = asked_ms + self._patience.renew_ms
             self._mount.publish()
         else:
             hold.stop_by_ms = 0

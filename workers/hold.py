@@ -98,7 +98,8 @@ class Patience:
         self.claim_ms = self.hold_ms // 2
         #: Until a renewal that was not answered is tried again.
         self.renew_again_ms = max(20, settings.renew_ms // 10)
-        self._renew_ms = settings.renew_ms
+        #: From the sending of a claim or renewal until the next renewal is due.
+        self.renew_ms = settings.renew_ms
         #: For how long a horse's claim may stand: taken later than that, its lease would be half over.
         self.stand_ms = min(settings.poll_ms, settings.renew_ms // 2)
         #: How often a horse that looks for a job is asked whether it has found one.
@@ -109,7 +110,7 @@ class Patience:
     def hold(self, lease: Lease, record: dict[bytes, bytes], asked_ms: int) -> Hold:
         """Take a lease in hand that was asked for at that moment."""
         is_alone = b"hf_suspect" in record or record.get(b"hf_crashes_max", self._at_most_once) == b"0"
-        renew_at, stop_by_ms = asked_ms + self._renew_ms, asked_ms + self.hold_ms
+        renew_at, stop_by_ms = asked_ms + self.renew_ms, asked_ms + self.hold_ms
         return Hold(lease, record, renew_at, stop_by_ms, self._limit_ms(record), is_alone)
 
     def _limit_ms(self, record: dict[bytes, bytes]) -> int | None:

@@ -204,11 +204,11 @@ class Worker(rq.Worker):
             lists_failures=not self.disable_default_exception_handler,
             on_exception=self.handle_exception,
         )
-        most_jobs, memory_max_mb = self.settings.jobs_per_horse, self.settings.horse_memory_max_mb
-        tidy = Tidy(memory_max_mb=memory_max_mb, clock=self._clock) if most_jobs > 1 else None
+        most_jobs, patience = self.settings.jobs_per_horse, Patience(self.settings)
+        tidy = Tidy(memory_max_mb=self.settings.horse_memory_max_mb, clock=self._clock) if most_jobs > 1 else None
         horse = Horse(
             bit=bit,
-            turns=self._turns(bit, order, connection),
+            turns=self._turns(bit, order, connection, patience),
             trade=trade,
             moves=moves,
             courier=courier,
@@ -216,14 +216,14 @@ class Worker(rq.Worker):
             board=self._board,
             rng=self._rng,
             speaker=Speaker(trade, moves, courier, self._clock, self._events),
-            most_jobs=self.settings.jobs_per_horse,
+            most_jobs=most_jobs,
             looks_ahead=self.settings.prefetch > 1,
             is_itself=lambda: os.getpid() == pid,
             before_job=partial(self._before_job, JobVariable()),
             before_call=tidy.before_call if tidy else lambda: None,
             after_job=tidy.after_job if tidy else lambda: None,
         )
-        look_again_ms = (self.settings.lease_ms - self.settings.margin_ms) // 4
+        look_again_ms = patience.hold_ms // 4
         guard(
             lambda: self._board.is_at_work and horse.is_out_of_time(),
             lambda: self._board.stop_by_ms - self._clock.boot_ms() if self._board.is_at_work else look_again_ms,
@@ -232,8 +232,7 @@ class Worker(rq.Worker):
         flush_reports()
         return code
 
-    def _turns(self, bit: Bit, order: Order, connection: Redis) -> Turns:
-        patience = Patience(self.settings)
+    def _turns(self, bit: Bit, order: Order, connection: Redis, patience: Patience) -> Turns:
         return Turns(
             bit=bit,
             board=self._board,
