@@ -63,9 +63,9 @@ class Results:
         """Give the figures of a system, to read or to fill."""
         return self.figures.setdefault(system, Figures())
 
-    def ratio(self, system: str, measure: str, base: str = BASE) -> float | None:
+    def ratio(self, system: str, measure: str) -> float | None:
         """Compare with the base, round by round: what hits a round hits both. The median of that."""
-        return _median_of(self.ratios(system, measure, base))
+        return _median_of(self.ratios(system, measure))
 
     def ratios(self, system: str, measure: str, base: str = BASE) -> list[float]:
         """Give what the base's number is taken times in each round in which both were measured."""
