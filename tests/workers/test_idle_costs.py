@@ -65,7 +65,8 @@ def test_one_job_does_not_wake_a_whole_fleet(start_worker, redis, tap, wait_unti
     """Who takes it, and who listens then in his place: all the others sleep on."""
     start_worker(command="worker-pool", options=["-n", str(CROWD)], poll_ms=NEVER_MS)
     wait_until(lambda: are_idle(redis, CROWD), within=60)
-    time.sleep(0.5)  # the last ones to be idle begin to listen
+    lines = CROWD + 1  # a bell for each, and the queue for the one who listens there
+    wait_until(lambda: redis.info("clients")["blocked_clients"] == lines)
     before = tap.claims
     queue_class(connection=redis).enqueue("work.held", notes.path)
     wait_until(lambda: notes("began"))
