@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from redis.exceptions import NoScriptError
-
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.records import stamp
 
@@ -62,12 +60,7 @@ class People:
         more: dict[str, Word],
         read: Callable[[str, list[Any]], T],
     ) -> list[T]:
-        try:
-            answers = self._send_once(move, wishes, more)
-        except NoScriptError:
-            # Those that went through answer the same again.
-            self._scripts.teach(move)
-            answers = self._send_once(move, wishes, more)
+        answers = self._scripts.taught(move, lambda: self._send_once(move, wishes, more))
         return [read(wish.job_id, answer) for wish, answer in zip(wishes, answers, strict=True)]
 
     def _send_once(self, move: str, wishes: Sequence[Wish], more: dict[str, Word]) -> list[list[Any]]:

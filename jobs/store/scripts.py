@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from redis.exceptions import NoScriptError
 
@@ -17,11 +17,12 @@ from holdfast.jobs.store.connections import Line, SpareLines
 from holdfast.jobs.store.pieces import Piece, pieces_of, used_by, without_comments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from redis import Redis
     from redis.client import Pipeline
 
+T = TypeVar("T")
 Word: TypeAlias = str | int | float | bytes
 
 #: How many requests of a flow are on their way at a time.
@@ -240,14 +241,14 @@ class Scripts:
         return Trip(script, script.arguments(named), self._spare, self._line)
 
     def add_to(self, pipeline: Pipeline, move: str, **named: Word | Sequence[Word]) -> None:
-        """Put a move into a pipeline. The server must have been told the script: see `teach`."""
+        """Put a move into a pipeline. The server must have been told the script: see `taught`."""
         script = self._scripts[move]
         pipeline.evalsha(script.sha, 0, *script.arguments(named))
 
     def flow(self, move: str, asked: Iterable[dict[str, Word | Sequence[Word]]]) -> Iterator[list[Any]]:
         """Run a move many times: each request is made and sent while the server is at work on some before it.
 
-        The server must have been told the script: see `teach`. Raises what `call` raises: what was sent without an
+        The server must have been told the script: see `taught`. Raises what `call` raises: what was sent without an
         answer is then unknown.
         """
         script, pool = self._scripts[move], self.redis.connection_pool
@@ -270,6 +271,17 @@ class Scripts:
                 connection.disconnect()
             pool.release(connection)
 
+    def taught(self, move: str, send: Callable[[], T]) -> T:
+        """Send what has a move in a pipeline or a flow: once more where the server had to be told the script first.
+
+        Each must be one that may be sent twice: those that went through answer the same again.
+        """
+        try:
+            return send()
+        except NoScriptError:
+            self.teach(move)
+            return send()
+
     def teach(self, move: str) -> None:
-        """Tell the server a script, for use in pipelines."""
+        """Tell the server a script."""
         self.redis.script_load(self._scripts[move].sent)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from redis.exceptions import NoScriptError
-
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.answers import text_of
 from holdfast.jobs.store.census import Census
@@ -13,7 +11,7 @@ from holdfast.jobs.store.records import obituary, stamp
 from holdfast.jobs.store.sizes import expiry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from redis.client import Pipeline
 
@@ -162,10 +160,10 @@ class Entrance:
 
         The jobs of a batch that may not be new, or that came before, go one by one in a round trip of their own.
         """
-        answers = self._after_teaching("enqueue_many", lambda: self._flow(batches))
+        answers = self._scripts.taught("enqueue_many", lambda: self._flow(batches))
         for batch, answer in zip(batches, answers, strict=True):
             if answer[0] == b"known":
-                self._after_teaching("enqueue", lambda batch=batch: self._one_by_one(batch))  # type: ignore[misc]
+                self._scripts.taught("enqueue", lambda batch=batch: self._one_by_one(batch))  # type: ignore[misc]
 
     def _flow(self, batches: Sequence[Batch]) -> list[list[Any]]:
         return list(self._scripts.flow("enqueue_many", (batch.named() for batch in batches)))
@@ -176,11 +174,3 @@ class Entrance:
             for named in batch.one_by_one():
                 self._scripts.add_to(pipeline, "enqueue", **named)
             return pipeline.execute()
-
-    def _after_teaching(self, move: str, send: Callable[[], list[list[Any]]]) -> list[list[Any]]:
-        try:
-            return send()
-        except NoScriptError:
-            # Those that went through answer the same again.
-            self._scripts.teach(move)
-            return send()
