@@ -17,6 +17,7 @@ _TEXT_OR_COMMENT = re.compile(r"""('(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")|--[^
 _FUNCTION = re.compile(
     r"^local function (?P<name>\w+)\((?P<parameters>[^)]*)\)\n(?P<body>.*?)^end$", re.MULTILINE | re.DOTALL
 )
+_BINDING = re.compile(r"\bfunction (\w*)[.\w]*\(([^)]*)\)|\blocal (?!function)(\w+(?:, \w+)*)|\bfor (\w+(?:, \w+)*)")
 _KEYS_LINE = re.compile(r"^-- KEYS +(?P<name>\w+) +(?P<kind>\w+) +\S", re.MULTILINE)
 
 
@@ -109,6 +110,12 @@ def names_unused(source):
     return {name for name in read_header(source).arguments if not re.search(rf"(?<![\w.]){name}\b", code)}
 
 
+def names_bound(source):
+    """Give the names that the body binds, wherever: functions and what they are given, locals, those of loops."""
+    found = _BINDING.findall(without_texts(source))
+    return set(", ".join(filter(None, (each for names in found for each in names))).split(", "))
+
+
 def declared_kinds(source):
     return {found["name"]: found["kind"] for found in _KEYS_LINE.finditer(source)}
 
@@ -169,9 +176,10 @@ def test_every_argument_is_used(source):
     assert names_unused(source) == set()
 
 
-def test_no_argument_hides_a_piece_of_what_moves_share(source, pieces):
-    """Arguments are bound after the pieces: one called `seconds` would take its function away."""
-    assert (pieces | {"redis", "cjson"}) & set(read_header(source).arguments) == set()
+def test_no_name_of_a_move_hides_a_piece_of_what_moves_share(source, pieces):
+    """It would take the function away; and each call would bring a piece along that it cannot use."""
+    own = names_bound(source) | set(read_header(source).arguments)
+    assert (pieces | {"redis", "cjson"}) & own == set()
 
 
 def test_the_keys_that_the_file_itself_touches_are_declared(source):
@@ -228,6 +236,14 @@ def test_what_cannot_be_followed_is_an_error():
     """A checker that shrugs would let an undeclared word through."""
     with pytest.raises(AssertionError, match="cannot follow"):
         Answers("return a_global\n").words()
+
+
+def test_a_name_that_is_bound_is_seen():
+    """At the left edge or deep inside, with others or alone; not a field, a comment, or a text."""
+    code = (
+        "local a = {b = 1} -- local c\nfunction a.d(e, f)\nlocal function g()\nfor h, i in x('for j') do\nlocal k, l\n"
+    )
+    assert names_bound(code) == set("aefghikl")
 
 
 def test_an_unused_name_is_seen():

@@ -56,23 +56,23 @@ local function missed_from(job_id, job)
   return is_in_list(keys.intermediate(job.queue), job_id) and 'intermediate' or MISSED_FROM[job.status]
 end
 
-local put_back = {}
+local put_back_in = {}
 
-function put_back.line(job_id, job)
+function put_back_in.line(job_id, job)
   put_in_line(job_id, job.queue, true)
 end
 
-function put_back.intermediate(job_id, job)
+function put_back_in.intermediate(job_id, job)
   redis.call('LREM', keys.intermediate(job.queue), 1, job_id)
   redis.call('DEL', keys.first_seen(job.queue, job_id))
   put_in_line(job_id, job.queue, true)
 end
 
-function put_back.scheduled(job_id, job)
+function put_back_in.scheduled(job_id, job)
   put_off(job_id, job.queue, tonumber(job.next_run_ms) or now_ms)
 end
 
-function put_back.deferred(job_id, job)
+function put_back_in.deferred(job_id, job)
   if waits_for_nothing(job_id, job) then
     redis.call('ZREM', keys.deferred(job.queue), job_id)
     redis.call('HSET', keys.job(job_id), 'status', 'queued', 'enqueued_at', stamp)
@@ -82,7 +82,7 @@ function put_back.deferred(job_id, job)
   end
 end
 
-function put_back.hands(job_id, job)
+function put_back_in.hands(job_id, job)
   after_death('rescue', job_id, job.queue, job.lease or '', job.fence or '0', job.worker or '', 'in nobody\'s hands',
     budget, true, stamp, epoch, obituary)
 end
@@ -103,7 +103,7 @@ local function read(job_id)
     state = (values[2] or '') .. ' ' .. (values[10] or '') .. ' ' .. (values[11] or '')}
 end
 
-local function look_at(job_id)
+local function look_for(job_id)
   local job = read(job_id)
   local place = job and missed_from(job_id, job)
   if not place then
@@ -122,14 +122,14 @@ local function look_at(job_id)
   local fields = {}
   journal(fields, job.moves, 'rescue', 'orphans', place)
   redis.call('HSET', keys.job(job_id), unpack(fields))
-  put_back[place](job_id, job)
+  put_back_in[place](job_id, job)
   tell('rescue', job_id, job.queue, '', '', redis.call('HGET', keys.job(job_id), 'status'), place)
   return {job_id, job.queue, place}
 end
 
 local rows = {}
 for _, job_id in ipairs(suspects) do
-  local row = look_at(job_id)
+  local row = look_for(job_id)
   if row then
     rows[#rows + 1] = row
   end
