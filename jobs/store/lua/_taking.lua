@@ -181,8 +181,9 @@ local function take(job_id, queue, flat, job, tombstone, asker, number, in_compa
   local is_new = not job.hf_generation or job.hf_ended == 'finished' or job.hf_born ~= (job.created_at or '')
   local generation = is_new and begin_generation(job_id, job, fields, gone) or continue_generation(job, fields)
   gone = only_those_there(job, gone)
-  if #gone > 0 then
-    redis.call('HDEL', keys.job(job_id), unpack(gone))
+  -- As many as Lua can spread out at once: a job may have made an effect for each of many.
+  for first = 1, #gone, 1000 do
+    redis.call('HDEL', keys.job(job_id), unpack(gone, first, math.min(first + 999, #gone)))
   end
   if in_company then
     append(fields, 'hf_company', '1')

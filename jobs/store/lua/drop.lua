@@ -39,4 +39,9 @@ redis.call('ZREM', place_of_ended(was[1], was[2] or ''), job_id)
 redis.call('DEL', job, keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id), keys.results(job_id))
 redis.call('SET', keys.tombstone(job_id), (was[3] or '0 none') .. ' dropped:' .. op .. ' ' .. (was[4] or '0'), 'EX', REPLAY_HORIZON_S)
 tell('drop', job_id, was[2] or '', '', was[4] or '', 'none', 'person')
-return {'dropped', unpack(waiting)}
+-- Not spread out: there may be more than Lua can.
+local answer = {'dropped'}
+for i, id in ipairs(waiting) do
+  answer[i + 1] = id
+end
+return answer
