@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from holdfast.jobs.errors import EffectMisused, InDoubt, LeaseEnded, NotDone
+from holdfast.jobs.rq_surface import JobTimeoutException
 from holdfast.jobs.running import current
 from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.records import spell_serializer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +49,8 @@ class Effect:
       `DidNotHappen()`.
 
     An exception that leaves the body leaves doubt too, unless it is NotDone or one of `not_done`, a class or several:
-    those say that the effect did not take place, so the next attempt is first again.
+    those say that the effect did not take place, so the next attempt is first again. RQ's job timeout always leaves
+    doubt, also where `not_done=Exception`.
 
     Records belong to the job's generation: a nightly job with a fixed id acts every night, a retry does not. They
     live as long as the job's record.
@@ -60,8 +63,8 @@ class Effect:
         on_doubt: OnDoubt = "fail",
         not_done: Errors = (),
     ) -> None:
-        if not name or len(name) > _LONGEST_NAME:
-            raise EffectMisused(f"effect({name!r}): a name has 1 to {_LONGEST_NAME} characters")
+        if not isinstance(name, str) or not name or len(name) > _LONGEST_NAME:
+            raise EffectMisused(f"effect({name!r:.300}): a name is a text of 1 to {_LONGEST_NAME} characters")
         if not callable(on_doubt) and on_doubt not in {"fail", "retry"}:
             raise EffectMisused(f"effect({name!r}, on_doubt={on_doubt!r}): 'fail', 'retry', or a function that asks")
         self.name = name
@@ -92,7 +95,7 @@ class Effect:
                 self.first = True
             case out.Done(value):
                 # Empty: a person said that it happened, and not what came of it.
-                self.value = execution.serializer.loads(value) if value else None
+                self.value = self._read(value) if value else None
             case out.Doubtful():
                 self._settle_doubt()
         return self
@@ -108,7 +111,7 @@ class Effect:
             return
         if error is None:
             self._commit(self.value)
-        elif isinstance(error, self._not_done):
+        elif isinstance(error, self._not_done) and not isinstance(error, JobTimeoutException):
             self._ask(lambda: self._running.moves.withdraw_effect(self._running.lease, self.name))
 
     def _ask(self, move: Callable[[], Any]) -> Any:
@@ -139,6 +142,17 @@ class Effect:
                 f"effect {self.name!r} took place and is recorded, but not its value: {value!r:.100} cannot be "
                 f"serialized ({misfit}). Keep an id or a number instead."
             ) from misfit
+
+    def _read(self, kept: bytes) -> Any:
+        serializer = self._running.serializer
+        try:
+            return serializer.loads(kept)
+        except Exception as error:
+            raise EffectMisused(
+                f"effect {self.name!r} is recorded as done, but its value ({len(kept)} bytes, first {kept[:16]!r}) "
+                f"cannot be read with {spell_serializer(serializer)}: {error}. Run the job on workers with the "
+                f"serializer (-S) by which it was written, and the code that its value needs."
+            ) from error
 
     def _settle_doubt(self) -> None:
         if self._on_doubt == "fail":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.errors import NoSuchCall
 from holdfast.jobs.rq_surface import DeserializationError, Job
-from holdfast.jobs.store.records import return_value
+from holdfast.jobs.store.records import return_value, spell_serializer
 from holdfast.jobs.store.sizes import may_be_too_big
 from holdfast.workers.fenced_job import look_at, unread_record
 
@@ -38,8 +38,8 @@ def execute(job: Job, before_call: Callable[[], None] = lambda: None) -> Any:
     except DeserializationError as error:
         raise NoSuchCall(
             f"the data of job {job.id} ({len(job.data)} bytes, first {job.data[:16]!r}) cannot be read with "
-            f"{_spell(job.serializer)}: {error.__cause__ or error}. Give the workers the serializer (-S) and the code "
-            f"of whoever enqueued it, and requeue it."
+            f"{spell_serializer(job.serializer)}: {error.__cause__ or error}. Give the workers the serializer "
+            f"(-S) and the code of whoever enqueued it, and requeue it."
         ) from error
     except (AttributeError, ImportError, ValueError) as error:
         raise NoSuchCall(
@@ -96,7 +96,3 @@ def write_result(execution: Running, value: object) -> str:
     if may_be_too_big(len(data)):
         execution.ask(lambda: execution.moves.check_size(f"the result of job {execution.lease.job_id}", data))
     return data
-
-
-def _spell(serializer: Any) -> str:
-    return str(getattr(serializer, "__name__", type(serializer).__name__))

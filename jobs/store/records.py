@@ -45,6 +45,11 @@ def moment_ms(text: str) -> int | None:
     return round(utcparse(text).timestamp() * 1000) if text else None
 
 
+def spell_serializer(serializer: Any) -> str:
+    """Name a serializer to a person: it may be a class, a module or an object."""
+    return str(getattr(serializer, "__name__", type(serializer).__name__))
+
+
 def return_value(serializer: Any, value: object) -> str:
     """Write a return value as RQ's result stream has it; empty for None.
 

@@ -3,6 +3,7 @@
 import pytest
 
 from holdfast.jobs import DeadLetter, DidNotHappen, EffectMisused, Happened, InDoubt, LeaseEnded, effect
+from holdfast.jobs.rq_surface import JobTimeoutException
 
 
 def test_a_death_half_way_stops_the_job_and_says_in_doubt(attempts, bank, doubt):
@@ -20,6 +21,22 @@ def test_any_way_out_of_the_body_leaves_doubt(attempts, bank, error):
         raise error
     with attempts.next(), pytest.raises(InDoubt):
         bank.fulfil()
+
+
+@pytest.mark.parametrize("errors", [Exception, JobTimeoutException, (OSError, Exception)], ids=repr)
+def test_a_jobs_timeout_leaves_doubt_whatever_else_does_not(attempts, bank, errors):
+    """It strikes anywhere in the body: the bank may have charged. RQ's is an Exception, as so many lists have."""
+
+    def charge_for_too_long():
+        with effect("charge", not_done=errors) as charge:
+            bank.charge(charge.key)
+            raise JobTimeoutException("Task exceeded maximum timeout value (180 seconds)")
+
+    with attempts.next(), pytest.raises(JobTimeoutException):
+        charge_for_too_long()
+    with attempts.next(), pytest.raises(InDoubt):
+        bank.fulfil(not_done=errors)
+    assert len(bank.charges) == 1
 
 
 def test_a_lease_lost_in_the_body_leaves_doubt_for_the_next(attempts, bank):

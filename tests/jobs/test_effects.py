@@ -3,6 +3,7 @@
 from threading import Thread
 
 import pytest
+from rq.serializers import JSONSerializer
 
 from holdfast.jobs import EffectMisused, LeaseEnded, NotDone, NotInAJob, effect, fence
 
@@ -95,6 +96,17 @@ def test_a_value_that_cannot_be_kept_is_said_but_the_effect_is_kept(attempts, ba
     assert len(bank.charges) == 1
 
 
+def test_a_value_that_another_serializer_kept_is_a_sentence(attempts, bank):
+    """A fleet that has changed its serializer: of which effect, and what can be done."""
+    with attempts.next():
+        bank.fulfil()
+    with attempts.next() as execution:
+        execution.serializer = JSONSerializer
+        with pytest.raises(EffectMisused, match=r"'charge' is recorded .* cannot be read with JSONSerializer: "):
+            bank.fulfil()
+    assert len(bank.charges) == 1
+
+
 def test_one_name_twice_in_one_execution_is_refused(attempts, bank):
     """In a loop, the second order would be taken for the first and never be charged."""
     with attempts.next():
@@ -106,7 +118,7 @@ def test_one_name_twice_in_one_execution_is_refused(attempts, bank):
 @pytest.mark.parametrize(
     ("name", "policy"),
     [
-        *(("", {}), ("x" * 201, {})),
+        *((name, {}) for name in ("", "x" * 201, 5, None, b"charge", ["charge"])),
         *(("charge", {"on_doubt": doubt}) for doubt in ("ask", None)),
         *(("charge", {"not_done": errors}) for errors in ("ValueError", ("ValueError",), int, None, ValueError(), 5)),
     ],
