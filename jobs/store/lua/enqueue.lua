@@ -5,10 +5,7 @@
 -- KEYS     queue          list    gets the id
 -- KEYS     job            hash    the record
 -- KEYS     scheduled      zset    gets the id when it was given a moment
--- KEYS     finished       zset    loses an earlier generation of the id
--- KEYS     failed         zset    the same
--- KEYS     deferred       zset    the same
--- KEYS     canceled       zset    the same
+-- KEYS     deferred       zset    loses an earlier generation of the id
 -- KEYS     dependencies   set     what an earlier generation waited for
 -- KEYS     dedupe         string  the job that a key already made
 -- KEYS     tombstone      string  says that this very enqueue has been and gone

@@ -7,9 +7,6 @@
 -- KEYS     intermediate  list    where a stock worker's hand-over may have ended
 -- KEYS     first_seen    string  stock RQ's own note of that
 -- KEYS     scheduled     zset    what waits
--- KEYS     finished      zset    what has ended
--- KEYS     failed        zset    the same
--- KEYS     canceled      zset    the same
 -- KEYS     deferred      zset    what waits for others
 -- KEYS     dependencies  set     and for whom
 -- ARGV     every_ms      how often the fleet does this; 0: now, whoever was last

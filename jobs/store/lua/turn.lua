@@ -7,8 +7,6 @@
 -- KEYS     leases      zset    loses its deadline
 -- KEYS     finished    zset    gets the ids that ended
 -- KEYS     leased      set     gets the queues' names, so that a reaper looks there even if RQ forgot them
--- KEYS     worker      hash    counts what was done
--- KEYS     replay      string  the worker's last operation
 -- ARGV     worker_name who asks
 -- ARGV     instance    this life of that worker
 -- ARGV     op          the number of the operation; the numbers up to op + want - 1 name the attempts
