@@ -103,3 +103,40 @@ def test_what_kills_its_stock_worker_each_time_is_buried(pool):
         pool.redis.zadd(keys.executions("job-1"), {execution: pool.now_ms() / 1_000 + 1})
     assert [taken.word for taken in pass_by(pool, 3)] == ["buried"]
     assert pool.state("job-1", "status", "hf_dead") == {"status": "failed", "hf_dead": "crashes"}
+
+
+def test_an_old_entry_in_another_queue_than_the_living_execution_is_only_removed(pool):
+    """INV-02, INV-04: the stock worker died, and its operator sent the id to a queue where ours took it."""
+    begin_as_stock(pool, heard_of_for_s=5)
+    pool.reap()
+    pool.stock_queue("other").enqueue("shop.fulfil", job_id="job-1")
+    worker = pool.worker()
+    lease = worker.hold("other")
+    told = []
+    for _ in range(7):
+        pool.time_passes(1_000)
+        assert isinstance(worker.renew(lease), Renewed)
+        told += words(pool.reap())
+    assert told == ["removed"]
+    after = {"status": "started", "place": "leases other", "hf_crashes": "0"}
+    assert pool.state("job-1", *after) == after
+
+
+def list_as_rq_1(pool, job_id, **record):
+    """List a job as RQ 1 did, by its id alone, which was heard of last a moment ago."""
+    pool.redis.sadd(keys.queues(), keys.queue("default"))
+    pool.redis.zadd(keys.wip("default"), {job_id: pool.now_ms() / 1_000 - 1})
+    pool.redis.hset(keys.job(job_id), mapping={"data": b"x", "origin": "default", "worker_name": "old", **record})
+
+
+def test_what_a_worker_of_rq_1_left_comes_back(pool):
+    """INV-01, LIV-03: its entry names no execution. Each worker that looked at it would end, and reclaim nothing."""
+    list_as_rq_1(pool, "job-1", status="started")
+    list_as_rq_1(pool, "job-2", status="finished")
+    pool.enqueue("job-3")
+    lease = pool.worker().hold()
+    pool.redis.zadd(keys.leases("default"), {f"job-3:{lease.execution}": pool.now_ms() - 1})
+    told = {(taken.job_id, taken.word) for taken in pool.reap().reclaimed}
+    assert told == {("job-1", "reclaimed"), ("job-2", "removed"), ("job-3", "reclaimed")}
+    assert pool.places("job-1") == pool.places("job-3") == ["queue default"]
+    assert (pool.record("job-2")["status"], pool.redis.exists(keys.wip("default"))) == ("finished", 0)

@@ -71,11 +71,16 @@ end
 -- lease alone decides about.
 local function adopt(queue, entry, since_ms)
   local job_id, execution = string.match(entry, '^(.*):([^:]*)$')
-  local job = redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'worker_name', 'hf_spared')
+  if not execution then
+    -- RQ 1 wrote the job's id alone.
+    redis.call('ZREM', keys.wip(queue), entry)
+    job_id, execution = entry, ''
+  end
+  local job = redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'worker_name', 'hf_spared', 'hf_lease_queue')
   if redis.call('ZSCORE', keys.leases(queue), entry) then
     return nil
   end
-  local goes_on = job[3] and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. job[3])
+  local goes_on = lease_stands(job_id, job[3], job[6])
   if job[1] ~= 'started' or goes_on or is_run_by_stock(job_id, queue) then
     drop_entries(job_id, queue, execution)
     return row('removed', queue, job_id, execution, job[2], job[4], since_ms)
