@@ -54,3 +54,10 @@ end
 local function is_in_hand(job_id, queue, lease, lease_queue)
   return lease_stands(job_id, lease, lease_queue) or is_run_by_stock(job_id, queue)
 end
+
+-- An entry in line, or among what is due, has no job behind it.
+local function note_ghost(job_id, queue, who)
+  redis.call('LPUSH', keys.ghosts(), whole(now_ms) .. ' ' .. queue .. ' ' .. job_id)
+  redis.call('LTRIM', keys.ghosts(), 0, 99)
+  tell('ghost', job_id, queue, '', '', 'none', who)
+end
