@@ -109,3 +109,26 @@ def test_a_job_enqueued_again_while_it_ran_for_the_last_time_is_told_of_and_runs
     assert worker.give_back(lease, begun=True) == Buried()
     assert isinstance(worker.claim(), Aftermath)
     assert isinstance(worker.claim(), Claimed)
+
+
+def test_a_worker_with_jobs_in_hand_takes_no_more_until_the_dead_are_spoken_for(pool):
+    """Under load the hands of a worker that takes several jobs at a time are never empty: nobody would be told."""
+    for number in (1, 2, 3, 4):
+        pool.enqueue(f"job-{number}", crashes=0 if number == 2 else None)
+    worker = pool.worker("w2")
+    held = worker.hold()
+    bury_by_crash(pool, pool.worker("dead"))
+    assert (worker.turn(besides=1, want=4).next, pool.line()) == (Empty(), ["job-3", "job-4"])
+    left = worker.turn(held).next
+    assert (type(left), left.job_id, pool.line()) == (Aftermath, "job-2", ["job-3", "job-4"])
+    assert worker.moves.end_aftermath(left)
+    assert isinstance(worker.turn(besides=1, want=4).next[0], Claimed)
+
+
+@pytest.mark.parametrize("kept_s", [1, 599])
+def test_what_a_job_that_is_soon_forgotten_leaves_to_tell_is_told(pool, kept_s):
+    """`failure_ttl`: its record is needed once more, by a fleet that has other work just then."""
+    pool.enqueue(crashes=0, failure_ttl=kept_s)
+    bury_by_crash(pool, pool.worker("dead"))
+    assert pool.redis.ttl(keys.job("job-1")) == 600
+    assert isinstance(pool.worker("w2").claim(), Aftermath)

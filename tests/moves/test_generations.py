@@ -5,7 +5,7 @@ from rq import Callback, Repeat, Retry
 
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.outcomes import First
+from holdfast.jobs.store.outcomes import Annotated, First
 
 
 def end(move, **options):
@@ -153,3 +153,50 @@ def test_what_has_become_of_an_earlier_generation_is_not_said_of_the_next(pool):
     pool.enqueue()
     gone = ["started_at", "ended_at", "last_heartbeat", "worker_name", "success_callback_name", "group_id"]
     assert pool.state("job-1", *gone) == dict.fromkeys(gone)
+
+
+OPTIONS = {
+    "retry": Retry(max=2),
+    "repeat": Repeat(times=3, interval=0),
+    "crashes": 0,
+    "result_ttl": 1,
+    "failure_ttl": 7,
+}
+TOLD = ("retries_left", "repeats_left", "hf_crashes_max", "result_ttl", "failure_ttl", "failure_callback_name", "meta")
+
+
+def test_a_job_enqueued_again_while_it_runs_is_told_only_what_the_second_enqueue_said(pool):
+    """As when the first had ended: RQ's options are of one enqueue."""
+    pool.enqueue(on_failure=Callback("shop.tell"), meta={"order": 1}, **OPTIONS)
+    worker = pool.worker()
+    held = worker.hold()
+    pool.enqueue(failure_ttl=9)
+    worker.complete(held)
+    record = pool.record()
+    assert {name: record[name] for name in TOLD if name in record} == {"failure_ttl": "9"}
+
+
+@pytest.mark.parametrize(("at_front", "line"), [(False, ["job-2", "job-1"]), (True, ["job-1", "job-2"])])
+def test_a_job_enqueued_again_while_it_runs_goes_where_it_was_to_go(pool, at_front, line):
+    """To the front if so asked; and may wait there for as long as it was given."""
+    pool.enqueue()
+    worker = pool.worker()
+    held = worker.hold()
+    pool.enqueue("job-2")
+    pool.enqueue(at_front=at_front, ttl=60)
+    pool.time_passes(9_000)
+    worker.complete(held)
+    assert (pool.line(), pool.redis.ttl(keys.job("job-1"))) == (line, 60)
+
+
+def test_what_a_job_writes_of_itself_is_not_written_over_its_next_generation(pool):
+    """`job.save()` writes all of a record that was read before a producer gave the id other arguments."""
+    pool.enqueue()
+    worker = pool.worker()
+    held = worker.hold()
+    assert worker.annotate(held, "meta", "mine") == Annotated()
+    pool.enqueue(meta={"order": 2})
+    written = pool.record()["data"], pool.record()["meta"]
+    assert worker.annotate(held, "data", "old", "meta", "old") == Annotated()
+    worker.complete(held)
+    assert (pool.record()["data"], pool.record()["meta"]) == written

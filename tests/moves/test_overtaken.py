@@ -29,6 +29,24 @@ def test_an_enqueue_that_newer_ones_have_overtaken_does_not_take_their_place(poo
         assert put(pool, "b0") == Queued("job-1")
 
 
+@pytest.mark.parametrize("move", ["complete", "turn", "bury"])
+@pytest.mark.parametrize(("kept_s", "is_known"), [(1, True), (59, True), (60, False)])
+def test_an_enqueue_is_known_by_its_name_although_its_job_was_kept_for_a_moment_only(pool, move, kept_s, is_known):
+    """FM-008: its reply was lost, the job has run, and `result_ttl` or `failure_ttl` is over: it does not run again."""
+    put(pool, "a1")
+    pool.redis.hset(keys.job("job-1"), "failure_ttl", kept_s)
+    worker = pool.worker()
+    held = worker.hold()
+    pool.enqueue("another")
+    getattr(worker, move)(held, **({} if move == "bury" else {"result_ttl": kept_s}))
+    assert pool.redis.ttl(keys.job("job-1")) == kept_s
+    assert pool.redis.exists(keys.FAMILIES["tombstone"]("job-1")) == is_known
+    if is_known:
+        pool.redis.delete(keys.job("job-1"))
+        line = pool.line()
+        assert (put(pool, "a1"), pool.line()) == (Queued("job-1"), line)
+
+
 def test_an_id_does_not_gather_the_names_of_all_its_enqueues(pool):
     """A nightly job keeps its id for years."""
     for number in range(30):

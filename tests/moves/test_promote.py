@@ -7,7 +7,8 @@ import pytest
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import NotDue, Promoted
-from holdfast.jobs.store.upkeep import BATCH
+from holdfast.jobs.store.scripts import Scripts
+from holdfast.jobs.store.upkeep import BATCH, Upkeep
 
 
 def schedule(pool, job_id="job-1", ms=5_000, queue="default", **options):
@@ -84,6 +85,16 @@ def test_a_ghost_is_noted_and_dropped(pool):
     assert ghost.endswith(b" default job-1")
 
 
+def test_a_ghost_is_told_where_moves_are_recorded(pool):
+    """FM-027: who reads the stream sees a job that was accepted come to nothing, as where a claim meets it."""
+    pool.redis.zadd(keys.scheduled("default"), {"job-1": 1})
+    pool.redis.sadd(keys.queues(), keys.queue("default"))
+    recording = Upkeep(Scripts(pool.redis, record=True), pool.clock, pool.settings)
+    assert recording.promote(every_ms=0) == Promoted(0, 1)
+    [(_, told)] = pool.redis.xrange(keys.moves())
+    assert (told[b"move"], told[b"job"], told[b"to"], told[b"who"]) == (b"ghost", b"job-1", b"none", b"promoter")
+
+
 @pytest.mark.parametrize(
     ("status", "family"),
     [("canceled", "canceled"), ("finished", "finished"), ("queued", "queue"), ("started", "leases")],
@@ -121,3 +132,15 @@ def test_the_fleet_promotes_once_an_interval(pool):
     assert 0 < told.ms <= 1_000
     pool.time_passes(1_001)
     assert isinstance(pool.promote(every_ms=1_000), Promoted)
+
+
+def test_what_was_put_off_anew_in_another_queue_is_not_put_in_line_by_where_it_was(pool):
+    """INV-12: a stock enqueue_in() leaves the id in the schedule of the queue that it was for before."""
+    pool.stock_queue("first").enqueue_in(timedelta(seconds=2), "shop.fulfil", job_id="job-1")
+    pool.stock_queue("second").enqueue_in(timedelta(hours=1), "shop.fulfil", job_id="job-1")
+    pool.time_passes(3_000)
+    pool.promote()
+    assert (pool.line("first"), pool.line("second")) == ([], [])
+    pool.time_passes(3_600_000)
+    pool.promote()
+    assert (pool.line("first"), pool.line("second")) == ([], ["job-1"])

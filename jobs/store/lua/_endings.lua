@@ -31,8 +31,19 @@ local function add_result(job_id, kind, worker, execution, started, ended, what,
   end
 end
 
+-- An enqueue whose reply was lost is sent again for longer than this record lives: so it leaves the same as one that is not
+-- kept at all.
+local BRIEF_S = 60
+
+local function leave_tombstone(job_id, made_by, fence)
+  redis.call('SET', keys.tombstone(job_id), (made_by or '0 none') .. ' ' .. (fence or '0'), 'EX', REPLAY_HORIZON_S)
+end
+
 local function forget_after(job_id, ttl, has_dependents, has_dependencies)
   if tonumber(ttl) > 0 then
+    if tonumber(ttl) < BRIEF_S then
+      leave_tombstone(job_id, unpack(redis.call('HMGET', keys.job(job_id), 'hf_op', 'hf_fence')))
+    end
     redis.call('EXPIRE', keys.job(job_id), ttl)
     if has_dependents then
       redis.call('EXPIRE', keys.dependents(job_id), ttl)
@@ -62,13 +73,21 @@ local function dependencies_are_met(dependent_id, parent_id, allows_failure)
   return true
 end
 
+-- As in RQ: how long a job may wait in line counts from when it is put there.
+local function wait_in_line(job_id, ttl)
+  local wait_s = lasting(ttl)
+  if wait_s and tonumber(wait_s) > 0 then
+    redis.call('EXPIRE', keys.job(job_id), wait_s)
+  end
+end
+
 -- In the same script as the parent's end, so that no crash can leave a child waiting for ever.
 local function release_dependents(parent_id, parent_failed, stamp)
   local dependents = redis.call('SMEMBERS', keys.dependents(parent_id))
   -- A set has no order of its own: without one, which child runs first would change from server to server.
   table.sort(dependents)
   for _, id in ipairs(dependents) do
-    local job = redis.call('HMGET', keys.job(id), 'status', 'origin', 'allow_dependency_failures', 'enqueue_at_front', 'hf_moves', 'enqueued_at')
+    local job = redis.call('HMGET', keys.job(id), 'status', 'origin', 'allow_dependency_failures', 'enqueue_at_front', 'hf_moves', 'enqueued_at', 'ttl')
     local allows_failure = job[3] == '1'
     local waits = job[2] and (job[1] == 'deferred' or redis.call('ZSCORE', keys.deferred(job[2]), id)) and not has_ended(id, job[1], job[2])
     if waits and (allows_failure or not parent_failed) and dependencies_are_met(id, parent_id, allows_failure) then
@@ -82,6 +101,7 @@ local function release_dependents(parent_id, parent_failed, stamp)
         redis.call('LREM', keys.queue(job[2]), 0, id)
       end
       put_in_line(id, job[2], job[4] == '1')
+      wait_in_line(id, job[7])
       redis.call('SREM', keys.dependents(parent_id), id)
       tell('released', id, job[2], '', '', 'queued', parent_id)
     end
@@ -98,7 +118,7 @@ end
 -- The same id was enqueued while this execution held it, or it repeats: in line as a generation of its own, where
 -- the last producer wanted it.
 local function begin_again(job_id, stamp, delay_ms)
-  local job = redis.call('HMGET', keys.job(job_id), 'origin', 'hf_again')
+  local job = redis.call('HMGET', keys.job(job_id), 'origin', 'hf_again', 'ttl')
   local queue, due_ms = job[1], math.max(now_ms + delay_ms, tonumber(job[2]) or 0)
   keep_for_ever(job_id)
   redis.call('HDEL', keys.job(job_id), 'hf_again', 'hf_next_run_ms')
@@ -112,7 +132,8 @@ local function begin_again(job_id, stamp, delay_ms)
     return 'scheduled'
   end
   redis.call('HSET', keys.job(job_id), 'status', 'queued', 'enqueued_at', stamp)
-  put_in_line(job_id, queue, false)
+  put_in_line(job_id, queue, job[2] == 'front')
+  wait_in_line(job_id, job[3])
   return 'queued'
 end
 
@@ -130,10 +151,10 @@ end
 
 -- Leaves of a job whose record is not kept only what its id must be known by for a while: which enqueue made it, its fence.
 local function forget_now(job_id, fence)
-  local made_by = redis.call('HGET', keys.job(job_id), 'hf_op') or '0 none'
+  local made_by = redis.call('HGET', keys.job(job_id), 'hf_op')
   redis.call('DEL', keys.job(job_id), keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id),
     keys.results(job_id))
-  redis.call('SET', keys.tombstone(job_id), made_by .. ' ' .. fence, 'EX', REPLAY_HORIZON_S)
+  leave_tombstone(job_id, made_by, fence)
 end
 
 local DEFAULT_FAILURE_TTL = '31536000'
@@ -181,7 +202,9 @@ local function lay_to_rest(job_id, queue, execution, worker, final)
   if not final.unlisted and ttl == '0' then
     forget_now(job_id, kept[3] or '0')
   elseif not final.unlisted then
-    forget_after(job_id, ttl, true, true)
+    -- What is left to be told of it needs its record once more.
+    local is_brief = final.unspoken and tonumber(ttl) > 0 and tonumber(ttl) < tonumber(REPLAY_HORIZON_S)
+    forget_after(job_id, is_brief and REPLAY_HORIZON_S or ttl, true, true)
   end
   return final.status
 end

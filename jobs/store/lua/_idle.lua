@@ -4,9 +4,22 @@
 local AFTERMATH_TRIES = 3
 local AFTERMATH_PATIENCE_S = 180
 
+local function due_to_be_told(queue)
+  return redis.call('ZRANGEBYSCORE', keys.aftermath(queue), '-inf', whole(now_ms), 'LIMIT', '0', '1')[1]
+end
+
+local function aftermath_is_due(queue_names)
+  for _, queue in ipairs(queue_names) do
+    if due_to_be_told(queue) then
+      return true
+    end
+  end
+  return false
+end
+
 local function find_aftermath(queue_names, worker_name)
   for _, queue in ipairs(queue_names) do
-    local due = redis.call('ZRANGEBYSCORE', keys.aftermath(queue), '-inf', whole(now_ms), 'LIMIT', '0', '1')[1]
+    local due = due_to_be_told(queue)
     if due then
       local tries, status, job_id, died = string.match(due, '^(%d+) (%a+) (.*):([^:]*)$')
       local job = redis.call('HMGET', keys.job(job_id), 'data', status .. '_callback_timeout', 'failure_callback_timeout', 'hf_moves')

@@ -209,6 +209,19 @@ local function go_on(job_id, status, origin)
   end
 end
 
+-- Whether a job was ended under a lease that stands. Nobody writes that it was done, or that it failed, but a stock worker that
+-- runs the same id beside us: it has ended its own run of it, not ours.
+local function is_ended_by_a_person(job_id, status, origin)
+  if not has_ended(job_id, status, origin) then
+    return false
+  end
+  if status == 'finished' or status == 'failed' then
+    redis.call('ZREM', place_of_ended(status, origin), job_id)
+    return false
+  end
+  return true
+end
+
 -- The guard of every move out of `started`: the fence and the lease must agree, and nobody may have ended the job, else
 -- the word that ends the asker. A stock tool that cancels, stops or deletes a job so ends its lease too.
 -- `known` are these fields of the record, and `stands` says that the lease does, where the asker has read them already.
@@ -220,7 +233,7 @@ local function refusal(job_id, queue, execution, fence, known, stands)
   local holds = job[2] == fence and job[3] == execution
     and (stands or not known and redis.call('ZSCORE', keys.leases(queue), job_id .. ':' .. execution))
   local origin = job[4] or queue
-  if holds and job[1] and not has_ended(job_id, job[1], origin) then
+  if holds and job[1] and not is_ended_by_a_person(job_id, job[1], origin) then
     if not known then
       -- A server without memory refuses a script whose first write may grow; this one may not, and then lets the rest
       -- pass: what ends a lease or keeps it must always fit.

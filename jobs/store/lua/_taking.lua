@@ -3,12 +3,6 @@
 -- many leases its worker has besides, and is_called: it asked long ago, and may be asleep. What may run at most once is
 -- not given to such a one: it would be dead of that, and never have run. He is to ask again.
 
-local function note_ghost(job_id, queue, worker_name)
-  redis.call('LPUSH', keys.ghosts(), whole(now_ms) .. ' ' .. queue .. ' ' .. job_id)
-  redis.call('LTRIM', keys.ghosts(), 0, 99)
-  tell('ghost', job_id, queue, '', '', 'none', worker_name)
-end
-
 -- A record says that the job stands elsewhere, and it does.
 local function stands_elsewhere(job_id, queue, job)
   local origin = job.origin or queue
@@ -299,7 +293,10 @@ end
 local function find(queue_names, want, asker, is_plain)
   local left_to_tell = not is_plain and asker.held == 0 and find_aftermath(queue_names, asker.worker_name)
   local answer, records
-  if left_to_tell then
+  if not is_plain and asker.held > 0 and aftermath_is_due(queue_names) then
+    -- Told by who has nothing else in hand: so it comes to that.
+    answer, records = {'empty'}, {}
+  elseif left_to_tell then
     answer, records = left_to_tell, {redis.call('HGETALL', keys.job(left_to_tell[3]))}
   else
     answer, records = take_some(queue_names, want, asker)

@@ -14,7 +14,9 @@ local refused = refusal(job_id, queue, execution, fence)
 if refused then
   return refused
 end
-if #fields > 0 then
+-- Enqueued again meanwhile, the record says what its next generation was given: not to be written over by this one.
+local born, created_at = unpack(redis.call('HMGET', keys.job(job_id), 'hf_born', 'created_at'))
+if #fields > 0 and born == (created_at or '') then
   redis.call('HSET', keys.job(job_id), unpack(fields))
 end
 return {'annotated'}

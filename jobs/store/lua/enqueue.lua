@@ -28,6 +28,13 @@
 -- So many enqueues of an id are known by name, newest first: of one that arrives after as many newer ones nothing is known.
 local KNOWN_BY_NAME = 8
 
+-- What an earlier generation of the id was told, and the new one is not unless its producer says so.
+local TOLD_EARLIER = {'hf_crashes_max', 'hf_jitter', 'retries_left', 'retry_intervals', 'enqueue_at_front_on_retry',
+  'number_of_retries', 'repeats_left', 'repeat_intervals', 'meta', 'ttl', 'result_ttl', 'failure_ttl', 'webhooks',
+  'enqueue_at_front', 'dependency_id', 'dependency_ids', 'allow_dependency_failures', 'success_callback_timeout',
+  'failure_callback_timeout', 'stopped_callback_timeout', 'success_callback_name', 'failure_callback_name',
+  'stopped_callback_name', 'group_id'}
+
 local job = keys.job(job_id)
 -- Most ids have never been seen: one question spares them all that follows about an earlier generation.
 local is_new = redis.call('EXISTS', job, keys.tombstone(job_id)) == 0
@@ -66,7 +73,9 @@ local status = due and 'scheduled' or 'queued'
 -- It is being worked on: not beside itself. Its settle puts it in line as a generation of its own. What the record
 -- says of the work going on stays.
 if was[1] == 'started' and lease_stands(job_id, was[4], was[5]) then
-  local record = {'hf_op', op .. ' ' .. status .. earlier, 'hf_again', whole(math.max(due or 0, 1))}
+  redis.call('HDEL', job, unpack(TOLD_EARLIER))
+  local when = due and whole(due) or at_front == '1' and 'front' or '1'
+  local record = {'hf_op', op .. ' ' .. status .. earlier, 'hf_again', when}
   for i = 1, #fields, 2 do
     if fields[i + 1] ~= '' then
       append(record, fields[i], fields[i + 1])
@@ -88,15 +97,10 @@ if not is_new then
   elseif place then
     redis.call('ZREM', place, job_id)
   end
-  -- What the earlier generation was told, and the new one is not.
   keep_for_ever(job_id)
   redis.call('DEL', keys.dependencies(job_id))
-  redis.call('HDEL', job, 'hf_next_run_ms', 'hf_again', 'hf_crashes_max', 'hf_jitter', 'retries_left', 'retry_intervals',
-    'enqueue_at_front_on_retry', 'number_of_retries', 'repeats_left', 'repeat_intervals', 'meta', 'ttl', 'result_ttl',
-    'failure_ttl', 'webhooks', 'enqueue_at_front', 'dependency_id', 'dependency_ids', 'allow_dependency_failures',
-    'success_callback_timeout', 'failure_callback_timeout', 'stopped_callback_timeout', 'result', 'exc_info',
-    'success_callback_name', 'failure_callback_name', 'stopped_callback_name', 'started_at', 'ended_at', 'last_heartbeat',
-    'worker_name', 'group_id')
+  redis.call('HDEL', job, 'hf_next_run_ms', 'hf_again', 'result', 'exc_info', 'started_at', 'ended_at', 'last_heartbeat',
+    'worker_name', unpack(TOLD_EARLIER))
 end
 
 append(fields, 'hf_op', op .. ' ' .. status .. earlier)

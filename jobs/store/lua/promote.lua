@@ -6,7 +6,6 @@
 -- KEYS     queue      list    where it may stand already
 -- KEYS     deferred   zset    the same
 -- KEYS     held       hash    who has a job
--- KEYS     ghosts     list    entries that had no job behind them
 -- ARGV     every_ms   how often the fleet does this; 0: now, whoever was last
 -- ARGV     most       how many jobs at the most
 -- ARGV     stamp      now, as RQ writes it
@@ -32,11 +31,13 @@ end
 
 local function promote(queue, job_id)
   redis.call('ZREM', keys.scheduled(queue), job_id)
-  local job = redis.call('HMGET', keys.job(job_id), 'status', 'data', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'hf_moves', 'hf_failures', 'origin')
+  local job = redis.call('HMGET', keys.job(job_id), 'status', 'data', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'hf_moves', 'hf_failures', 'origin', 'ttl')
   if not job[2] then
-    redis.call('LPUSH', keys.ghosts(), whole(now_ms) .. ' ' .. queue .. ' ' .. job_id)
-    redis.call('LTRIM', keys.ghosts(), 0, 99)
+    note_ghost(job_id, queue, 'promoter')
     return 0
+  end
+  if job[1] == 'scheduled' and job[7] and job[7] ~= queue and redis.call('ZSCORE', keys.scheduled(job[7]), job_id) then
+    return 0 -- put off anew in another queue, and listed here still
   end
   if job[1] ~= 'scheduled' and has_gone_on(job_id, job[7] or queue, job[1]) then
     return 0
@@ -46,6 +47,7 @@ local function promote(queue, job_id)
   redis.call('HSET', keys.job(job_id), unpack(fields))
   local is_retry = tonumber(job[6] or 0) > 0
   put_in_line(job_id, queue, job[3] == '1' or (is_retry and job[4] == '1'))
+  wait_in_line(job_id, job[8])
   tell('promote', job_id, queue, '', '', 'queued', 'promoter')
   return 1
 end

@@ -55,7 +55,7 @@ end
 local function reclaim(queue, entry, deadline_ms)
   local job_id, execution = string.match(entry, '^(.*):([^:]*)$')
   local job = redis.call('HMGET', keys.job(job_id), 'status', 'hf_fence', 'hf_lease', 'worker_name', 'hf_spared', 'origin', 'hf_company')
-  if not job[1] or job[3] ~= execution or has_ended(job_id, job[1], job[6] or queue) then
+  if not job[1] or job[3] ~= execution or is_ended_by_a_person(job_id, job[1], job[6] or queue) then
     drop_entries(job_id, queue, execution)
     return row('removed', queue, job_id, execution, job[2], job[4], deadline_ms)
   end

@@ -28,7 +28,7 @@ local last_op, fence_given, slot = last_operation(instance)
 -- One job ended and one taken, with nothing about either to decide. Gives the answer, or nil if it is not so plain.
 local function plain_turn()
   local queue, job_id, execution, fence, started, ended, value, result_ttl, repeat_ms = unpack(words, 1, 9)
-  if ended_count ~= '1' or want == '0' or repeat_ms ~= '' or tonumber(result_ttl) <= 0 then
+  if ended_count ~= '1' or want == '0' or repeat_ms ~= '' or tonumber(result_ttl) < BRIEF_S then
     return nil
   end
   local job = keys.job(job_id)
