@@ -70,7 +70,7 @@ def knock() -> None:
                 on_away=lambda error: logger.error("Redis is away (%s); waiting", error),
                 on_back=lambda: logger.warning("Redis is back"),
             )
-            reach(client, courier, clock, gives_up=lambda: False)
+            reach(client, courier, clock, gives_up=lambda: False, before_rqs=True)
             client.close()
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -98,10 +98,13 @@ def _look_at_eviction(info: dict[str, Any]) -> str | None:
     return None
 
 
-def reach(redis: Redis, courier: Courier, clock: Clock, *, gives_up: Callable[[], bool]) -> str | None:
+def reach(
+    redis: Redis, courier: Courier, clock: Clock, *, gives_up: Callable[[], bool], before_rqs: bool = False
+) -> str | None:
     """Do check_server() on a server that may say "not now": that is waited out, silence is not, beyond some seconds.
 
-    Raises Unreachable, UnsupportedServer, and RedisAwayError once `gives_up()` holds.
+    `before_rqs`: RQ's own look comes next, and must not be refused. Raises Unreachable, UnsupportedServer, and
+    RedisAwayError once `gives_up()` holds.
     """
 
     def look() -> str | None:
@@ -110,7 +113,7 @@ def reach(redis: Redis, courier: Courier, clock: Clock, *, gives_up: Callable[[]
             while True:
                 tries += 1
                 try:
-                    return _ask(redis)
+                    return _ask(redis, before_rqs=before_rqs)
                 except RedisError as error:
                     if _answers(error) or not is_passing(error):
                         raise
@@ -121,9 +124,15 @@ def reach(redis: Redis, courier: Courier, clock: Clock, *, gives_up: Callable[[]
     return courier.send(look, gives_up=gives_up)
 
 
-def _ask(redis: Redis) -> str | None:
+def _ask(redis: Redis, *, before_rqs: bool) -> str | None:
     caution = check_server(redis)
-    redis.exists(keys.suspended.spelling)  # INFO is answered also by a server that still loads its data
+    if not before_rqs:
+        redis.exists(keys.suspended.spelling)  # INFO is answered also by a server that still loads its data
+        return caution
+    # As RQ asks: in a transaction, a server without memory refuses all. Who only repairs does not wait for memory.
+    with redis.pipeline(transaction=True) as pipeline:
+        pipeline.exists(keys.suspended.spelling)
+        pipeline.execute()
     return caution
 
 

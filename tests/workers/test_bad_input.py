@@ -154,20 +154,37 @@ def test_a_worker_that_starts_while_redis_says_not_now_waits_and_begins(start_wo
     assert worker.log.count("Redis is away") == 1
 
 
-@pytest.mark.parametrize("words", ["LOADING Redis is loading the dataset in memory", "MASTERDOWN Link is down"])
-def test_a_worker_that_is_asked_to_stop_while_redis_loads_stops(start_worker, puppet, wait_until, words):
-    """FM-023: RQ's own first question would end it with an error, and as process 1 it would not hear SIGTERM."""
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        ("LOADING Redis is loading the dataset in memory", "everywhere"),
+        ("MASTERDOWN Link is down", "everywhere"),
+        ("OOM command not allowed when used memory > 'maxmemory'.", "in transactions"),
+    ],
+)
+def test_a_worker_that_is_asked_to_stop_while_redis_loads_stops(start_worker, puppet, wait_until, words, where):
+    """FM-023, FM-024: RQ's own first question would end it with an error; as process 1 it would not hear SIGTERM."""
+    before = []
 
     def says(request):
-        if request[0].upper() == b"INFO":
-            info = b"redis_version:7.0.15\r\nloading:1\r\n"
-            return b"$%d\r\n%s\r\n" % (len(info), info)
-        return f"-{words}\r\n".encode() if request[0].upper() == b"EXISTS" else b"+OK\r\n"
+        before.append(request[0].upper())
+        match before[-1]:
+            case b"INFO":
+                info = b"redis_version:7.0.15\r\nloading:1\r\n"
+                return b"$%d\r\n%s\r\n" % (len(info), info)
+            case b"EXISTS" if where == "everywhere" or before[-2] == b"MULTI":
+                return f"-{words}\r\n".encode()
+            case b"EXISTS":
+                return b":0\r\n"
+            case b"EXEC":
+                return b"-EXECABORT Transaction discarded because of previous errors.\r\n"
+        return b"+OK\r\n"
 
     worker = start_worker(url=f"redis://127.0.0.1:{puppet(says)}?protocol=2")
-    wait_until(lambda: "Redis is away" in worker.log, within=30)
+    wait_until(lambda: "Redis is away" in worker.log or worker.has_ended, within=30)
     worker.send(signal.SIGTERM)
     assert worker.wait() == 0
+    assert words.partition(" ")[2] in worker.log
 
 
 def test_a_worker_that_cannot_register_yet_heeds_a_signal(start_worker, redis, wait_until):
@@ -185,11 +202,11 @@ def test_a_birth_whose_answer_was_lost_does_not_refuse_its_own_name(start_worker
     eaten = []
 
     def eat_the_first(request):
-        if request.words[0].upper() != b"EXEC" or len(eaten) > 1:
+        if request.words[0].upper() != b"EXEC" or len(eaten) > 2:
             return Pass()
         eaten.append(request)
-        # The first is RQ's own question, on the user's connection; the second is the birth.
-        return EatReply() if len(eaten) > 1 else Pass()
+        # The first is our look, the second RQ's own question, on the user's connection; the third is the birth.
+        return EatReply() if len(eaten) > 2 else Pass()
 
     job = rq.Queue(connection=redis).enqueue("work.say", 1)
     with FaultProxy(("127.0.0.1", server.port)) as proxy:
@@ -198,7 +215,7 @@ def test_a_birth_whose_answer_was_lost_does_not_refuse_its_own_name(start_worker
         wait_until(lambda: ledger.status(job) == "finished", within=30)
         assert [found.name for found in rq.Worker.all(redis)] == [worker.name]
         worker.kill_all()
-    assert len(eaten) == 2
+    assert len(eaten) == 3
     assert worker.log.count("Redis is away") == 1
     assert "is dead" not in worker.log
 
