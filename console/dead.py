@@ -14,7 +14,8 @@ from holdfast.jobs.store import keys
 from holdfast.jobs.store.looks import queue_names
 from holdfast.jobs.store.outcomes import Dropped, Kept, Requeued, Resolved
 from holdfast.jobs.store.people import People, Wish
-from holdfast.jobs.store.stories import count_failed, decode_call, queues_with_failures, read_dead, tell
+from holdfast.jobs.store.records import spell_serializer
+from holdfast.jobs.store.stories import count_failed, decode_call, queues_with_failures, read_dead, tell, why_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -277,8 +278,12 @@ def resolve(
         raise click.UsageError("--value says what came of it: it goes with --happened only.")
     data = b"" if value is None else serializer.dumps(value)
     with desk_at(redis_url) as desk:
-        if not tell(desk.redis, job_id):
+        found = tell(desk.redis, job_id)
+        if not found:
             raise click.ClickException(no_job(job_id))
+        if value is not None and (why := why_foreign(found.record, serializer)):
+            # It would be written so that the job's own code cannot read it, and a doubt is settled once.
+            raise click.ClickException(_not_theirs(job_id, serializer, why))
         people, wish = People(desk.scripts), Wish(job_id=job_id, op=desk.new_op())
         answer = desk.send(lambda: people.resolve_effect(wish, effect, happened=happened, value=data))
         story = tell(desk.redis, job_id)
@@ -291,6 +296,13 @@ def resolve(
             raise click.ClickException(f"job {job_id} is being worked on. Wait until it is not, then ask again.")
         case _:
             raise click.ClickException(_no_doubt(story, effect) if story else no_job(job_id))
+
+
+def _not_theirs(job_id: str, serializer: Any, why: str) -> str:
+    which = "RQ's default serializer" if serializer is resolve_serializer() else spell_serializer(serializer)
+    return (
+        f"the data of job {job_id} cannot be read with {which} ({why}): name your workers' with -S. Nothing is written."
+    )
 
 
 def _no_doubt(story: Story, effect: str) -> str:

@@ -269,11 +269,27 @@ def decode_call(record: dict[bytes, bytes], serializer: Any) -> tuple[str, tuple
 
     Unpickling runs what the producer wrote, as a worker would.
     """
-    data = record.get(b"data", b"")
     try:
-        with suppress(zlib.error):  # older records are not compressed
-            data = zlib.decompress(data)
-        name, _, args, kwargs = serializer.loads(data)
+        name, _, args, kwargs = _read_data(record, serializer)
     except Exception:  # noqa: BLE001 - a serializer may raise anything
         return None
     return name, tuple(args), dict(kwargs)
+
+
+def why_foreign(record: dict[bytes, bytes], serializer: Any) -> str:
+    """Say why a job's data was not written by this serializer; empty if it was, as far as can be seen here."""
+    try:
+        _read_data(record, serializer)
+    except (AttributeError, ImportError):  # what it names is not installed here: it was read so far
+        return ""
+    except Exception as error:  # noqa: BLE001 - a serializer may raise anything
+        return str(error) or type(error).__name__
+    return ""
+
+
+def _read_data(record: dict[bytes, bytes], serializer: Any) -> tuple[Any, Any, Any, Any]:
+    data = record.get(b"data", b"")
+    with suppress(zlib.error):  # older records are not compressed
+        data = zlib.decompress(data)
+    name, instance, args, kwargs = serializer.loads(data)
+    return name, instance, args, kwargs

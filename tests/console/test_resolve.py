@@ -1,12 +1,15 @@
 """A doubt is settled by a person: told of which effect, by which key to ask, and what cannot be meant."""
 
 import random
+import zlib
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from rq.serializers import DefaultSerializer, JSONSerializer
 
 from holdfast.jobs import effect
 from holdfast.jobs.running import Running, exchange
+from holdfast.jobs.store import keys
 from holdfast.jobs.store.connections import Courier
 from holdfast.jobs.store.people import People
 
@@ -80,6 +83,40 @@ def test_a_value_of_what_did_not_happen_is_refused(key, holdfast):
     assert done.exit_code == 2
     assert "--value says what came of it: it goes with --happened only." in done.output
     assert "in doubt" in holdfast("timeline", "job-1").output
+
+
+@pytest.mark.parametrize(
+    ("theirs", "given", "named"),
+    [
+        pytest.param(JSONSerializer, [], "RQ's default serializer", id="a fleet with JSON"),
+        pytest.param(DefaultSerializer, ["-S", "json"], "JSONSerializer", id="a fleet with RQ's own"),
+    ],
+)
+def test_a_value_that_the_jobs_own_code_could_not_read_is_not_written(key, pool, holdfast, theirs, given, named):
+    """A doubt is settled once: what is written then by a wrong serializer ends every later attempt."""
+    pool.redis.hset(keys.job("job-1"), "data", zlib.compress(theirs.dumps(["shop.fulfil", None, ["A-1"], {}])))
+    words = ("dead", "resolve", "job-1", "charge", "--happened")
+    done = holdfast(*words, "--value", "r-1", *given)
+    assert done.exit_code == 1
+    assert f"the data of job job-1 cannot be read with {named} (" in done.output
+    assert "): name your workers' with -S. Nothing is written." in done.output
+    assert "in doubt" in holdfast("timeline", "job-1").output
+    assert holdfast(*words, *given).exit_code == 0, "without a value there is nothing to be read"
+
+
+def test_a_value_is_written_by_the_serializer_of_the_fleet(key, pool, holdfast):
+    """As its jobs will read it."""
+    pool.redis.hset(keys.job("job-1"), "data", zlib.compress(JSONSerializer.dumps(["shop.fulfil", None, ["A-1"], {}])))
+    done = holdfast("dead", "resolve", "job-1", "charge", "--happened", "--value", "r-1", "-S", "json")
+    assert done.exit_code == 0, done.output
+    assert pool.redis.hget(keys.job("job-1"), keys.effect_field("charge")).endswith(b' "r-1"')
+
+
+def test_code_that_is_only_where_the_workers_are_is_no_reason_to_refuse(key, pool, holdfast):
+    """An argument of a class that a desk has not installed: the serializer is the right one."""
+    pool.redis.hset(keys.job("job-1"), "data", zlib.compress(b"\x80\x05cshop.orders\nOrder\n."))
+    done = holdfast("dead", "resolve", "job-1", "charge", "--happened", "--value", "r-1")
+    assert done.exit_code == 0, done.output
 
 
 def test_a_settling_outlasts_a_lost_reply(key, pool, holdfast, monkeypatch):
