@@ -1,0 +1,57 @@
+"""Tables as people and programs see them: an id is in one piece, to be copied, however narrow the terminal is."""
+
+import re
+import sys
+
+import pytest
+
+from holdfast.console.words import show_table
+
+ID = "0198a8f2-3b51-4d83-9e7c-5f1f6f0f7a10"
+HEADINGS = ("job", "queue", "what", "cause", "in doubt")
+ROWS = [(ID, "default", "shop.tasks.fulfil('A-0001', 1990) " * 3, "in_doubt", "charge")]
+
+
+@pytest.fixture
+def terminal(monkeypatch, capsys):
+    """Give a function that shows a table on a terminal of some width, and gives its lines."""
+
+    def show(columns, rows):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        show_table(HEADINGS, rows)
+        return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+
+    return show
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100, 120, 200])
+def test_an_id_is_never_folded(terminal, columns):
+    """`holdfast dead show` wants it whole."""
+    assert sum(ID in line for line in terminal(columns, ROWS)) == 1
+
+
+def test_a_wide_terminal_shows_a_drawn_table(terminal):
+    """Long words of a description are folded there, and lines are no longer than it is wide."""
+    lines = terminal(120, ROWS)
+    assert any("──" in line for line in lines)
+    assert all(len(line) <= 120 for line in lines)
+
+
+def test_one_long_description_does_not_push_the_other_rows_away(terminal):
+    """On a narrow terminal, where nothing is drawn."""
+    first, second = terminal(80, [*ROWS, (ID, "high", "short", "failures", "-")])[1:]
+    assert len(second) < 120 < len(first)
+
+
+def test_a_program_gets_all_of_it_in_columns(capsys):
+    """A pipe has no width."""
+    show_table(HEADINGS, [*ROWS, (ID, "high", "short", "failures", "-")])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert len({line.index(word) for line, word in zip(lines, ("cause", "in_doubt", "failures"), strict=True)}) == 1
+
+
+def test_a_table_without_rows_has_its_headings(terminal, capsys):
+    """No worker yet."""
+    assert terminal(80, []) != []
