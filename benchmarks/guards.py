@@ -203,7 +203,10 @@ BELLS = Guard(
 RECORDS = Guard(
     "RQ's records of attempts",
     "the registry and the executions that RQ's own tools read",
-    (Calls(("wip", "execution", "executions")),),
+    (
+        Words(r"type\(redis\.pcall\('Z\w+', keys\.executions\(job_id\), [^()]+\)\) == 'table'", "false"),
+        Calls(("wip", "execution", "executions")),
+    ),
 )
 COUNTS = Guard("RQ's counts", "what RQ's tools say of a worker", (_nothing("count_for_worker"),))
 

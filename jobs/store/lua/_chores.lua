@@ -41,7 +41,8 @@ end
 
 -- Whether a stock worker, whose heartbeats RQ keeps among those at work, has the job in hand.
 local function is_run_by_stock(job_id, queue)
-  for _, id in ipairs(redis.call('ZRANGE', keys.executions(job_id), 0, -1)) do
+  -- What is no set names none.
+  for _, id in ipairs(redis.pcall('ZRANGE', keys.executions(job_id), 0, -1)) do
     local patience = redis.call('ZSCORE', keys.wip(queue), job_id .. ':' .. id)
     if patience and tonumber(patience) > now_s then
       return true

@@ -145,7 +145,10 @@ local function leave_sets(job_id, queue, execution)
   write('ZREM', keys.leases(queue), entry)
   write('ZREM', keys.wip(queue), entry)
   remove(keys.execution(job_id, execution))
-  redis.call('ZREM', keys.executions(job_id), execution)
+  -- What is no set gives way: an error here would leave the job half let go, and come again to whoever repairs that.
+  if type(redis.pcall('ZREM', keys.executions(job_id), execution)) == 'table' then
+    redis.call('DEL', keys.executions(job_id))
+  end
 end
 
 -- Clears away an execution whose lease may be gone long since: the job may be in other hands.

@@ -145,7 +145,12 @@ local function put_in_hand(asker, queue, job_id, timeout, execution, fence, gene
   write('ZADD', keys.wip(queue), timeout > 0 and whole(now_s + timeout + 3600) or '+inf', entry)
   redis.call('HSET', keys.execution(job_id, execution), 'id', execution, 'created_at', asker.epoch,
     'last_heartbeat', asker.epoch, 'worker_name', asker.worker_name)
-  redis.call('ZADD', keys.executions(job_id), timeout > 0 and whole(now_s + timeout + 3660) or '+inf', execution)
+  local patience = timeout > 0 and whole(now_s + timeout + 3660) or '+inf'
+  -- What is no set gives way: the job is out of its line by now.
+  if type(redis.pcall('ZADD', keys.executions(job_id), patience, execution)) == 'table' then
+    redis.call('DEL', keys.executions(job_id))
+    redis.call('ZADD', keys.executions(job_id), patience, execution)
+  end
   tell('claim', job_id, queue, execution, fence, 'started', asker.worker_name)
   return {queue, job_id, execution, fence, deadline, generation}
 end
