@@ -197,6 +197,7 @@ class Bench:
             before_job=title,
             before_call=self.tidy.before_call,
             after_job=self.tidy.after_job,
+            apart=self.tidy.apart,
         )
         return horse, board, notes
 

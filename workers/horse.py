@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from contextvars import copy_context
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,7 @@ class Horse:
         before_job: Callable[[str, str], None] = lambda _queue, _job_id: None,
         before_call: Callable[[], None] = lambda: None,
         after_job: Callable[[], str | None] = lambda: None,
+        apart: Callable[[Callable[[], Any]], Any] = lambda deed: deed(),
     ) -> None:
         self._bit = bit
         self._turns = turns
@@ -81,6 +82,8 @@ class Horse:
         self._before_call = before_call
         #: Puts back what a job changed, and gives why this process must not run another.
         self._after_job = after_job
+        #: Runs app code so that what it sets in its context ends with it.
+        self._apart = apart
         self._blanks = Blanks(trade)
         #: The jobs that run in our thread, innermost last: where get_current_job() looks.
         self._stack: list[Any] = []
@@ -105,7 +108,7 @@ class Horse:
                         return 0
                 case ("speak", *left):
                     self._before_job(left[0], left[1])
-                    self._speaker.speak_for(out.Aftermath(*left))
+                    self._apart(partial(self._speaker.speak_for, out.Aftermath(*left)))
                     if self._is_free(is_last=is_last):
                         return 0
                 case _:  # told to go, or nobody is there any more
@@ -184,15 +187,15 @@ class Horse:
         job = self._blanks.job(lease.job_id, record, execution)
         return Attempt(execution, record, job, self._trade, self._clock, self._rng, self._before_call, self._stack)
 
-    @staticmethod
-    def _end_of(attempt: Attempt) -> End:
+    def _end_of(self, attempt: Attempt) -> End:
         before = exchange(attempt.execution)
         try:
-            # What a job sets in its context ends with it.
-            return copy_context().run(attempt.run)
+            end: End = self._apart(attempt.run)
         except LeaseEnded as ended:
             logger.warning("%s", ended)
             return _LAPSED
+        else:
+            return end
         finally:
             exchange(before)
 

@@ -10,12 +10,17 @@ from _thread import _count as count_threads
 from asyncio import _get_running_loop as running_loop
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from holdfast.workers.contexts import Contexts
 from holdfast.workers.process_state import ProcessState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast.jobs.clock import Clock
+
+T = TypeVar("T")
 
 _MB = 1024 * 1024
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -43,16 +48,22 @@ class Tidy:
         self._modules = len(sys.modules)
         self._state = ProcessState()
         self._threads = _Threads()
+        self._contexts = Contexts()
+
+    def apart(self, deed: Callable[[], T]) -> T:
+        """Run app code in a context of its own."""
+        return self._contexts.run(deed)
 
     def before_call(self) -> None:
         """Take what imports brought for the app's own. Called when a job's function is imported, and not yet called.
 
         Variables that a module reads from a file, a path that it adds, a thread that it starts: the next job imports
-        nothing, and needs them as this one does.
+        nothing, and needs them as this one does. So with what it sets in the context, where `apart` is running then.
         """
         if self._has_imported():
             self._state = self._state.anew()
             self._threads = _Threads()
+            self._contexts.take()
 
     def after_job(self) -> str | None:
         """Put back what can be put back; give why this horse must leave, in words, or None.
@@ -68,9 +79,10 @@ class Tidy:
         changed = self._state.put_back()
         if self._state.lost:
             return self._state.lost
-        if self._has_imported() and changed:
+        if self._has_imported() and (changed := changed or self._contexts.change()):
             # Put back, it is missed by whoever needs that module; kept, one job's own may reach the next.
             return f"{changed} changed while modules were imported, and it cannot be told for whom"
+        self._contexts.forget()
         return None
 
     def _left(self) -> str | None:

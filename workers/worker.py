@@ -222,6 +222,7 @@ class Worker(rq.Worker):
             before_job=partial(self._before_job, JobVariable()),
             before_call=tidy.before_call if tidy else lambda: None,
             after_job=tidy.after_job if tidy else lambda: None,
+            apart=tidy.apart if tidy else lambda deed: deed(),
         )
         look_again_ms = patience.hold_ms // 4
         guard(

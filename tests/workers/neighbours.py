@@ -1,6 +1,7 @@
 """What jobs do that share a horse with others: they leave things behind, and look at what they find."""
 
 import asyncio
+import decimal
 import os
 import signal
 import subprocess
@@ -13,17 +14,23 @@ from pathlib import Path
 os.environ.setdefault("NEIGHBOURS_KEY", "k")
 _kept = []
 _tenant = ContextVar("tenant", default=None)
+#: As one does that pushes an app's context for all who use it.
+_app = ContextVar("app", default=None)
+_app.set("shop")
+decimal.getcontext().prec = 4
 
 
 def look():
     """Give which process it is, and what a neighbour may have changed in it."""
     alarm = signal.getitimer(signal.ITIMER_REAL)[0] > 600
     found = [os.environ.get("TENANT"), _tenant.get(), os.environ.get("NEIGHBOURS_KEY"), str(Path.cwd()), alarm]
-    return os.getpid(), [*found, str(signal.getsignal(signal.SIGUSR1))]
+    return os.getpid(), [*found, str(signal.getsignal(signal.SIGUSR1)), _app.get(), str(decimal.Decimal(1) / 3)]
 
 
 def leave_a_mess():
     _tenant.set("a")
+    _app.set("another")
+    decimal.getcontext().prec = 2
     os.environ["TENANT"] = "a"
     del os.environ["NEIGHBOURS_KEY"]
     os.chdir("/")

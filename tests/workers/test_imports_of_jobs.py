@@ -1,5 +1,6 @@
 """What comes into a horse by an import stays as long as its module does, and the newest code is what runs."""
 
+import decimal
 import importlib
 import importlib.util
 import os
@@ -7,6 +8,7 @@ import signal
 import sys
 import threading
 import types
+from contextvars import ContextVar, copy_context
 
 import pytest
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
@@ -47,6 +49,14 @@ SETUPS = {
         "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), name='shop', daemon=True).start()",
         lambda: any(thread.name == "shop" for thread in threading.enumerate()),
     ),
+    "a context variable": (
+        "from contextvars import ContextVar\nContextVar('shop').set('open')",
+        lambda: "open" in copy_context().values(),
+    ),
+    "decimal's precision": (
+        "import decimal\ndecimal.getcontext().prec = 50",
+        lambda: decimal.getcontext().prec == 50,
+    ),
 }
 
 
@@ -58,13 +68,15 @@ def test_what_an_import_sets_up_is_there_for_the_next_job_too(in_a_horse, began_
 
     def scene():
         tidy = Tidy(memory_max_mb=0, clock=began_later)
-        import_app()
-        tidy.before_call()
-        first = tidy.after_job()
-        tidy.before_call()
-        return [first, is_there(), tidy.after_job(), is_there()]
 
-    assert in_a_horse(scene) == [None, True, None, True]
+        def job():
+            import_app()
+            tidy.before_call()
+            return is_there()
+
+        return [tidy.apart(job), tidy.after_job(), tidy.apart(job), tidy.after_job(), tidy.apart(job)]
+
+    assert in_a_horse(scene) == [True, None, True, None, True]
 
 
 def test_what_the_call_changes_after_its_import_is_put_back(in_a_horse, began_later, app):
@@ -81,25 +93,60 @@ def test_what_the_call_changes_after_its_import_is_put_back(in_a_horse, began_la
     assert in_a_horse(scene) == [None, None, "k"]
 
 
-def test_a_change_beside_an_import_in_the_call_costs_the_horse(in_a_horse, began_later, app):
+def test_what_the_call_sets_in_its_context_ends_with_it(in_a_horse, began_later, app):
+    """The import's values stay, the call's go: also in a context of decimal that is changed in place."""
+    app("import decimal\nfrom contextvars import ContextVar\nNAME = ContextVar('shop')\nNAME.set('open')\n"
+        "decimal.getcontext().prec = 50\n")  # fmt: skip
+
+    def scene():
+        tidy = Tidy(memory_max_mb=0, clock=began_later)
+
+        def job():
+            shop = import_app()
+            tidy.before_call()
+            found = [shop.NAME.get(), decimal.getcontext().prec]
+            shop.NAME.set("closed")
+            decimal.getcontext().prec = 2
+            return found
+
+        return [found for _ in range(3) for found in (tidy.apart(job), tidy.after_job())]
+
+    assert in_a_horse(scene) == [["open", 50], None] * 3
+
+
+CHANGED_BESIDE = {
+    "an environment variable": "import os\nos.environ['SHOP_KEY'] = 'k'",
+    "the context variable 'shop'": "from contextvars import ContextVar\nContextVar('shop').set('open')",
+    "the context of decimal": "import decimal\ndecimal.getcontext().prec = 50",
+}
+
+
+@pytest.mark.parametrize("changed", CHANGED_BESIDE)
+def test_a_change_beside_an_import_in_the_call_costs_the_horse(in_a_horse, began_later, app, changed):
     """The module's or the job's? Put back, a correct job fails; kept, one tenant's name reaches another's job."""
-    app("import os\nos.environ['SHOP_KEY'] = 'k'")
+    app(CHANGED_BESIDE[changed])
 
     def scene():
         tidy = Tidy(memory_max_mb=0, clock=began_later)
         tidy.before_call()
-        import_app()
+        tidy.apart(import_app)
         return tidy.after_job()
 
-    assert "an environment variable changed while modules were imported" in in_a_horse(scene)
+    assert f"{changed} changed while modules were imported" in in_a_horse(scene)
 
 
 def test_an_import_in_the_call_that_changes_nothing_costs_nothing(in_a_horse, began_later, app):
-    """Most of them."""
+    """Most of them. Nor do a sum, and what is set for a while."""
+    name = ContextVar("name")
+
+    def job():
+        import_app()
+        name.reset(name.set("a"))
+        return str(decimal.Decimal(1) / 3)
 
     def scene():
         tidy = Tidy(memory_max_mb=0, clock=began_later)
-        import_app()
+        tidy.apart(job)
         return tidy.after_job()
 
     assert in_a_horse(scene) is None

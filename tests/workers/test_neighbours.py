@@ -28,6 +28,7 @@ def test_what_a_job_changes_does_not_reach_its_neighbour(run):
     assert before == after
     assert before[0] == pid
     assert before[1][:3] == [None, None, "k"]
+    assert before[1][-2:] == ["shop", "0.3333"]
     assert "replaced" not in log
 
 
