@@ -52,7 +52,9 @@ class Speaker:
 
     def _tell_of_death(self, job: Job, record: dict[bytes, bytes]) -> None:
         """Tell, as RQ does of a job that was abandoned: on_failure, exception handlers, webhooks."""
-        cause = record.get(b"hf_last_crash") or record.get(b"hf_error") or b""
+        # One that crashed earlier may have died of something else.
+        is_crashed = record.get(b"hf_dead") in {b"crashes", b"interrupted"}
+        cause = record.get(b"hf_last_crash" if is_crashed else b"hf_error") or b""
         error = AbandonedJobError(cause.decode(errors="replace"))
         try:
             job.execute_failure_callback(self._trade.death_penalty, AbandonedJobError, error, None)

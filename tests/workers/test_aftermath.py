@@ -96,6 +96,21 @@ def test_a_job_failed_by_kill_horse_gets_its_callback(
     assert notes("failure") == ["failure AbandonedJobError Work-horse terminated by a kill-horse command."]
 
 
+def test_what_is_told_of_a_job_that_crashed_before_is_what_it_died_of(
+    start_worker, redis, begin, notes, wait_until, ledger, all_is_told
+):
+    """An app's mail would name the signal of an earlier day, and its result the time-out."""
+    worker = start_worker()
+    job = begin()
+    os.kill(worker.horse, signal.SIGKILL)
+    wait_until(lambda: len(notes("began")) == 2)
+    send_kill_horse_command(redis, worker.name)
+    wait_until(lambda: ledger.status(job) == "failed")
+    all_is_told()
+    assert notes("failure") == ["failure AbandonedJobError Work-horse terminated by a kill-horse command."]
+    assert ledger.field(job, "hf_last_crash") == "signal 9 (SIGKILL)"
+
+
 def test_a_callback_that_raises_is_not_called_again(start_worker, redis, notes, wait_until, ledger, all_is_told):
     """The word was told, whatever became of it; the worker goes on."""
     worker = start_worker()
