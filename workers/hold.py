@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -137,6 +138,7 @@ LINGER_MS = 60_000
 def _seconds(value: bytes | None, default: float) -> float:
     """Read a number from a record that anyone may have written: the parent must not fall over it."""
     try:
-        return float(value or default)
+        seconds = float(value or default)
     except ValueError:
         return default
+    return seconds if math.isfinite(seconds) else default

@@ -40,6 +40,16 @@ def test_stock_tools_think_a_job_dead_only_an_hour_past_its_timeout(pool, timeou
     assert score - pool.now_ms() / 1_000 == pytest.approx(patience_s, abs=2)
 
 
+@pytest.mark.parametrize("timeout", ["nan", "inf", "1e999", "99999999999999999999"])
+def test_a_timeout_that_no_number_of_cs_holds_does_not_make_a_job_look_dead(pool, timeout):
+    """Spelled as a moment that is long past, whoever looks with `rq info` would fail the job at work."""
+    pool.enqueue()
+    pool.redis.hset(keys.job("job-1"), "timeout", timeout)
+    held = pool.worker().hold()
+    assert pool.redis.zscore(keys.wip("default"), f"job-1:{held.execution}") == float("inf")
+    assert pool.redis.zscore(keys.executions("job-1"), held.execution) == float("inf")
+
+
 def hold_no_text(pool, worker):
     """Let a worker take a job whose id is no text, as somebody's program put it in line: a fake cannot keep it."""
     pool.enqueue()

@@ -54,7 +54,7 @@ def test_executions_that_are_spoilt_at_work_do_not_keep_a_job_from_its_end(pool,
 
 
 def test_a_dead_workers_job_comes_back_although_its_executions_are_no_set(pool):
-    """FM-001, LIV-02: each worker that looked would end, and nobody took anything back from the dead."""
+    """LIV-02: each worker that looked would end, and nobody took anything back from the dead."""
     for job_id in ("job-1", "job-2"):
         pool.enqueue(job_id)
         pool.worker().hold()

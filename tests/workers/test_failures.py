@@ -132,6 +132,20 @@ def test_a_job_that_does_not_heed_its_timeout_is_killed(
     wait_until(lambda: behind.get_status() == "finished")
 
 
+@pytest.mark.parametrize("field", ["timeout", "failure_callback_timeout"])
+def test_a_timeout_that_is_no_number_of_seconds_is_its_jobs_own_affair(start_worker, redis, notes, ledger, field):
+    """LIV-03: as another program wrote it; the worker counts with it too, and would end, and the next."""
+    queue, spoilt = rq.Queue(connection=redis), ("nan", "inf", "1e999")
+    jobs = [queue.enqueue("work.noted_boom", notes.path, on_failure=Callback("work.on_failure")) for _ in spoilt]
+    for job, value in zip(jobs, spoilt, strict=True):
+        redis.hset(f"rq:job:{job.id}", field, value)
+    behind = queue.enqueue("work.say", 1)
+    assert start_worker(options=["--burst"]).wait() == 0
+    assert [ledger.status(job) for job in jobs] == ["failed"] * 3
+    assert [ledger.number(job, "hf_crashes") for job in jobs] == [0] * 3
+    assert ledger.status(behind) == "finished"
+
+
 def test_a_killed_timeout_counts_as_a_failure_with_its_retries(start_worker, redis, notes, wait_until, ledger):
     """INV-09: it used up a retry, not a crash, although a horse was killed for it."""
     start_worker(overtime_ms=200)

@@ -137,15 +137,17 @@ end
 -- Writes down that `asker` has a job, for us and for RQ's tools, with more fields of its record. Gives the row of the answer.
 local function put_in_hand(asker, queue, job_id, timeout, execution, fence, generation, ...)
   local deadline, entry = whole(now_ms + asker.lease_ms), job_id .. ':' .. execution
+  -- What is too long for a number of C's would be spelled as a moment that is long past.
+  local is_bounded = timeout > 0 and timeout < LONGEST_S
   redis.call('HSET', keys.job(job_id), 'status', 'started', 'started_at', asker.stamp, 'last_heartbeat', asker.stamp,
     'worker_name', asker.worker_name, 'hf_fence', fence, 'hf_lease', execution, 'hf_lease_queue', queue, ...)
   -- What was kept for a while under this id lends its time to whatever a stock producer writes over it.
   redis.call('PERSIST', keys.job(job_id))
   write('ZADD', keys.leases(queue), deadline, entry)
-  write('ZADD', keys.wip(queue), timeout > 0 and whole(now_s + timeout + 3600) or '+inf', entry)
+  write('ZADD', keys.wip(queue), is_bounded and whole(now_s + timeout + 3600) or '+inf', entry)
   redis.call('HSET', keys.execution(job_id, execution), 'id', execution, 'created_at', asker.epoch,
     'last_heartbeat', asker.epoch, 'worker_name', asker.worker_name)
-  local patience = timeout > 0 and whole(now_s + timeout + 3660) or '+inf'
+  local patience = is_bounded and whole(now_s + timeout + 3660) or '+inf'
   -- What is no set gives way: the job is out of its line by now.
   if type(redis.pcall('ZADD', keys.executions(job_id), patience, execution)) == 'table' then
     redis.call('DEL', keys.executions(job_id))
