@@ -71,12 +71,14 @@ def test_both_budgets_are_new_and_what_took_place_stays_so(pool, requeue):
     worker.moves.begin_effect(held, "charge")
     worker.moves.commit_effect(held, "charge", b"paid")
     worker.postpone(held, used=["retries_left", 1])
+    worker.postpone(worker.hold(), used=["number_of_retries", 1])
     worker.bury(worker.hold())
     requeue()
     held = worker.hold()
     after = {"hf_crashes": "0", "hf_failures": "0", "retries_left": "2", "hf_generation": "1"}
     assert pool.state("job-1", *after) == after
     assert pool.record()["hf_effect:charge"].startswith("done")
+    assert "number_of_retries" not in pool.record()
 
 
 def test_a_job_canceled_after_a_crash_gets_its_crashes_back(pool, requeue):
