@@ -6,6 +6,7 @@ import random
 import shutil
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,39 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
+#: What a shell calls a command that Ctrl-C ended.
+ENDED_BY_HAND = 130
 _FOR_PROCESSES = {"stock", "lossy", "mixed", "workers", "jobs", "prefetch"}
 _FOR_SIMULATION = {"runs", "hard", "both", "crowd", "only", "server"}
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-@click.group()
+class _NotRun(click.ClickException):
+    """A command that could not be run: 1 is for what was run, and was invalid."""
+
+    exit_code = 2
+
+
+class _Judge(click.Group):
+    """Says by 1 that something was invalid, and by nothing else: whatever could not be run is 2, also by a bug."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.Abort, click.UsageError):
+            raise
+        except click.ClickException as refused:
+            raise _NotRun(refused.message) from refused
+        except KeyboardInterrupt:
+            ctx.exit(ENDED_BY_HAND)
+        except Exception as error:
+            if isinstance(error, OSError) and error.filename:
+                raise _NotRun(f"{error.filename} cannot be used: {error.strerror}.") from error
+            traceback.print_exc()
+            ctx.exit(_NotRun.exit_code)
+
+
+@click.group(cls=_Judge)
 def chaos() -> None:
     """Break it on purpose, reproducibly from a seed, and judge the result.
 
@@ -190,14 +218,17 @@ def replay(
     folder: Path | None,
 ) -> None:
     """Run one seed again, with the options it had, and print what happened, one line an event."""
-    from holdfast.chaos.simulation.replay import replay as run_again  # noqa: PLC0415 - needs the extra
+    from holdfast.chaos.simulation.replay import NoSuchJob  # noqa: PLC0415 - needs the extra
+    from holdfast.chaos.simulation.replay import replay as run_again  # noqa: PLC0415 - as the above
 
     if shrink and server == "real":
         raise click.UsageError("--shrink tries hundreds of smaller runs, on the fake server: leave out --server real.")
     on_real = server == "real"
-    sys.exit(
-        run_again(seed, hard=hard, crowd=crowd, only=only, on_real=on_real, job=job, smaller=shrink, folder=folder)
-    )
+    how: dict[str, Any] = {"hard": hard, "crowd": crowd, "only": only, "on_real": on_real}
+    try:
+        sys.exit(run_again(seed, **how, job=job, smaller=shrink, folder=folder))
+    except NoSuchJob as missing:
+        raise click.ClickException(str(missing)) from missing
 
 
 @chaos.command()
@@ -261,3 +292,5 @@ def compare(ours: Path, stock: Path) -> None:
         raise click.ClickException(
             f"a verdict.json of {ours} and {stock} says nothing of {missing}: both must be of runs with --processes."
         ) from missing
+    except ValueError as damaged:
+        raise click.ClickException(f"{damaged}.") from damaged

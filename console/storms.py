@@ -21,6 +21,7 @@ from holdfast.chaos.simulation.folder import write
 from holdfast.chaos.simulation.run import run_plan
 from holdfast.chaos.simulation.seeded_defects import DEFECTS
 from holdfast.chaos.simulation.telling import bug_report
+from holdfast.console.chaos import ENDED_BY_HAND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from holdfast.chaos.simulation.batch import Seed
     from holdfast.chaos.simulation.findings import Finding
 
-#: What a shell calls a command that Ctrl-C ended. What was found by then is told all the same.
-_ENDED_BY_HAND = 130
 #: Where no bar can be drawn, in a log, there is a line now and then instead.
 _A_LINE_EVERY_S = 30
 
@@ -88,11 +87,11 @@ def storm(
                 on_seed=on_seed,
                 is_over=lambda: bool(lasts_s) and time.monotonic() - begun >= lasts_s,
             )
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # what was found by then is told all the same
             is_ended_by_hand = True
     _sum_up(console, found, bad, time.monotonic() - begun)
     _name_folder(console, folder)
-    return 1 if bad else _ENDED_BY_HAND if is_ended_by_hand else 0
+    return 1 if bad else ENDED_BY_HAND if is_ended_by_hand else 0
 
 
 def _sum_up(console: Console, found: list[Seed], bad: list[Seed], took_s: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -137,9 +137,22 @@ _ROWS = {
 }
 
 
+def _read_verdict(file: Path) -> dict[str, Any]:
+    try:
+        verdict = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged: {error}") from error
+    if not isinstance(verdict, dict):
+        raise ValueError(f"{file} is damaged: it holds {type(verdict).__name__}, no verdict")  # noqa: TRY004 - as the above
+    return verdict
+
+
 def compare(ours: Path, stock: Path) -> str:
-    """Give a table of two runs in Markdown, from the verdict.json in their folders. Raises FileNotFoundError."""
-    left, right = (json.loads((folder / "verdict.json").read_text("utf-8")) for folder in (ours, stock))
+    """Give a table of two runs in Markdown, from the verdict.json in their folders.
+
+    Raises FileNotFoundError, KeyError for one that tells of something else, and ValueError for one that is damaged.
+    """
+    left, right = (_read_verdict(folder / "verdict.json") for folder in (ours, stock))
     lines = ["| | Holdfast | stock RQ |", "|---|---:|---:|"]
     lines += [f"| {row} | {left['counts'][name]} | {right['counts'][name]} |" for name, row in _ROWS.items()]
     lines.append(f"| verdict | {left['verdict']} | {right['verdict']} |")

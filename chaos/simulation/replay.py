@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class NoSuchJob(LookupError):
+    """A job that the run does not have."""
+
+
 def replay(
     seed: int,
     *,
@@ -31,10 +35,14 @@ def replay(
     """Print a run, one line an event; give 1 if it violates something, else 0.
 
     `smaller` leaves out what the violation does not need, as the fake server shows it. `folder` gets plan, history,
-    verdict and a timeline page.
+    verdict and a timeline page. Raises NoSuchJob.
     """
+    plan = plan_for(seed, hard=hard, crowd=crowd, only=only)
+    jobs = dict.fromkeys(order["job_id"] for some in plan.orders for order in some)
+    if job is not None and job not in jobs:
+        raise NoSuchJob(f"seed {seed} has no job {job}; it has J0 … J{len(jobs) - 1}.")
     with quiet(), RealServer() if on_real else nullcontext() as real:
-        run = run_plan(plan_for(seed, hard=hard, crowd=crowd, only=only), real=real)
+        run = run_plan(plan, real=real)
         violations = run.violations()
         if smaller and violations:
             run = run_plan(shrink(run.plan, violating(violations[0].invariant)))

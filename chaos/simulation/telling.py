@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from holdfast.chaos.commit import commit
@@ -150,7 +151,7 @@ def _fault_rows(history: History, concerned: set[str]) -> Iterator[_Row]:
 
 def _told(rows: Sequence[_Row]) -> Iterator[_Row]:
     """Leave out all but the last of renewals in a row."""
-    for row, after in zip(rows, [*rows[1:], None], strict=True):
+    for row, after in zip_longest(rows, rows[1:]):
         is_followed = after is not None and (after.did, after.execution) == (row.did, row.execution)
         if row.did != "renew" or not is_followed:
             yield row

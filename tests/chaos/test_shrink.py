@@ -50,6 +50,13 @@ def test_a_story_begins_with_all_that_is_needed_to_see_it_again():
     assert not any(" J1 " in line for line in rest)
 
 
+def test_a_story_of_a_job_to_which_nothing_happened_is_short():
+    """Its producer died before its turn: a run may also be made smaller than that."""
+    with quiet():
+        run = run_plan(SCENARIOS["plain"].plan())
+    assert tell(run, job="plain-9").splitlines()[1:] == [""]
+
+
 def test_a_move_is_told_together_with_who_heard_of_it():
     """What nobody heard of is where the trouble begins."""
     for point in (point for point in baseline(SCENARIOS["plain"]).points if point.move == "claim"):

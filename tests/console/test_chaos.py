@@ -176,7 +176,7 @@ def test_a_run_on_real_workers_is_as_large_as_it_is_told(monkeypatch, tmp_path):
 def test_the_folder_of_another_run_is_not_written_over(tmp_path):
     """Two runs in one folder would be judged as one by whoever looks."""
     done = chaos("run", "--processes", "--jobs", 1, "--minutes", 0.1, "--folder", tmp_path)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert f"{tmp_path} is there already: --folder must name one that is not." in done.output
 
 
@@ -251,7 +251,7 @@ def test_the_controls_tell_how_many_seeds_show_a_defect():
     assert [row[1:5] for row in rows] == [["std", "1", "of", "1"], ["hard", "1", "of", "1"]]
     assert done.output.splitlines()[-1] == "1 of 1 defects shown by seeds alone"
     refused = chaos("controls", "settle-well")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "no such defect: settle-well. There are claim-in-two-trips, " in refused.output
 
 
@@ -267,7 +267,7 @@ def test_two_runs_are_compared(tmp_path):
     assert "| lost: accepted, and now nowhere | 0 | 2 |" in table
     assert "stock RQ: seed 7 stock" in table
     missing = chaos("compare", tmp_path / "ours", tmp_path / "none")
-    assert missing.exit_code == 1
+    assert missing.exit_code == 2
     assert f"{tmp_path / 'none/verdict.json'} is not there" in missing.output
     chaos("replay", 3, "--folder", tmp_path / "simulated")
     simulated = chaos("compare", tmp_path / "ours", tmp_path / "simulated")
