@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from holdfast.workers.contexts import Contexts
+from holdfast.workers.current_loop import CurrentLoop
 from holdfast.workers.process_state import ProcessState
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Tidy:
         self._state = ProcessState()
         self._threads = _Threads()
         self._contexts = Contexts()
+        self._loop = CurrentLoop()
 
     def apart(self, deed: Callable[[], T]) -> T:
         """Run app code in a context of its own."""
@@ -64,6 +66,7 @@ class Tidy:
             self._state = self._state.anew()
             self._threads = _Threads()
             self._contexts.take()
+            self._loop = CurrentLoop()
 
     def after_job(self) -> str | None:
         """Put back what can be put back; give why this horse must leave, in words, or None.
@@ -86,7 +89,14 @@ class Tidy:
         return None
 
     def _left(self) -> str | None:
-        return self._threads.left() or _child_left() or _loop_left() or self._memory_outgrown() or self._look_around()
+        return (
+            self._threads.left()
+            or _child_left()
+            or _loop_left()
+            or self._loop.put_back()
+            or self._memory_outgrown()
+            or self._look_around()
+        )
 
     def _has_imported(self) -> bool:
         if len(sys.modules) == self._modules:

@@ -60,6 +60,10 @@ PERMITTED = {
         "it is about the process it runs in; a simulated horse runs one job and has none",
         {"os", "signal", "socket"},
     ),
+    "workers/current_loop.py": (
+        "it is about asyncio in the process it runs in; a simulated horse has none",
+        {"asyncio"},
+    ),
     "workers/tidy.py": (
         "it is about the process it runs in; a simulated horse runs one job and has none",
         {"asyncio", "os", "threading"},
