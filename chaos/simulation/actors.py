@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rq import Repeat
 
 from holdfast.chaos.history import Move
-from holdfast.chaos.simulation.bodies import SimClock, SimEars, SimFace, SimRuntime, SimWatch
+from holdfast.chaos.simulation.bodies import SimBoard, SimClock, SimEars, SimFace, SimRuntime, SimWatch
 from holdfast.chaos.simulation.breaking import NextVersion
 from holdfast.jobs import events
 from holdfast.jobs.errors import RedisAwayError
@@ -28,7 +28,6 @@ from holdfast.workers.horse import Horse
 from holdfast.workers.order import Order
 from holdfast.workers.pace import Pace
 from holdfast.workers.runtime import LEASE_ENDED
-from holdfast.workers.shared_memory import Board
 from holdfast.workers.speaker import Speaker
 from holdfast.workers.trade import Trade
 from holdfast.workers.turns import Lane, Turns, callers_of
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from holdfast.chaos.simulation.world import Process, World
     from holdfast.jobs.settings import Settings
     from holdfast.workers.reins import Bit
+    from holdfast.workers.shared_memory import Board
 
 RESTART_US = 1_000_000
 
@@ -162,7 +162,7 @@ class SimWorker:
         scripts = stage.scripts(client, name)
         caller = Caller(name, f"{rng.getrandbits(64):016x}")
         horse_callers = callers_of(caller, stage.settings, rng)
-        board = Board()
+        board = SimBoard(stage.world)
         tell = stage.tell(name)
         courier = Courier(client, stage.clock, rng)
         ears = self.ears = SimEars(stage.world, stage.clock, poll_ms=stage.settings.poll_ms, apply=stage.apply)

@@ -12,6 +12,7 @@ from holdfast.chaos.simulation.world import FOR_EVER, Process, World
 from holdfast.workers.ears import Heard
 from holdfast.workers.reins import QUIET_S
 from holdfast.workers.runtime import Ending
+from holdfast.workers.shared_memory import Board
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +44,28 @@ class SimClock:
 
     def sleep(self, seconds: float) -> None:
         self._world.wait(max(0, int(seconds * 1_000_000)))
+
+
+class SimBoard(Board):
+    """The page that parent and horse share: each may lose its core just before it reads, and just after it writes."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._words = _Words(world, len(self._words))
+
+
+class _Words(list[int]):
+    def __init__(self, world: World, size: int) -> None:
+        super().__init__([0] * size)
+        self._world = world
+
+    def __getitem__(self, at: Any) -> Any:
+        self._world.stall()
+        return super().__getitem__(at)
+
+    def __setitem__(self, at: Any, word: Any) -> None:
+        super().__setitem__(at, word)
+        self._world.stall()
 
 
 class SimBit:
