@@ -88,6 +88,8 @@ def desk_at(redis_url: str | None) -> Iterator[Desk]:
         desk = Desk(redis_url)
         try:
             yield desk
-        except _NOBODY_THERE:
+        except RedisError as error:
+            if not isinstance(error, _NOBODY_THERE) and "DB index" not in str(error):
+                raise
             with explained(lambda: desk.redis):
                 raise

@@ -19,6 +19,7 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.batches import Batch, fields_in, flows
 from holdfast.jobs.store.connections import Courier, SpareLines, derive
+from holdfast.jobs.store.door import without_password
 from holdfast.jobs.store.records import fields_of, new_record_of
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.jobs.store.sizes import check_fields, may_be_too_big, size_of
@@ -289,4 +290,9 @@ class Queue(RQQueue):
         return job
 
     def _send(self, operation: Callable[[], T]) -> T:
-        return self._courier.send(operation, until_ms=self._clock.boot_ms() + _PATIENCE_MS)
+        try:
+            return self._courier.send(operation, until_ms=self._clock.boot_ms() + _PATIENCE_MS)
+        except Exception as error:
+            if wanted := without_password(self._own, error):
+                raise wanted from error
+            raise

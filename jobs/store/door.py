@@ -166,6 +166,14 @@ def address_of(redis: Redis) -> str:
     return f"{scheme}://{given.get('host', 'localhost')}:{given.get('port', 6379)}/{given.get('db') or 0}"
 
 
+def without_password(redis: Redis, error: Exception) -> AuthenticationError | None:
+    """Say it plainly where a server has had too long a request before a password; None for any other error."""
+    if not isinstance(error, ResponseError) or "unauthenticated" not in str(error):
+        return None
+    wanted = AuthenticationError(f"it wants a password ({_seen(error)})")
+    return AuthenticationError(f"no Redis to work with at {address_of(redis)}: {wanted}. {_advice(wanted)}")
+
+
 def _seen(error: RedisError) -> str:
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
@@ -184,6 +192,10 @@ def _advice(error: RedisError) -> str:
             what = "Look at the certificates; a server without TLS has an address with redis://, not rediss://."
         case RedisTimeoutError():
             what = "Nothing was heard in time: look at the address, at firewalls, and at redis:// or rediss://."
+        case ResponseError() if "DB index" in said:
+            what = "It runs, and has fewer databases (16 unless told): look at the number at the end of the address."
+        case ResponseError():
+            what = "It runs, and refuses what a worker needs: look at its config and log."
         case _ if "closed" in said or "reset" in said:
             what = "It hung up: if that port speaks TLS, the address begins with rediss://; else see its log."
         case _:

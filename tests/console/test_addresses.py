@@ -6,6 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from holdfast.chaos.server import PrivateServer
 from holdfast.console.cli import main
 from holdfast.console.health import health
 from holdfast.workers.at_start import knock
@@ -60,6 +61,16 @@ def test_a_server_that_is_not_there_is_named_with_what_to_do(nowhere, command):
     assert is_one_sentence(done)
     assert f"no Redis to work with at {nowhere}/0: " in done.output
     assert "Start it, or give another address (-u, --redis-url, RQ_REDIS_URL)." in done.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_database_that_a_server_does_not_have_is_named_with_what_to_do(command):
+    """It runs: nobody has to start it."""
+    with PrivateServer() as server:
+        url = f"{server.url}/99"
+        done = run(command, url)
+    assert is_one_sentence(done)
+    assert f"no Redis to work with at {url}: DB index is out of range. It runs, and has fewer databases" in done.output
 
 
 def test_the_demo_names_a_server_that_is_not_there(nowhere):

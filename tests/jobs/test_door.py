@@ -94,3 +94,17 @@ def test_a_server_that_is_not_there_is_said_at_once(clock):
     with pytest.raises(Unreachable, match="Connection refused"):
         door.reach()
     assert door.asked == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("DB index is out of range", "It runs, and has fewer databases"),
+        ("DENIED Redis is running in protected mode", "It runs, and refuses what a worker needs"),
+    ],
+)
+def test_a_server_that_runs_and_refuses_need_not_be_started(clock, said, advice):
+    """The advice is about what it said."""
+    door = Door(clock, errors.ResponseError(said), failures=1, after_ms=0)
+    with pytest.raises(Unreachable, match=advice):
+        door.reach()

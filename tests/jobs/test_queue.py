@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 import rq
 from redis import ConnectionPool, Redis, UnixDomainSocketConnection
+from redis.exceptions import AuthenticationError
 
 from holdfast.chaos.proxy import EatReply, FaultProxy, Pass
 from holdfast.chaos.server import PrivateServer
@@ -195,3 +196,22 @@ def test_an_enqueue_that_is_never_answered_says_that_it_may_be_in_line(fake, clo
         queue.enqueue("shop.fulfil")
     server.connected = True
     assert clock.boot_ms() - began_ms == pytest.approx(15_000, abs=5)
+
+
+@pytest.mark.parametrize(
+    "enqueue",
+    [
+        lambda queue: queue.enqueue("shop.fulfil", "A-1"),
+        lambda queue: queue.enqueue_many([queue.prepare_data("shop.fulfil", ("x" * 100_000,))]),
+        lambda queue: queue.enqueue_in(timedelta(seconds=5), "shop.fulfil"),
+    ],
+    ids=["one", "many", "later"],
+)
+def test_a_producer_without_its_password_is_told_so(enqueue):
+    """Redis does not read as long a request before a password, and speaks of multibulks."""
+    with PrivateServer() as server, server.client() as client:
+        client.config_set("requirepass", "secret")
+        with Redis.from_url(server.url) as connection:
+            said = "no Redis to work with at .*: it wants a password .* Look at the user and password of the address"
+            with pytest.raises(AuthenticationError, match=said):
+                enqueue(Queue(connection=connection))
