@@ -6,9 +6,11 @@ import os
 import signal
 import socket
 import sys
+import time
 from _signal import getsignal, pthread_sigmask  # type: ignore[import-not-found]  # enums would take 8 us more
 from typing import Any
 
+from holdfast.workers.interpreter import Interpreter
 from holdfast.workers.job_variable import NAME as JOB_ID
 from holdfast.workers.job_variable import variables_kept
 
@@ -38,6 +40,7 @@ class ProcessState:
         self._blocked = pthread_sigmask(signal.SIG_BLOCK, ())
         self._path, self._places = sys.path, list(sys.path)
         self._socket_s = socket.getdefaulttimeout()
+        self._interpreter = Interpreter()
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
 
     def anew(self) -> ProcessState:
@@ -71,6 +74,7 @@ class ProcessState:
             changed = self._go_back()
         if os.environ is not self._environ or self._has_other_variables():
             changed = self._put_variables_back()
+        changed = self._interpreter.put_back() or changed
         return self._put_streams_back() or changed
 
     def _put_handlers_back(self) -> str:
@@ -103,6 +107,8 @@ class ProcessState:
         for name, value in self._values.items():
             if now.get(name) != value:
                 os.environb[name] = value
+        if now.get(b"TZ") != self._values.get(b"TZ"):
+            time.tzset()
         return "an environment variable"
 
     def _put_streams_back(self) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from holdfast.workers.contexts import Contexts
 from holdfast.workers.current_loop import CurrentLoop
+from holdfast.workers.interpreter import Dice
 from holdfast.workers.process_state import ProcessState
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Tidy:
         self._threads = _Threads()
         self._contexts = Contexts()
         self._loop = CurrentLoop()
+        self._dice = Dice()
 
     def apart(self, deed: Callable[[], T]) -> T:
         """Run app code in a context of its own."""
@@ -80,6 +82,7 @@ class Tidy:
 
     def _put_back(self) -> str | None:
         changed = self._state.put_back()
+        self._dice.begin_anew()
         if self._state.lost:
             return self._state.lost
         if self._has_imported() and (changed := changed or self._contexts.change()):

@@ -52,13 +52,17 @@ PERMITTED = {
         "two threads of a job may look at it at once",
         {"threading"},
     ),
+    "workers/interpreter.py": (
+        "it is about the process it runs in, and what chance its jobs have; a simulated horse has none",
+        {"os", "random", "threading"},
+    ),
     "workers/job_variable.py": (
         "it is about the process it runs in; a simulated horse has no variables",
         {"os"},
     ),
     "workers/process_state.py": (
         "it is about the process it runs in; a simulated horse runs one job and has none",
-        {"os", "signal", "socket"},
+        {"os", "signal", "socket", "time"},
     ),
     "workers/current_loop.py": (
         "it is about asyncio in the process it runs in; a simulated horse has none",

@@ -1,11 +1,15 @@
 """What a job changes of its horse is put back before the next begins."""
 
+import gc
 import os
 import random
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 import types
 from pathlib import Path
 
@@ -57,6 +61,21 @@ def woken():
     return descriptor
 
 
+def go_to_tokyo():
+    os.environ["TZ"] = "Asia/Tokyo"
+    time.tzset()
+
+
+def replace_arguments():
+    sys.argv = ["tool", "--tenant=a"]
+
+
+def keep_files_elsewhere():
+    os.environ["TMPDIR"] = "/var/tmp"
+    tempfile.tempdir = None
+    tempfile.gettempdir()
+
+
 WAYS = {
     "variables": (set_variables, lambda: dict(os.environ)),
     "variables of the programs it starts": (set_variables, lambda: sorted(subprocess.check_output(["/usr/bin/env"]))),
@@ -70,6 +89,17 @@ WAYS = {
     "a place to import from": (lambda: sys.path.insert(0, "/nowhere"), lambda: list(sys.path)),
     "another sys.path": (replace_path, lambda: [id(sys.path), *sys.path]),
     "sockets": (lambda: socket.setdefaulttimeout(3), socket.getdefaulttimeout),
+    "the time zone": (go_to_tokyo, lambda: [time.tzname, time.localtime(0)[:5]]),
+    "arguments": (lambda: sys.argv.append("--tenant=a"), lambda: list(sys.argv)),
+    "other arguments": (replace_arguments, lambda: [id(sys.argv), *sys.argv]),
+    "a place for files": (keep_files_elsewhere, tempfile.gettempdir),
+    "how deep calls may go": (lambda: sys.setrecursionlimit(300), sys.getrecursionlimit),
+    "how long a thread runs": (lambda: sys.setswitchinterval(1), sys.getswitchinterval),
+    "stacks of threads": (lambda: threading.stack_size(1 << 20), threading.stack_size),
+    "collecting garbage": (gc.disable, gc.isenabled),
+    "when garbage is collected": (lambda: gc.set_threshold(7, 7, 7), gc.get_threshold),
+    "a tracer": (lambda: sys.settrace(lambda *_: None), lambda: str(sys.gettrace())),
+    "a tracer of calls": (lambda: sys.setprofile(lambda *_: None), lambda: str(sys.getprofile())),
     "streams": (replace_streams, lambda: [id(sys.stdout), id(sys.stderr)]),
 }
 
@@ -130,17 +160,39 @@ def test_the_name_of_the_job_is_the_horses_own_to_write(in_a_horse, clock):
     assert in_a_horse(scene) == [None, "b"]
 
 
-def test_chance_is_left_alone(in_a_horse, clock):
-    """Two jobs that began with the same dice would throw the same."""
+def test_a_seed_that_a_job_sets_is_not_the_next_ones(in_a_horse, clock):
+    """Their tokens and their waits would be the same each time."""
 
     def scene():
-        random.seed(7)
         tidy = Tidy(memory_max_mb=0, clock=clock)
-        random.random()
-        before = random.getstate()
-        return [tidy.after_job(), random.getstate() == before]
+        thrown = []
+        for seed in (7, None, 7, None):
+            if seed is not None:
+                random.seed(seed)
+            thrown.append(random.random())
+            assert tidy.after_job() is None
+        return thrown
 
-    assert in_a_horse(scene) == [None, True]
+    mine, next_one, mine_again, its_next = in_a_horse(scene)
+    assert mine == mine_again
+    assert next_one != its_next
+
+
+def test_jobs_that_throw_no_dice_do_not_pay_for_new_ones(in_a_horse, clock, monkeypatch):
+    """That takes longer than all the rest."""
+    seeded = []
+
+    def scene():
+        tidy = Tidy(memory_max_mb=0, clock=clock)
+        monkeypatch.setattr("holdfast.workers.interpreter._seed", seeded.append)
+        for _ in range(3):
+            tidy.after_job()
+        quiet = len(seeded)
+        random.random()
+        tidy.after_job()
+        return [quiet, len(seeded)]
+
+    assert in_a_horse(scene) == [0, 1]
 
 
 def test_what_a_job_printed_is_written_before_the_next_begins(in_a_horse, clock, tmp_path):
