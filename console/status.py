@@ -10,6 +10,7 @@ import click
 
 from holdfast.console.server import at_url, desk_at
 from holdfast.console.words import duration, show_table
+from holdfast.jobs.store.door import what_is_evicted
 from holdfast.jobs.store.looks import look_at_fleet
 
 if TYPE_CHECKING:
@@ -112,11 +113,8 @@ def what_needs_you(fleet: Fleet, settings: Settings) -> Iterator[str]:
     """Say what will not mend by itself, each with what to do. Nothing for a fleet that is well."""
     if fleet.is_suspended:
         yield "the fleet is suspended: jobs wait. `rq resume` lets workers claim again."
-    if fleet.server.maxmemory_policy not in {"noeviction", ""}:
-        yield (
-            f"the server's maxmemory-policy is {fleet.server.maxmemory_policy}: when memory runs out it deletes jobs. "
-            f"`CONFIG SET maxmemory-policy noeviction`."
-        )
+    if lost := what_is_evicted(fleet.server.maxmemory_policy, fleet.server.memory_most_bytes):
+        yield lost
     yield from _lack_of_memory(fleet.server)
     reaper = next(chore for chore in fleet.chores if chore.name == "reaper")
     if reaper.last_ms is None or fleet.now_ms - reaper.last_ms > settings.late_reaper_ms:

@@ -82,16 +82,22 @@ def check_server(redis: Redis) -> str | None:
 
 def _look_at_eviction(info: dict[str, Any]) -> str | None:
     policy, most = str(info.get("maxmemory_policy", "noeviction")), int(info.get("maxmemory", 0))
-    if not most:
-        return None
-    if policy.startswith("allkeys-"):
-        raise UnsupportedServer(
+    lost = what_is_evicted(policy, most)
+    if lost and policy.startswith("allkeys-"):
+        raise UnsupportedServer(lost)
+    return lost
+
+
+def what_is_evicted(policy: str, most: int) -> str | None:
+    """Say what a server deletes once it is full, and what to do; None if nothing, as without a limit."""
+    if most and policy.startswith("allkeys-"):
+        return (
             f"this Redis has maxmemory {most} and maxmemory-policy {policy}: once it is full it deletes whatever it "
             f"likes, queues, jobs and leases too, and their jobs are lost. Set maxmemory-policy to noeviction."
         )
-    if policy.startswith("volatile-"):
+    if most and policy.startswith("volatile-"):
         return (
-            f"this Redis has maxmemory {most} and maxmemory-policy {policy}: once it is full, results of finished jobs "
+            f"this Redis has maxmemory {most} and maxmemory-policy {policy}: once it is full, finished and failed jobs "
             f"and keys given with key= go before their time. Jobs that wait or run stay, but for those with a ttl=. "
             f"maxmemory-policy noeviction keeps all."
         )

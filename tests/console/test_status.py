@@ -128,7 +128,6 @@ def test_a_fleet_that_is_well_needs_nobody(well, holdfast):
     ("trouble", "need"),
     [
         (lambda pool: pool.redis.set(keys.suspended(), 1), "the fleet is suspended"),
-        (lambda pool: pool.redis.config_set("maxmemory-policy", "allkeys-lru"), "maxmemory-policy is allkeys-lru"),
         (lambda pool: pool.redis.delete(keys.reaper(), keys.turn("reaper")), "the reaper never passed"),
         (lambda pool: pool.time_passes(60_000), "the reaper passed 1 min ago: nobody repairs"),
         (
@@ -168,6 +167,26 @@ def test_a_server_without_memory_is_named_before_the_workers_that_fall_silent_fo
     assert "the server's memory is full, " in first
     assert "it takes in no job and gives none out. Raise its maxmemory" in first
     assert any("w2" in each for each in others)
+
+
+@pytest.mark.parametrize(
+    ("policy", "what"),
+    [
+        ("allkeys-lru", "it deletes whatever it likes, queues, jobs and leases too"),
+        ("volatile-ttl", "finished and failed jobs and keys given with key= go before their time. Jobs that wait"),
+    ],
+)
+def test_what_a_server_would_delete_is_said_if_it_ever_would(well, holdfast, give_memory, policy, what):
+    """FM-026: in the words of a worker that starts. Without a limit a policy is a word."""
+    well.redis.config_set("maxmemory-policy", policy)
+    try:
+        assert look(holdfast)["needs_you"] == []
+        give_memory(100_000_000)
+        (need,) = look(holdfast)["needs_you"]
+    finally:
+        well.redis.config_set("maxmemory-policy", "noeviction")
+    assert f"maxmemory-policy {policy}: once it is full" in need
+    assert what in need
 
 
 def test_a_server_with_memory_left_needs_nobody(well, holdfast, give_memory):

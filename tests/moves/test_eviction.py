@@ -3,6 +3,7 @@
 import pytest
 
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.door import what_is_evicted
 from holdfast.jobs.store.outcomes import Claimed, Empty, Lost, Pass
 
 MOVES = {
@@ -104,3 +105,24 @@ def test_a_claim_sent_twice_takes_a_second_job_if_its_answer_was_evicted_and_the
     assert answer.lease.job_id == "job-2"
     pool.time_passes(10_001)
     assert {row.job_id for row in pool.reap().reclaimed} == {"job-1", "job-2"}
+
+
+def test_what_a_volatile_policy_may_delete_is_what_the_caution_says(pool):
+    """What has an expiry: also what failed, and what waits with a `ttl=`."""
+    said = what_is_evicted("volatile-lru", 1_000_000)
+    assert "finished and failed jobs and keys given with key= go before their time" in said
+    assert "Jobs that wait or run stay, but for those with a ttl=." in said
+    worker = pool.worker()
+    pool.enqueue("finished")
+    worker.complete(worker.hold())
+    pool.enqueue("failed")
+    worker.bury(worker.hold())
+    pool.enqueue("runs")
+    worker.hold()
+    pool.queue().enqueue("shop.fulfil", job_id="waits", key="invoice-7")
+    pool.queue().enqueue("shop.fulfil", job_id="waits-with-a-ttl", ttl=600)
+    jobs = ("finished", "failed", "runs", "waits", "waits-with-a-ttl")
+    expire = {job_id for job_id in jobs if pool.redis.ttl(keys.job(job_id)) > 0}
+    assert expire == {"finished", "failed", "waits-with-a-ttl"}
+    assert pool.redis.ttl("holdfast:key:default:invoice-7") > 0
+    assert pool.redis.ttl(keys.queue("default")) == pool.redis.ttl(keys.leases("default")) == -1
