@@ -8,6 +8,8 @@ from typing import Any
 
 #: By their private names: the public ones make a loop where there is none, warn, or go away with Python 3.16.
 _events = vars(asyncio.events)
+#: A Python without policies has nothing that could be put back.
+_HAS_POLICY = "_event_loop_policy" in _events and "_init_event_loop_policy" in _events
 
 
 class CurrentLoop:
@@ -17,9 +19,9 @@ class CurrentLoop:
     """
 
     def __init__(self) -> None:
-        if _events["_event_loop_policy"] is None:
+        if _HAS_POLICY and _events["_event_loop_policy"] is None:
             _events["_init_event_loop_policy"]()
-        self._policy = _events["_event_loop_policy"]
+        self._policy = _events.get("_event_loop_policy")
         # Somebody's own policy need not have it.
         self._local: Any = getattr(self._policy, "_local", None)
         self._found = _loop_of(self._local)
@@ -28,6 +30,8 @@ class CurrentLoop:
 
     def put_back(self) -> str | None:
         """See that the next job finds a loop that is open, or has one made, as this one. Gives why that cannot be."""
+        if not _HAS_POLICY:
+            return None
         _events["_event_loop_policy"] = self._policy
         now = _loop_of(self._local)
         if now is None and self._loop is None and not getattr(self._local, "_set_called", False):
