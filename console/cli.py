@@ -22,7 +22,7 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier
 from holdfast.jobs.store.door import reach
 from holdfast.jobs.store.scripts import Scripts
-from holdfast.recovery.keeper import Keeper, all_chores
+from holdfast.recovery.keeper import Keeper, all_chores, log_refusal
 from holdfast.workers.say import Say
 
 
@@ -77,4 +77,4 @@ def keeper(redis_url: str | None) -> None:
         tell = Events(Say(log, "keeper", clock, log_description=False))
         chores = all_chores(Scripts(client, record=settings.record_moves), clock, settings, tell)
         log.info("keeper: %s", settings.describe())
-        Keeper(chores, clock, rng, on_trouble=trouble).run(stops=lambda: bool(stops))
+        Keeper(chores, clock, rng, on_trouble=trouble, on_refusal=log_refusal).run(stops=lambda: bool(stops))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Protocol
 
-from holdfast.jobs.store.connections import is_passing
+from holdfast.jobs.store.connections import is_passing, is_refusal
 from holdfast.jobs.store.upkeep import Upkeep
 from holdfast.recovery.orphans import Orphans
 from holdfast.recovery.promoter import Promoter
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from holdfast.jobs.events import Events
     from holdfast.jobs.settings import Settings
     from holdfast.jobs.store.scripts import Scripts
+
+
+# RQ's own, so that a worker's log has it.
+logger = logging.getLogger("rq.worker")
+
+#: Until a chore is tried again that Redis answered with an error, in ms.
+_AGAIN_MS = 10_000
 
 
 class Chore(Protocol):
@@ -40,10 +48,13 @@ class Keeper:
         rng: random.Random,
         *,
         on_trouble: Callable[[Exception], object] = lambda _: None,
+        on_refusal: Callable[[Chore, Exception], object] | None = None,
     ) -> None:
         self._clock = clock
         self._rng = rng
         self._on_trouble = on_trouble
+        #: None: it comes out.
+        self._on_refusal = on_refusal
         self._due = dict.fromkeys(range(len(chores)), clock.boot_ms())
         self._chores = list(chores)
 
@@ -52,7 +63,10 @@ class Keeper:
         return min(self._due.values())
 
     def run_due(self, *, at_most: int | None = None) -> int:
-        """Run what is due, and give how many that were. When one finds Redis away, all wait for their next interval."""
+        """Run what is due, and give how many that were.
+
+        When one finds Redis away, all wait for their next interval. One that Redis answers with an error waits alone.
+        """
         ran = 0
         for number, chore in enumerate(self._chores):
             if self._clock.boot_ms() < self._due[number] or ran == at_most:
@@ -61,6 +75,11 @@ class Keeper:
             try:
                 wait_ms = chore.run_once()
             except Exception as error:
+                if self._on_refusal and is_refusal(error):
+                    # One bad entry must not end worker after worker, nor keep the other chores from theirs.
+                    self._on_refusal(chore, error)
+                    self._due[number] = self._clock.boot_ms() + _AGAIN_MS
+                    continue
                 if not is_passing(error):
                     raise
                 self._on_trouble(error)
@@ -77,6 +96,11 @@ class Keeper:
             self.run_due()
             wait_ms = self.due_ms() - self._clock.boot_ms()
             self._clock.sleep(max(0.01, min(wait_ms, 250) / 1000))
+
+
+def log_refusal(chore: Chore, error: Exception) -> None:
+    """Say that a chore cannot go on."""
+    logger.error("The %s cannot go on, and tries again in 10 s: %s", type(chore).__name__.lower(), error)
 
 
 def all_chores(scripts: Scripts, clock: Clock, settings: Settings, tell: Events) -> list[Chore]:

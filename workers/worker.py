@@ -23,7 +23,7 @@ from holdfast.jobs.store.connections import Courier, Line, derive
 from holdfast.jobs.store.door import explained, reach
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
-from holdfast.recovery.keeper import Keeper, all_chores
+from holdfast.recovery.keeper import Keeper, all_chores, log_refusal
 from holdfast.workers.alarm import Alarm
 from holdfast.workers.at_start import one_line
 from holdfast.workers.calls import flush_reports
@@ -166,7 +166,7 @@ class Worker(rq.Worker):
             clock=self._clock,
             runtime=SystemRuntime(most_unheard=1 if self.settings.jobs_per_horse == 1 else MOST_UNHEARD),
             ears=ears,
-            keeper=Keeper(chores, self._clock, self._rng, on_trouble=courier.take_note),
+            keeper=Keeper(chores, self._clock, self._rng, on_trouble=courier.take_note, on_refusal=log_refusal),
             board=self._board,
             order=order,
             tell=self._events,

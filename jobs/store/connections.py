@@ -123,6 +123,11 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, ResponseError) and said.startswith(_NOT_NOW_CODES)
 
 
+def is_refusal(error: Exception) -> bool:
+    """Tell whether Redis answered that what was asked cannot be done, now or later."""
+    return isinstance(error, ResponseError) and not is_passing(error)
+
+
 def is_readable(file: HasFileno, within_s: float = 0) -> bool:
     """Tell whether there is something to read, or will be in that time."""
     poll = select.poll()  # select() takes no descriptor above 1023

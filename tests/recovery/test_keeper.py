@@ -4,8 +4,8 @@ import random
 from itertools import pairwise
 
 import pytest
+from redis.exceptions import AuthenticationError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
 
 from holdfast.recovery.keeper import Keeper
 
@@ -44,9 +44,9 @@ def diary():
 def keep(clock, diary):
     """Give a function that runs these chores for some time, and gives what troubled the keeper."""
 
-    def keep(*chores, for_ms, rng=None):
+    def keep(*chores, for_ms, rng=None, on_refusal=None):
         troubles = []
-        keeper = Keeper(chores, clock, rng or NoSpread(), on_trouble=troubles.append)
+        keeper = Keeper(chores, clock, rng or NoSpread(), on_trouble=troubles.append, on_refusal=on_refusal)
         until_ms = clock.boot_ms() + for_ms
         while clock.boot_ms() < until_ms:
             keeper.run_due()
@@ -103,8 +103,27 @@ def test_a_chore_that_fails_is_tried_again_and_the_others_go_on(clock, diary, ke
     assert [name for _, name in diary] == ["reap", "promote", "reap", "promote", "reap", "promote"]
 
 
-def test_an_error_that_waiting_cannot_mend_is_not_swallowed(clock, diary, keep):
-    """A mistake of ours in a script must be seen at once, not once a day in a log."""
+def test_one_that_redis_answers_with_an_error_waits_alone(clock, diary, keep):
+    """LIV-03: one bad entry would end worker after worker. It is told each time, and tried again ten seconds later."""
+    wrong = [ResponseError("WRONGTYPE Operation against a key") for _ in range(2)]
+    promoter, told = Chore(diary, clock, "promote", *wrong, every_ms=4_000), []
+    keep(
+        Chore(diary, clock, "reap", every_ms=10_000), promoter, for_ms=20_001, on_refusal=lambda *who: told.append(who)
+    )
+    assert told == [(promoter, error) for error in wrong]
+    assert [line for line in diary if line[1] == "promote"] == [(moment, "promote") for moment in (0, 10_000, 20_000)]
+    assert [line for line in diary if line[1] == "reap"] == [(moment, "reap") for moment in (0, 10_000, 20_000)]
+
+
+@pytest.mark.parametrize("error", [KeyError("a mistake of ours"), AuthenticationError("wrong password")])
+def test_what_neither_waiting_nor_a_person_at_redis_mends_comes_out(clock, diary, keep, error):
+    """A mistake of ours must be seen at once, not once a day in a log."""
+    with pytest.raises(type(error)):
+        keep(Chore(diary, clock, "reap", error), for_ms=1, on_refusal=lambda *_: None)
+
+
+def test_where_nobody_hears_of_errors_they_come_out(clock, diary, keep):
+    """As in a simulation: there is nothing of a wrong type, and a script has a mistake."""
     with pytest.raises(ResponseError, match="user_script"):
         keep(Chore(diary, clock, "reap", ResponseError("user_script:1: attempt to index a nil value")), for_ms=1)
 
