@@ -89,6 +89,11 @@ class Rescued(Event):
 
 
 @dataclass(frozen=True)
+class PassedOver(Event):
+    found: out.PassedOver
+
+
+@dataclass(frozen=True)
 class Spoken(Event):
     """What was left to tell of a buried job has been told."""
 

@@ -36,5 +36,8 @@ class Orphans:
         for start in range(0, len(suspects), _AT_A_TIME):
             rescued = self._upkeep.rescue(every_ms=0, suspects=suspects[start : start + _AT_A_TIME])
             for each in () if isinstance(rescued, out.NotDue) else rescued:
-                self._tell.tell(events.Rescued(each))
+                if isinstance(each, out.Rescued):
+                    self._tell.tell(events.Rescued(each))
+                else:
+                    self._tell.tell(events.PassedOver(each))
         return self.every_ms

@@ -34,9 +34,11 @@ class Reaper:
                 case out.Waiting(ms):
                     self._tell.tell(events.HoldersGraced(ms))
                     return min(ms, self.every_ms)
-                case out.Pass(reclaimed):
+                case out.Pass(reclaimed, passed_over):
                     for taken in reclaimed:
                         self._tell.tell(events.Reclaimed(taken))
+                    for found in passed_over:
+                        self._tell.tell(events.PassedOver(found))
                     if len(reclaimed) < BATCH:
                         return self.every_ms
             # The turn is ours: go on batch by batch until nothing is left.

@@ -83,6 +83,8 @@ class Say:
                     found.queue,
                     found.place,
                 )
+            case events.PassedOver(found):
+                self._log.error("Worker %s: job %s is passed over: %s", self._worker, found.job_id, found.why)
             case events.Spoken(left):
                 self._log.info("%s: told what %s wants told of its end (%s)", left.queue, left.job_id, left.status)
             case events.Promoted(count):

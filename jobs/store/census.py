@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import ResponseError
+
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.answers import text_of
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from redis import Redis
+    from redis.client import Pipeline
 
 #: How many keys are looked at in one pass.
 PAGE = 1_000
@@ -60,7 +63,7 @@ class Census:
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.lrange(_spelled(keys.intermediate, name), 0, _MOST - 1)
-            return [job_id for ids in pipeline.execute() for job_id in ids]
+            return [job_id for ids in _answers(pipeline) for job_id in ids or ()]
 
     def _in_question(self, ids: Sequence[bytes]) -> Iterator[bytes]:
         records = self._read(ids)
@@ -77,7 +80,8 @@ class Census:
                 pipeline.hmget(_JOB + job_id, "status", "origin", "enqueued_at")
             return [
                 _Record(job_id, status, origin, enqueued_at or b"")
-                for job_id, (status, origin, enqueued_at) in zip(ids, pipeline.execute(), strict=True)
+                for job_id, answer in zip(ids, _answers(pipeline), strict=True)
+                for status, origin, enqueued_at in (answer or (None, None, None),)
                 if status and origin
             ]
 
@@ -85,7 +89,7 @@ class Census:
         with self._redis.pipeline(transaction=False) as pipeline:
             for each in scheduled:
                 pipeline.zscore(_spelled(keys.scheduled, each.origin), each.job_id)
-            scores = pipeline.execute()
+            scores = _answers(pipeline)
         yield from (each.job_id for each, score in zip(scheduled, scores, strict=True) if score is None)
 
     def _heads(self, queues: set[bytes]) -> dict[bytes, bytes]:
@@ -97,14 +101,27 @@ class Census:
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.lindex(_QUEUE + name, 0)
-            heads = pipeline.execute()
+            heads = _answers(pipeline)
             for head in heads:
                 pipeline.hget(_JOB + (head or b""), "enqueued_at")
-            moments = pipeline.execute()
+            moments = _answers(pipeline)
         return {
             name: (moment or b"") if head is not None else b"~"
             for name, head, moment in zip(names, heads, moments, strict=True)
         }
+
+
+def _answers(pipeline: Pipeline) -> list[Any]:
+    """Ask all, and give None for what stands under a key of another type: it hides nothing but itself."""
+    answers = pipeline.execute(raise_on_error=False)
+    for answer in answers:
+        if isinstance(answer, Exception) and not _is_of_another_type(answer):
+            raise answer
+    return [None if isinstance(answer, Exception) else answer for answer in answers]
+
+
+def _is_of_another_type(error: Exception) -> bool:
+    return isinstance(error, ResponseError) and "WRONGTYPE" in str(error)
 
 
 def _spelled(family: keys.Key, name: bytes) -> bytes:

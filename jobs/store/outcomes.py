@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from holdfast.jobs.lease import Lease
@@ -138,10 +138,19 @@ class Reclaimed:
 
 
 @dataclass(frozen=True)
+class PassedOver:
+    """A job that a chore left for a while, since something of it cannot be dealt with: what Redis said."""
+
+    job_id: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Pass:
     """One pass of the reaper."""
 
     reclaimed: tuple[Reclaimed, ...]
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,10 @@ class Rescued:
     job_id: str
     queue: str
     place: str
+
+
+#: What a look at suspects found.
+Rescue: TypeAlias = tuple[Rescued | PassedOver, ...]
 
 
 @dataclass(frozen=True)

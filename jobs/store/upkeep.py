@@ -11,7 +11,7 @@ from holdfast.jobs.store.records import obituary, stamp
 from holdfast.jobs.store.sizes import expiry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from redis.client import Pipeline
 
@@ -52,9 +52,9 @@ class Upkeep:
             case b"waiting":
                 return out.Waiting(int(answer[1]))
             case _:
-                return out.Pass(tuple(_row(row) for row in answer[1]))
+                return out.Pass(tuple(_row(row) for row in answer[1]), tuple(_passed_over(answer[2])))
 
-    def rescue(self, *, every_ms: int, suspects: Sequence[str] = ()) -> tuple[out.Rescued, ...] | out.NotDue:
+    def rescue(self, *, every_ms: int, suspects: Sequence[str] = ()) -> out.Rescue | out.NotDue:
         """Put those of the suspects back that are in no place, and were seen so long enough ago."""
         wall_s = self._clock.wall_s()
         answer = self._scripts.call(
@@ -69,7 +69,7 @@ class Upkeep:
         )
         if answer[0] == b"not_due":
             return out.NotDue(int(answer[1]))
-        return tuple(out.Rescued(*map(text_of, row)) for row in answer[1])
+        return *(out.Rescued(*map(text_of, row)) for row in answer[1]), *_passed_over(answer[2])
 
     def suspects(self) -> list[str]:
         """Give the ids of jobs on the next page of all records that may be in no place."""
@@ -86,6 +86,11 @@ class Upkeep:
         if answer[0] == b"not_due":
             return out.NotDue(int(answer[1]))
         return out.Promoted(int(answer[1]), int(answer[2]))
+
+
+def _passed_over(rows: list[list[Any]]) -> Iterator[out.PassedOver]:
+    for job_id, why in rows:
+        yield out.PassedOver(text_of(job_id), text_of(why))
 
 
 def _row(row: list[Any]) -> out.Reclaimed:

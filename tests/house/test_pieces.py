@@ -9,7 +9,7 @@ from holdfast.jobs.store.scripts import SHARED, load, shared
 
 #: What Lua itself and the server bring, and what is spelled out before the server sees it.
 LANGUAGE = re.compile("and|break|do|else|elseif|end|false|for|function|if|in|local|nil|not|or|return|then|true|while")
-SERVERS = re.compile("redis|cjson|ARGV|keys|tonumber|tostring|type|string|table|math|ipairs|pairs|unpack|select")
+SERVERS = re.compile("redis|cjson|ARGV|keys|tonumber|tostring|type|string|table|math|ipairs|pairs|unpack|select|pcall")
 
 _TEXT_OR_COMMENT = re.compile(r"'(?:\\.|[^'\\\n])*'|--[^\n]*")
 _NAME = re.compile(r"(?<![\w.:])[A-Za-z_]\w*")

@@ -4,7 +4,7 @@ import pytest
 
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.outcomes import Completed, Rescued
+from holdfast.jobs.store.outcomes import Completed, PassedOver, Rescued
 from holdfast.jobs.store.people import People, Wish
 
 PATIENCE_MS = 60_000
@@ -82,3 +82,89 @@ def test_a_person_requeues_a_job_whose_executions_are_no_set(pool):
     spoil_executions(pool)
     People(pool.scripts).requeue([Wish(job_id="job-1", op="a1")], asked_s=0)
     assert pool.places("job-1") == ["queue default"]
+
+
+def words(told):
+    return [(taken.job_id, taken.word) for taken in told.reclaimed]
+
+
+def test_a_dead_workers_job_whose_record_is_none_does_not_stand_before_the_others(pool):
+    """LIV-02: it is passed over, told of, and looked at again a minute later; the others come back."""
+    entries = []
+    for job_id in ("job-1", "job-2"):
+        pool.enqueue(job_id)
+        entries.append(f"{job_id}:{pool.worker().hold().execution}")
+    pool.redis.set(keys.job("job-1"), "x")
+    pool.time_passes(10_001)
+    told = pool.reap()
+    assert words(told) == [("job-2", "reclaimed")]
+    ((passed_over, why),) = [(found.job_id, found.why) for found in told.passed_over]
+    assert (passed_over, "WRONGTYPE" in why) == (entries[0], True)
+    assert pool.redis.zscore(keys.leases("default"), entries[0]) - pool.now_ms() == pytest.approx(60_000, abs=2_000)
+    assert pool.reap().passed_over == ()
+    pool.redis.delete(keys.job("job-1"))
+    pool.redis.zadd(keys.leases("default"), {entries[0]: 1})
+    assert words(pool.reap()) == [("job-1", "removed")]
+
+
+def test_a_stock_workers_entry_that_cannot_be_read_does_not_stand_before_the_others(pool):
+    """LIV-02: the same where stock workers leave their jobs."""
+    pool.redis.sadd(keys.queues(), keys.queue("default"))
+    pool.redis.zadd(keys.wip("default"), {"draft:e1": 1, "gone:e2": 2})
+    pool.redis.set(keys.job("draft"), "x")
+    told = pool.reap()
+    assert (words(told), [found.job_id for found in told.passed_over]) == ([("gone", "removed")], ["draft:e1"])
+    assert pool.redis.zscore(keys.wip("default"), "draft:e1") > pool.now_ms() / 1_000 + 50
+
+
+@pytest.mark.parametrize("family", ["leases", "wip"])
+def test_a_queue_whose_leases_are_no_set_is_no_other_queues_affair(pool, family):
+    """LIV-02: all that come after it by name would never be looked at."""
+    pool.enqueue("job-1", "b")
+    pool.worker().hold("b")
+    pool.redis.sadd(keys.queues(), keys.queue("a"))
+    pool.time_passes(10_001)
+    pool.redis.set(keys.FAMILIES[family]("a"), "x")
+    assert words(pool.reap()) == [("job-1", "reclaimed")]
+
+
+def spoil_a_head(pool):
+    pool.redis.set(keys.job("draft"), "x")
+    pool.redis.lpush(keys.queue("archive"), "draft")
+
+
+def spoil_a_line(pool):
+    pool.redis.delete(keys.queue("archive"))
+    pool.redis.set(keys.queue("archive"), "x")
+
+
+def spoil_what_is_taken(pool):
+    pool.redis.set(keys.job("draft"), "x")
+    pool.redis.rpush(keys.intermediate("archive"), "draft")
+
+
+def spoil_an_intermediate(pool):
+    pool.redis.set(keys.intermediate("archive"), "x")
+
+
+def spoil_what_is_scheduled(pool):
+    pool.redis.set(keys.scheduled("archive"), "x")
+    pool.redis.hset(keys.job("later"), "status", "scheduled")
+
+
+@pytest.mark.parametrize(
+    "spoil", [spoil_a_head, spoil_a_line, spoil_what_is_taken, spoil_an_intermediate, spoil_what_is_scheduled]
+)
+def test_what_a_person_spoilt_in_one_queue_does_not_hide_a_lost_job_of_another(pool, spoil):
+    """INV-01, LIV-03: the look through all records would end worker after worker, of whatever queue."""
+    pool.stock_queue("archive").enqueue("shop.fulfil", job_id="later")
+    pool.enqueue()
+    pool.redis.lpop(keys.queue("default"))
+    pool.rescue()
+    pool.time_passes(PATIENCE_MS)
+    spoil(pool)
+    found = pool.rescue()
+    assert Rescued("job-1", "default", "line") in found
+    assert pool.line() == ["job-1"]
+    assert {each.job_id for each in found if isinstance(each, PassedOver)} <= {"draft", "later"}
+    assert not pool.redis.exists(keys.orphans())

@@ -33,6 +33,11 @@ local function known_queues()
   return names
 end
 
+-- What pcall() gives where a command failed differs from server to server.
+local function error_text(error)
+  return type(error) == 'table' and error.err or tostring(error)
+end
+
 -- This life of the server; empty where it does not say.
 local function server_run()
   local info = redis.pcall('INFO', 'server')

@@ -13,7 +13,7 @@
 -- ARGV     stamp       now, as RQ writes it
 -- ARGV     epoch       now, in seconds
 -- ARGV     obituary    for jobs whose budget is used up
--- OUTCOME  reclaimed  rows  each row: word, queue, job_id, execution, fence, worker, late_ms
+-- OUTCOME  reclaimed  rows passed_over  each row: word, queue, job_id, execution, fence, worker, late_ms; then what could not be dealt with: entry, why
 -- OUTCOME  waiting    ms    holders have that long to renew after an outage
 -- OUTCOME  not_due    ms    someone did this just now
 local wait = not_my_turn('reaper', every_ms)
@@ -90,19 +90,35 @@ local function adopt(queue, entry, since_ms)
   return row(word == 'buried' and 'buried' or 'reclaimed', queue, job_id, execution, job[2], job[4], since_ms)
 end
 
+-- Of what is no set there is none.
 local function overdue(set, until_when, left)
-  return left > 0 and redis.call('ZRANGEBYSCORE', set, '-inf', until_when, 'WITHSCORES', 'LIMIT', 0, left) or {}
+  return left > 0 and redis.pcall('ZRANGEBYSCORE', set, '-inf', until_when, 'WITHSCORES', 'LIMIT', 0, left) or {}
 end
 
-local rows = {}
+local rows, passed_over = {}, {}
+
+-- An entry that cannot be dealt with, since something of its job is of another type, must not stand before the others for
+-- ever: it comes a minute later, unless it is gone already: then its job is for the orphans chore to find.
+local AGAIN_S = 60
+
+local function deal_with(deed, set, queue, entry, since_ms, later)
+  local ok, answer = pcall(deed, queue, entry, since_ms)
+  if ok then
+    rows[#rows + 1] = answer
+  else
+    redis.call('ZADD', set, 'XX', later, entry)
+    passed_over[#passed_over + 1] = {entry, error_text(answer)}
+  end
+end
+
 for _, queue in ipairs(known_queues()) do
   local due = overdue(keys.leases(queue), whole(now_ms), most - #rows)
   for i = 1, #due, 2 do
-    rows[#rows + 1] = reclaim(queue, due[i], tonumber(due[i + 1]))
+    deal_with(reclaim, keys.leases(queue), queue, due[i], tonumber(due[i + 1]), whole(now_ms + 1000 * AGAIN_S))
   end
   local stale = overdue(keys.wip(queue), seconds(now_s), most - #rows)
   for i = 1, #stale, 2 do
-    rows[#rows + 1] = adopt(queue, stale[i], tonumber(stale[i + 1]) * 1000)
+    deal_with(adopt, keys.wip(queue), queue, stale[i], tonumber(stale[i + 1]) * 1000, seconds(now_s + AGAIN_S))
   end
 end
-return {'reclaimed', rows}
+return {'reclaimed', rows, passed_over}

@@ -16,7 +16,7 @@
 -- ARGV     epoch         now, in seconds
 -- ARGV     obituary      for jobs whose budget is used up
 -- ARGV     suspects...   ids of jobs that may be in no place
--- OUTCOME  rescued  rows  each row: job_id, queue, and where it was missed: line, intermediate, scheduled, deferred, hands
+-- OUTCOME  rescued  rows passed_over  each row: job_id, queue, and where it was missed: line, intermediate, scheduled, deferred, hands; then what could not be dealt with: job_id, why
 -- OUTCOME  not_due  ms    someone did this just now
 local wait = not_my_turn('orphans', every_ms)
 if wait then
@@ -124,11 +124,15 @@ local function look_for(job_id)
   return {job_id, job.queue, place}
 end
 
-local rows = {}
+local rows, passed_over = {}, {}
 for _, job_id in ipairs(suspects) do
-  local row = look_for(job_id)
-  if row then
-    rows[#rows + 1] = row
+  -- One of which something is of another type must not hide those behind it: it is forgotten, and found anew.
+  local ok, answer = pcall(look_for, job_id)
+  if not ok then
+    redis.call('HDEL', keys.orphans(), job_id)
+    passed_over[#passed_over + 1] = {job_id, error_text(answer)}
+  elseif answer then
+    rows[#rows + 1] = answer
   end
 end
-return {'rescued', rows}
+return {'rescued', rows, passed_over}
