@@ -1,14 +1,15 @@
 """Enqueue the shop's orders: python -m holdfast.examples.shop.produce redis://localhost:6379."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import click
-from redis import Redis
+from redis import Redis, RedisError
 from rq import Retry
 
 from holdfast.examples.shop.orders import Order, read_orders
 from holdfast.examples.shop.tasks import fulfil
-from holdfast.jobs import Queue
+from holdfast.jobs import HoldfastError, Queue
 
 
 def job_id_of(order: Order) -> str:
@@ -30,12 +31,27 @@ def enqueue_orders(connection: Redis, orders: Iterable[Order] | None = None) -> 
     return [job.id for job in jobs]
 
 
+@contextmanager
+def redis_at(url: str) -> Iterator[Redis]:
+    """Give a connection for what is done in the block, and say in one sentence what Redis has against it."""
+    try:
+        connection = Redis.from_url(url)
+    except ValueError as error:  # which would show what may be half of a password
+        raise click.ClickException("that is no address of a Redis; redis://localhost:6379 is one.") from error
+    try:
+        with connection:
+            yield connection
+    except (RedisError, HoldfastError) as error:
+        seen = str(error).rstrip(".")
+        raise click.ClickException(f"Redis cannot be asked: {seen}. Start it, or give another address.") from error
+
+
 @click.command()
 @click.argument("redis_url", envvar="RQ_REDIS_URL")
 @click.option("--orders", type=click.IntRange(1), envvar="ORDERS", help="The first so many; all unless told.")
 def main(redis_url: str, orders: int | None) -> None:
     """Enqueue the shop's orders on the Redis at REDIS_URL."""
-    with Redis.from_url(redis_url) as connection:
+    with redis_at(redis_url) as connection:
         job_ids = enqueue_orders(connection, read_orders()[:orders])
     click.echo(f"enqueued {len(job_ids)} orders")
 

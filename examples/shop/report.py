@@ -11,7 +11,7 @@ from redis import Redis
 
 from holdfast.examples.shop.ledger import Ledger
 from holdfast.examples.shop.orders import Order, read_orders
-from holdfast.examples.shop.produce import job_id_of
+from holdfast.examples.shop.produce import job_id_of, redis_at
 from holdfast.examples.shop.tasks import ledger
 from holdfast.jobs import Queue
 
@@ -63,8 +63,12 @@ def main(redis_url: str, orders: int | None, within: float) -> None:
     The exit status is 0 if all are finished and each was charged once, else 1.
     """
     until = time.monotonic() + within
-    with Redis.from_url(redis_url) as connection:
-        while not (standing := look(connection, ledger(), read_orders()[:orders])).is_done:
+    try:
+        bank = ledger()
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from error
+    with redis_at(redis_url) as connection:
+        while not (standing := look(connection, bank, read_orders()[:orders])).is_done:
             if time.monotonic() >= until:
                 break
             time.sleep(_LOOK_S)

@@ -56,3 +56,30 @@ def test_the_report_ends_well_when_all_is_done(shop, redis, tmp_path):
     told = shop(report, "--within", "5")
     assert told.output == "3 orders: 3 finished; 3 charged once, 0 more than once\n"
     assert told.exit_code == 0
+
+
+@pytest.mark.parametrize("module", [produce, report], ids=["produce", "report"])
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("unix:///nowhere/redis.sock", "Redis cannot be asked: "),
+        ("redis://:sec/ret@localhost:6379", "that is no address of a Redis"),
+        ("shop", "that is no address of a Redis"),
+    ],
+)
+def test_a_redis_that_is_not_there_is_a_sentence(shop, monkeypatch, module, url, said):
+    """Whoever tries the shop has not started everything yet."""
+    monkeypatch.setattr("holdfast.jobs.queue._PATIENCE_MS", 100)
+    done = shop(module, url)
+    assert done.exit_code == 1
+    assert len(done.output.splitlines()) == 1, done.output
+    assert done.output.startswith(f"Error: {said}")
+    assert "sec" not in done.output
+
+
+def test_a_report_without_its_bank_says_what_to_set(shop, monkeypatch):
+    """As the workers say it in their log."""
+    monkeypatch.delenv("SHOP_LEDGER")
+    done = shop(report)
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: SHOP_LEDGER is not set")
