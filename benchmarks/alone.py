@@ -98,6 +98,9 @@ class Notes:
     def fileno(self) -> int:
         return -1
 
+    def is_cut_off(self) -> bool:
+        return False
+
     def say(self, message: Message, *, is_urgent: bool = True) -> None:
         """Keep it."""
         self.said.append((message, is_urgent))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.jobs.store.work import Spell
-from holdfast.workers.runtime import LEASE_ENDED
+from holdfast.workers.runtime import LEASE_ENDED, SETTLED_ALONE
 
 if TYPE_CHECKING:
     from holdfast.jobs.clock import Clock
@@ -56,6 +56,8 @@ class Hold:
 
     def why(self, ending: Ending, *, is_stopping: bool, is_late: bool) -> str:
         """Say what an unsettled end means: gone, stopped, overdue, killed, unharmed, or the cause of a crash."""
+        if ending.exit_code == SETTLED_ALONE:
+            return "gone"
         match self.stopped_for:
             case "gone" | "stopped" | "overdue" | "killed" as why:
                 return why

@@ -17,6 +17,7 @@ from holdfast.jobs.store.work import Spell
 from holdfast.workers.attempt import Attempt
 from holdfast.workers.ends import End
 from holdfast.workers.fenced_job import Blanks
+from holdfast.workers.runtime import LEASE_ENDED, SETTLED_ALONE
 from holdfast.workers.turns import Task
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.store.connections import Courier
     from holdfast.jobs.store.moves import Moves
+    from holdfast.workers.last_word import LastWord
     from holdfast.workers.reins import Bit, Message
     from holdfast.workers.shared_memory import Board
     from holdfast.workers.speaker import Speaker
@@ -62,6 +64,7 @@ class Horse:
         before_call: Callable[[], None] = lambda: None,
         after_job: Callable[[], str | None] = lambda: None,
         apart: Callable[[Callable[[], Any]], Any] = lambda deed: deed(),
+        last_word: LastWord | None = None,
     ) -> None:
         self._bit = bit
         self._turns = turns
@@ -84,6 +87,8 @@ class Horse:
         self._after_job = after_job
         #: Runs app code so that what it sets in its context ends with it.
         self._apart = apart
+        self._last_word = last_word
+        self._exit_code = 0
         self._blanks = Blanks(trade)
         #: The jobs that run in our thread, innermost last: where get_current_job() looks.
         self._stack: list[Any] = []
@@ -105,7 +110,7 @@ class Horse:
             match self._next():
                 case Task() as task:
                     if self._board.begin(task.number, task.stop_by_ms) and self._run(task, is_last=is_last):
-                        return 0
+                        return self._exit_code
                 case ("speak", *left):
                     self._before_job(left[0], left[1])
                     self._apart(partial(self._speaker.speak_for, out.Aftermath(*left)))
@@ -152,6 +157,9 @@ class Horse:
         end = _LAPSED if self.is_out_of_time() else self._end_of(attempt)
         if not self._is_itself():
             return True  # it forked, and has come back as two: who began it speaks for it
+        if self._bit.is_cut_off():
+            self._end_alone(attempt, lease, end)
+            return True
         if end.kind == "complete" and not end.awaits_word and not is_last and self._turns.may_keep():
             self._turns.keep(task, end)
             # Before this process is put in order: the server has something to do meanwhile.
@@ -167,6 +175,16 @@ class Horse:
         if self._went_through():
             attempt.tell_outside()
         return self._is_free(is_last=is_last)
+
+    def _end_alone(self, attempt: Attempt, lease: Lease, end: End) -> None:
+        """Settle what has ended, and nothing else: the rest is the parent's, once it sees that this process is gone."""
+        logger.warning("This horse is replaced: job %s closed files that are not its own", lease.job_id)
+        went_through = None
+        if self._last_word is not None and end is not _LAPSED:
+            went_through = self._last_word.settle(lease, end, self.is_out_of_time)
+        self._exit_code = LEASE_ENDED if went_through is None else SETTLED_ALONE
+        if went_through and end.awaits_word:
+            attempt.tell_outside()
 
     def _went_through(self) -> bool:
         while (message := self._bit.wait()) is not None:

@@ -66,6 +66,10 @@ class Bit(Protocol):
         """Whether nobody is at the other end any more."""
         ...
 
+    def is_cut_off(self) -> bool:
+        """Tell whether somebody in this process has closed what we speak through: its number may be a file's by now."""
+        ...
+
 
 class _End:
     def __init__(self, heard_from: FileIO, said_to: FileIO, bell: FileIO | None) -> None:
@@ -138,10 +142,17 @@ class PipedBit(_End):
         self._unheard = self._unheard_bytes = 0
         self._rung_at_s = self._look_at_s = 0.0
         self._is_alone = False
+        self._mark = _mark_of(said_to)
 
     @property
     def is_alone(self) -> bool:
         return self._is_alone
+
+    def is_cut_off(self) -> bool:
+        try:
+            return _mark_of(self._said_to) != self._mark
+        except OSError:
+            return True
 
     def fileno(self) -> int:
         return self._heard_from.fileno()
@@ -264,6 +275,12 @@ def pair(most_unheard: int, now_s: Callable[[], float]) -> tuple[Reins, PipedBit
 def _pipe() -> tuple[FileIO, FileIO]:
     reads, writes = os.pipe()
     return FileIO(reads, "r"), FileIO(writes, "w")
+
+
+def _mark_of(pipe: FileIO) -> tuple[int, int]:
+    """Give what tells it from any other file."""
+    seen = os.fstat(pipe.fileno())
+    return seen.st_ino, seen.st_dev
 
 
 def _make_room(pipe: FileIO) -> int:

@@ -28,6 +28,8 @@ _CGROUP_EVENTS = Path("/sys/fs/cgroup/memory.events")
 
 #: Exit code of a horse whose lease ended under it: nothing is to be charged.
 LEASE_ENDED = 75
+#: And of one that has settled by itself what it had begun, as it could not be heard any more.
+SETTLED_ALONE = 176
 
 #: A clock that only grows, in seconds.
 now_s = time.monotonic

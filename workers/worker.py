@@ -34,6 +34,7 @@ from holdfast.workers.groom import HOSTAGE_MS
 from holdfast.workers.hold import Patience
 from holdfast.workers.horse import Horse
 from holdfast.workers.job_variable import JobVariable
+from holdfast.workers.last_word import LastWord
 from holdfast.workers.lookout import Lookout
 from holdfast.workers.order import Order
 from holdfast.workers.pace import Pace
@@ -223,6 +224,7 @@ class Worker(rq.Worker):
             before_call=tidy.before_call if tidy else lambda: None,
             after_job=tidy.after_job if tidy else lambda: None,
             apart=tidy.apart if tidy else lambda deed: deed(),
+            last_word=LastWord(self._connect_anew, self._events),
         )
         look_again_ms = patience.hold_ms // 4
         guard(
@@ -245,6 +247,12 @@ class Worker(rq.Worker):
             tell=self._events,
             watch=SocketWatch(connection, self._clock, queues=order.queues, poll_ms=patience.stand_ms),
         )
+
+    def _connect_anew(self) -> tuple[Moves, Courier]:
+        connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
+        scripts = Scripts(connection, record=self.settings.record_moves)
+        caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}", self._caller.instance)
+        return Moves(scripts, self._clock, self.settings, caller), self._make_courier(connection)
 
     def _lane(self, connection: Redis, caller: Caller) -> Lane:
         line = Line(connection)

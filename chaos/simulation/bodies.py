@@ -104,6 +104,9 @@ class SimBit:
     def fileno(self) -> int:
         return -1
 
+    def is_cut_off(self) -> bool:
+        return False
+
     def look(self) -> Message | None:
         self._world.stall()
         return self.for_horse.popleft() if self.for_horse else None

@@ -15,7 +15,7 @@ def run(start_worker, redis):
     def play(*calls, **settings):
         queue = rq.Queue(connection=redis)
         jobs = [queue.enqueue(f"neighbours.{name}", *given) for name, *given in calls]
-        worker = start_worker(options=["--burst"], jobs_per_horse=100, **settings)
+        worker = start_worker(options=["--burst"], **{"jobs_per_horse": 100} | settings)
         assert worker.wait(within=30) == 0
         return [job.return_value(refresh=True) for job in jobs], jobs, worker.log
 
@@ -58,6 +58,21 @@ def test_a_job_that_kills_its_horse_costs_its_neighbours_nothing(run, tmp_path, 
     assert [ledger.number(job, "hf_crashes") for job in jobs] == [0, 1, 0]
     assert {job.get_status() for job in jobs} == {"finished"}
     assert log.count("crashed") == 1
+
+
+@pytest.mark.parametrize("settings", [{"jobs_per_horse": 1}, {}, {"prefetch": 20}], ids=["plain", "many", "ahead"])
+def test_a_job_that_closes_the_files_of_its_horse_has_run_once(run, tmp_path, ledger, settings):
+    """It is settled all the same, the next horse has the others, and what it opened gets no words of ours."""
+    file = tmp_path / "file"
+    calls = [["look"], ["close_files", str(file)], *[["look"]] * 4]
+    _, jobs, log = run(*calls, **settings)
+    assert {job.get_status() for job in jobs} == {"finished"}
+    assert [len(ledger.moves(job, "complete")) for job in jobs] == [1] * len(jobs)
+    assert not ledger.moves(word="crash")
+    assert not ledger.moves(word="reclaim")
+    assert "killed" not in log
+    assert file.read_bytes() == b""
+    assert log.count("closed files that are not its own") == 1
 
 
 def test_a_job_that_comes_back_as_two_has_run_once(run, ledger):

@@ -53,6 +53,14 @@ def desk():
     desk.close()
 
 
+def test_it_is_told_of_a_job_that_closed_the_files_of_its_horse(start_worker, redis, desk, tmp_path):
+    """Its horse settles it by itself then, and knows that it may be told of."""
+    queue = rq.Queue(connection=redis)
+    job = queue.enqueue("neighbours.close_files", str(tmp_path / "file"), webhooks=[desk.hook("finished")])
+    assert start_worker(options=["--burst"]).wait() == 0
+    assert [told["job_id"] for _, told in desk.told] == [job.id]
+
+
 def test_a_system_outside_is_told_how_a_job_ended(start_worker, redis, desk):
     """Once, with the job's id, its status, when it ended and, of a failure, why."""
     queue, hooks = rq.Queue(connection=redis), [desk.hook("finished"), desk.hook("failed")]
