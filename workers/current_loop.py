@@ -21,7 +21,7 @@ class CurrentLoop:
     def __init__(self) -> None:
         if _HAS_POLICY and _events["_event_loop_policy"] is None:
             _events["_init_event_loop_policy"]()
-        self._policy = _events.get("_event_loop_policy")
+        self._policy: Any = _events.get("_event_loop_policy")
         # Somebody's own policy need not have it.
         self._local: Any = getattr(self._policy, "_local", None)
         self._found = _loop_of(self._local)
