@@ -76,6 +76,21 @@ def test_a_job_that_is_in_no_place_is_put_back_at_the_second_look(pool, place):
     assert not pool.redis.exists(keys.orphans(), keys.intermediate("default"), *pool.redis.keys("*first_seen*"))
 
 
+@pytest.mark.parametrize("gone", ["mother", "father"])
+def test_a_child_of_a_parent_that_is_gone_and_one_that_finished_is_put_back(pool, gone):
+    """INV-01: whichever of the two Redis names first; what is kept for a while may go at any moment."""
+    parents = [pool.stock_queue().enqueue("shop.fulfil", job_id=name) for name in ("mother", "father")]
+    pool.stock_queue().enqueue("shop.fulfil", job_id="job-1", depends_on=parents)
+    pool.redis.delete(keys.queue("default"), *(keys.dependents(each.id) for each in parents))
+    for each in parents:
+        pool.redis.hset(keys.job(each.id), "status", "finished")
+        pool.redis.zadd(keys.finished("default"), {each.id: "+inf"})
+    pool.redis.delete(keys.job(gone))
+    pool.rescue()
+    pool.time_passes(PATIENCE_MS)
+    assert pool.rescue() == (Rescued("job-1", "default", "deferred"),)
+
+
 def test_an_earlier_end_that_a_stock_producer_left_on_the_list_is_not_the_jobs_place(pool):
     """Canceled, enqueued again by stock RQ, and lost from the line: it stands among the canceled still."""
     pool.enqueue()

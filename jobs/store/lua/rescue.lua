@@ -27,11 +27,15 @@ local function is_in_list(list, job_id)
   return redis.call('LPOS', list, job_id) and true or false
 end
 
--- All it waited for has ended, and nobody told it. Of parents that are gone nobody knows how they ended: a person may
--- have deleted them.
+-- All it waited for has ended, and nobody told it. Where all parents are gone nobody knows how they ended: a person may
+-- have deleted them. Beside one that is there they count as ended, as in RQ.
 local function waits_for_nothing(job_id, job)
-  local parents = redis.call('SMEMBERS', keys.dependencies(job_id))
-  return #parents > 0 and redis.call('EXISTS', keys.job(parents[1])) == 1 and dependencies_are_met(job_id, '', job.allows_failure)
+  for _, id in ipairs(redis.call('SMEMBERS', keys.dependencies(job_id))) do
+    if redis.call('EXISTS', keys.job(id)) == 1 then
+      return dependencies_are_met(job_id, '', job.allows_failure)
+    end
+  end
+  return false
 end
 
 local MISSED_FROM = {queued = 'line', scheduled = 'scheduled', deferred = 'deferred', started = 'hands'}
