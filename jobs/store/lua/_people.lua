@@ -1,14 +1,29 @@
 -- Shared by what people do to jobs that have ended.
 
+-- The status of one that stands where it has not failed, whatever an app has saved over that; nil of one in no place.
+local function status_by_place(job_id, queue, is_made_anew)
+  if redis.call('LPOS', keys.queue(queue), job_id) then
+    return 'queued'
+  elseif redis.call('ZSCORE', keys.scheduled(queue), job_id) then
+    return 'scheduled'
+  elseif redis.call('ZSCORE', keys.deferred(queue), job_id) then
+    return 'deferred'
+  end
+  return not is_made_anew and redis.call('ZSCORE', keys.finished(queue), job_id) and 'finished'
+end
+
 -- Why a person's wish is not done, or nil: somebody is at it, or it has not ended. Stock tools may end a job by its
 -- status alone, and whoever runs it, our worker or a stock one, hears of that later.
 local function kept_as_it_is(job_id, status)
-  local job = redis.call('HMGET', keys.job(job_id), 'origin', 'hf_lease', 'hf_lease_queue')
-  if is_in_hand(job_id, job[1] or '', job[2], job[3]) then
+  local job = redis.call('HMGET', keys.job(job_id), 'origin', 'hf_lease', 'hf_lease_queue', 'hf_born', 'created_at')
+  local queue = job[1] or ''
+  if is_in_hand(job_id, queue, job[2], job[3]) then
     return {'running'}
   end
-  if status == 'finished' or not place_of_ended(status, '') then
-    return {'not_ended', status or 'none'}
+  local is_over = status ~= 'finished' and place_of_ended(status, queue)
+  local other = is_over and not has_ended(job_id, status, queue) and status_by_place(job_id, queue, job[4] ~= job[5])
+  if other or not is_over then
+    return {'not_ended', other or status or 'none'}
   end
   return nil
 end
