@@ -14,6 +14,7 @@ __all__ = [
     "InDoubt",
     "LeaseEnded",
     "NameTaken",
+    "NoHorses",
     "NoSuchCall",
     "NotDone",
     "NotInAJob",
@@ -61,6 +62,13 @@ class Unreachable(HoldfastError):
 
 class NameTaken(HoldfastError, ValueError):
     """A worker's name that a living worker has: they would hear each other's commands."""
+
+
+class NoHorses(HoldfastError):
+    """Several horses in a row ended before they began a job, and there is nobody to wait for the next."""
+
+    def __init__(self, seen: str) -> None:
+        super().__init__(f"{seen}. A burst worker does not wait for better times: what is in line stays there.")
 
 
 class NoSuchCall(HoldfastError, ValueError):

@@ -84,6 +84,15 @@ class HorseDied(Event):
 
 
 @dataclass(frozen=True)
+class HorsesFailed(Event):
+    """So many in a row ended before they began anything; none is started for a while."""
+
+    count: int
+    why: str
+    wait_ms: int
+
+
+@dataclass(frozen=True)
 class Rescued(Event):
     found: out.Rescued
 

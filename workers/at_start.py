@@ -31,14 +31,14 @@ logger = logging.getLogger("rq.worker")
 
 
 @contextmanager
-def one_line(log: logging.Logger) -> Iterator[None]:
-    """Under a command line, say why a worker cannot begin, and exit with 1; elsewhere let the error through.
+def one_line(log: logging.Logger, kind: type[HoldfastError] = HoldfastError) -> Iterator[None]:
+    """Under a command line, say why a worker cannot go on, and exit with 1; elsewhere let the error through.
 
     RQ's command line would print a traceback, in which the one line that matters is the last.
     """
     try:
         yield
-    except HoldfastError as error:
+    except kind as error:
         if click.get_current_context(silent=True) is None:
             raise
         log.error("%s", error)  # noqa: TRY400 - a person's mistake has no traceback

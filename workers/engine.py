@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs import events
+from holdfast.jobs.errors import NoHorses
 from holdfast.jobs.store import outcomes as out
 from holdfast.workers.clerk import Clerk
+from holdfast.workers.false_starts import FalseStarts
 from holdfast.workers.groom import Groom
 from holdfast.workers.hold import Patience
 from holdfast.workers.mount import Mount
@@ -79,6 +81,7 @@ class Engine:
         self._done_here = 0
         self._stop = Stop(clock, settings)
         self._mount = Mount(runtime, board, clock, self._patience, serve)
+        self._false_starts = FalseStarts(board, clock, tell)
         self._clerk = Clerk(
             moves=moves,
             horse_moves=horse_moves,
@@ -95,6 +98,7 @@ class Engine:
             courier=courier,
             clerk=self._clerk,
             mount=self._mount,
+            false_starts=self._false_starts,
             patience=self._patience,
             clock=clock,
             tell=tell,
@@ -107,7 +111,7 @@ class Engine:
         self._stop.ask()
 
     def run(self, limits: Limits) -> int:
-        """Work until asked to stop or a limit is reached; give how many jobs were run."""
+        """Work until asked to stop or a limit is reached; give how many jobs were run. Raises NoHorses in a burst."""
         self._limits = limits
         idle_since = self._clock.boot_ms()
         while True:
@@ -116,7 +120,11 @@ class Engine:
                 idle_since = self._clock.boot_ms()
             elif self._mount.errand.is_looking and self._is_time_to_go(idle_since):
                 self._groom.take_back_unbegun()
-            if self._mount.is_busy:
+            if self._false_starts.is_waiting and not self._mount.is_at_work:
+                if self._is_time_to_go(idle_since) and self._is_without_horse():
+                    return self._done
+                self._sit_out(idle_since, beat_at)
+            elif self._mount.is_busy:
                 self._tend(beat_at, idle_since)
             elif self._is_time_to_go(idle_since):
                 if self._is_without_horse():
@@ -172,6 +180,7 @@ class Engine:
                 self._take_in_hand(answer, asked_ms)
             case out.Aftermath() as left:
                 self._mount.hand_on(left, self._patience.telling_ms(left.record))
+                self._groom.hand(0)
             case out.Lost() | out.Again():
                 pass  # the answer took longer than the lease, or dirt was cleared away: look again
             case out.Empty(listens_at):
@@ -179,27 +188,37 @@ class Engine:
                 if self._limits.burst:
                     return not self._is_without_horse()
                 self._ears.wait_for_bell(listens_at, self._clerk.stand())
-                self._wait_idle(idle_since, beat_at, for_bell=True)
+                self._wait_idle(idle_since, beat_at)
             case out.Closed():
                 self._face.suspended()
                 if self._limits.burst:
                     return not self._is_without_horse()
-                self._wait_idle(idle_since, beat_at, for_bell=False)
+                self._wait_idle(idle_since, beat_at, self._clock.boot_ms() + _GATE_LOOK_MS)
             case None:
-                self._wait_idle(idle_since, beat_at, for_bell=False)
+                self._wait_idle(idle_since, beat_at, self._clock.boot_ms() + _GATE_LOOK_MS)
         return True
 
-    def _wait_idle(self, idle_since: int, beat_at: int, *, for_bell: bool) -> None:
-        """Wait for the bell, doing what is due meanwhile. A closed gate is looked at, as is a Redis that is away."""
-        gate_at = self._clock.boot_ms() + _GATE_LOOK_MS
+    def _sit_out(self, idle_since: int, beat_at: int) -> None:
+        """Take no job until a horse may be started again; what is left to tell of the dead is the first it gets."""
+        if self._limits.burst:
+            raise NoHorses(str(self._false_starts))
+        self._face.idle()
+        self._wait_idle(idle_since, beat_at, self._false_starts.until_ms)
+        self._groom.hand(0)
+
+    def _wait_idle(self, idle_since: int, beat_at: int, look_at: int | None = None) -> None:
+        """Wait for the bell, or for a moment, doing what is due meanwhile.
+
+        A closed gate is looked at again, as is a Redis that is away.
+        """
         idle_until = self._idle_until(idle_since)
         while not self._stop.asked:
             now = self._clock.boot_ms()
             if idle_until is not None and now >= idle_until:
                 return
-            if not for_bell and now >= gate_at:
+            if look_at is not None and now >= look_at:
                 return
-            moments = [self._keeper.due_ms(), beat_at, gate_at if not for_bell else None, idle_until]
+            moments = [self._keeper.due_ms(), beat_at, look_at, idle_until]
             until_ms = min(moment for moment in moments if moment is not None)
             heard = self._ears.hear(until_ms, self._mount.horse)
             for command in heard.commands:
@@ -232,7 +251,7 @@ class Engine:
                 self._clerk.give_back(hold, begun=False)
             return
         self._mount.holds += taken
-        self._mount.hand(self._more())
+        self._groom.hand(self._more())
         # Said after that: a log line takes as long as a small job.
         for hold in taken:
             self._tell.tell(events.Claimed(hold.lease, hold.record))
@@ -266,7 +285,7 @@ class Engine:
         if not self._mount.errand.is_looking:
             self._face.busy()  # also after what a horse took by itself, which may be over before we hear of it
         if not self._stop.asked:
-            self._mount.hand(self._more())
+            self._groom.hand(self._more())
 
     def _settle(self) -> None:
         """Settle what has ended and is not settled by the horse."""

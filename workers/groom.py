@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.store.moves import Moves
     from holdfast.jobs.store.scripts import Word
     from holdfast.workers.clerk import Clerk
+    from holdfast.workers.false_starts import FalseStarts
     from holdfast.workers.hold import Hold, Patience, Turn
     from holdfast.workers.mount import Mount
     from holdfast.workers.runtime import Ending
@@ -42,6 +43,7 @@ class Groom:
         courier: Courier,
         clerk: Clerk,
         mount: Mount,
+        false_starts: FalseStarts,
         patience: Patience,
         clock: Clock,
         tell: events.Events,
@@ -52,11 +54,22 @@ class Groom:
         self._courier = courier
         self._clerk = clerk
         self._mount = mount
+        self._false_starts = false_starts
         self._clock = clock
         self._tell = tell
         self._rng = rng
         self._stop = stop
         self._patience = patience
+
+    def hand(self, more: int) -> None:
+        """Hand over what is in hand; it may take `more` by itself. It goes back where no horse can be had for it."""
+        if self._false_starts.is_waiting and self._mount.horse is None:
+            return
+        try:
+            self._mount.hand(more)
+        except OSError as error:
+            self._false_starts.note(f"no process could be started: {error}")
+            self.take_back_unbegun()
 
     # -- what is due
 
@@ -221,6 +234,7 @@ class Groom:
         mount, given = self._mount, self._clerk.finish(turn)
         if isinstance(given, out.Aftermath):
             mount.hand_on(given, self._patience.telling_ms(given.record))
+            self.hand(0)
         if not isinstance(given, tuple):
             return []
         mount.has_heard(given)
@@ -231,6 +245,8 @@ class Groom:
     def close(self, ending: Ending) -> None:
         """Settle what a horse that ended has left unsettled."""
         mount = self._mount
+        if not self._stop.asked:
+            self._false_starts.look_at(ending, is_leaving=mount.is_leaving)
         unended = [hold for hold in mount.holds if hold.end is None]
         begun = [hold for hold in unended if mount.is_begun(hold)]
         # What it was handed and had not begun: it may be why it died.
@@ -243,6 +259,8 @@ class Groom:
         for hold in begun:
             assert horse is not None
             self._close_begun(hold, ending, horse.pid)
+        if self._false_starts.is_waiting:
+            self.take_back_unbegun()
 
     def _close_begun(self, hold: Hold, ending: Ending, pid: int) -> None:
         is_stopping = self._stop.asked and ending.signal is not None

@@ -112,6 +112,7 @@ class Horse:
                     if self._board.begin(task.number, task.stop_by_ms) and self._run(task, is_last=is_last):
                         return self._exit_code
                 case ("speak", *left):
+                    self._board.come_up()
                     self._before_job(left[0], left[1])
                     self._apart(partial(self._speaker.speak_for, out.Aftermath(*left)))
                     if self._is_free(is_last=is_last):

@@ -88,18 +88,19 @@ class Mount:
     # -- handing
 
     def hand(self, more: int) -> None:
-        """Hand over what is in hand and not yet handed, to a new horse if need be; it may take `more` by itself."""
+        """Hand over what is not yet handed, to a new horse if need be; it may take `more` by itself. Raises OSError."""
         if self.telling_until is not None or self.awaits is not None:
             return
         if self._left is not None:
-            left, patience_ms = self._left
+            horse, (left, patience_ms) = self._mounted(), self._left
             self._left = None
             self.telling_until = self._clock.boot_ms() + patience_ms
-            self._mounted().say(hand_on(left))
+            horse.say(hand_on(left))
             return
         new = [hold for hold in self.holds if not hold.number and hold.end is None]
         if not new:
             return
+        horse = self._mounted()
         for hold in new:
             self._number += 1
             hold.number = self._number
@@ -107,7 +108,7 @@ class Mount:
         self.errand.was_in_vain = False
         self.publish()
         self._note_first()
-        self._mounted().say(*(hand_over(hold.number, hold.lease, hold.record) for hold in new))
+        horse.say(*(hand_over(hold.number, hold.lease, hold.record) for hold in new))
 
     @property
     def may_look(self) -> bool:
@@ -121,12 +122,12 @@ class Mount:
         self.horse.say((LOOK, self.errand.begin_to_look(), self._number))
 
     def hand_on(self, left: out.Aftermath, patience_ms: int) -> None:
-        """Let a horse tell what is left to tell of the dead, as soon as one is free."""
+        """Let the next horse that is free tell what is left to tell of the dead."""
         self._left = (left, patience_ms)
-        self.hand(0)
 
     def _mounted(self) -> Horse:
         if self.horse is None:
+            self._board.await_a_horse()
             self.horse = self._runtime.start_horse(self._serve)
         return self.horse
 

@@ -59,6 +59,14 @@ class Say:
                 self._log.warning("Worker %s: horse of %s stopped (%s)", self._worker, lease, why)
             case events.HorseSpared(lease, why):
                 self._log.debug("Worker %s: horse had already settled %s (%s)", self._worker, lease, why)
+            case events.HorsesFailed(count, why, wait_ms):
+                self._log.error(
+                    "Worker %s: %d horses in a row ended before they began a job (%s); next try in %d s",
+                    self._worker,
+                    count,
+                    why,
+                    wait_ms // 1_000,
+                )
             case events.Reclaimed(taken):
                 self._log.warning(
                     "Worker %s: %s job %s of %s from dead worker %s, %d ms past its deadline",

@@ -22,14 +22,15 @@ import mmap
     _VOID_TO,
     _SPARED,
     _SETTLED_TO,
-) = range(13)
+    _CAME_UP,
+) = range(14)
 
 
 class Board:
     """The shared page of one worker's life."""
 
     def __init__(self) -> None:
-        self._page = mmap.mmap(-1, 8 * (_SETTLED_TO + 1))
+        self._page = mmap.mmap(-1, 8 * (_CAME_UP + 1))
         self._words = memoryview(self._page).cast("q")
 
     @property
@@ -45,6 +46,10 @@ class Board:
 
     # -- the horse's words
 
+    def come_up(self) -> None:
+        """Say that this horse begins with something: a job, or what is left to tell of the dead."""
+        self._words[_CAME_UP] = 1
+
     def begin(self, number: int, stop_by_ms: int = 0) -> bool:
         """Say that the code of the job with that number may start now; False: it was recalled and must not.
 
@@ -52,6 +57,7 @@ class Board:
         `stop_by_ms` holds for a job that its parent did not hand over.
         """
         words = self._words
+        self.come_up()
         if stop_by_ms:
             words[_OWN_STOP_BY] = stop_by_ms
         words[_BEGUN] = number
@@ -88,6 +94,15 @@ class Board:
         self._words[_SEEN_FENCE] = max(self._words[_SEEN_FENCE], *fences)
 
     # -- the parent's words
+
+    def await_a_horse(self) -> None:
+        """Look for what the next horse says, from now on."""
+        self._words[_CAME_UP] = 0
+
+    @property
+    def has_come_up(self) -> bool:
+        """Whether our horse has begun with something, or had before it died."""
+        return bool(self._words[_CAME_UP])
 
     @property
     def begun(self) -> int:

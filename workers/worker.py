@@ -15,7 +15,7 @@ from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
 from rq.worker import DequeueStrategy
 
 from holdfast.jobs.clock import SystemClock
-from holdfast.jobs.errors import RedisAwayError, SettingsError
+from holdfast.jobs.errors import NoHorses, RedisAwayError, SettingsError
 from holdfast.jobs.events import Event, Events, HorseDied, RedisLeft, RedisReturned
 from holdfast.jobs.rq_surface import UnixSignalDeathPenalty
 from holdfast.jobs.settings import Settings
@@ -100,7 +100,7 @@ class Worker(rq.Worker):
         with_scheduler: bool = False,  # noqa: ARG002, FBT001, FBT002 - every worker of ours promotes
         dequeue_strategy: DequeueStrategy = DequeueStrategy.DEFAULT,
     ) -> bool:
-        """Run jobs until asked to stop or a limit is reached. Tells whether any was run."""
+        """Run jobs until asked to stop or a limit is reached. Tells whether any was run. A burst may raise NoHorses."""
         strategy = getattr(dequeue_strategy, "value", dequeue_strategy) or "default"
         order = Order(self.queue_names(), strategy, self._rng)
         ears = SocketEars(
@@ -118,7 +118,8 @@ class Worker(rq.Worker):
             with one_line(self.log):
                 self._begin(lambda: self.bootstrap(logging_level, date_format, log_format))
             self.log.info("Worker %s: holdfast %s", self.name, self.settings.describe())
-            done = self._engine.run(Limits(burst=burst, max_jobs=max_jobs, max_idle_s=max_idle_time))
+            with one_line(self.log, NoHorses):
+                done = self._engine.run(Limits(burst=burst, max_jobs=max_jobs, max_idle_s=max_idle_time))
         except _NotBegun:
             self.log.warning("Worker %s: asked to stop before Redis let it begin", self.name)
             return False

@@ -1,8 +1,13 @@
 """What an app may bring of its own, for RQ's options to name: classes, handlers. Imported as `work` is."""
 
+import errno
+import os
+
 from redis import Redis
 from rq import Queue, Retry, get_current_job
-from work import note
+from work import note, noted
+
+from holdfast.workers import Worker
 
 
 class OwnQueue(Queue):
@@ -28,3 +33,27 @@ def handle_too(job, kind, error, trace):
 
 def break_handling(job, kind, error, trace):
     raise RuntimeError("the handler broke")
+
+
+class Stillborn(Worker):
+    """A worker half of whose deploy is missing: until it is let go, each horse dies before it begins anything."""
+
+    def _serve(self, bit, order):
+        note(os.environ["NOTES"], f"foal {os.getpid()}")
+        if not noted(os.environ["NOTES"], "go"):
+            raise RuntimeError("half deployed")
+        return super()._serve(bit, order)
+
+
+class Forkless(Worker):
+    """A worker on a machine that has no process for it, until it is let go."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        os.fork, self._fork = self.fail_to_fork, os.fork
+
+    def fail_to_fork(self):
+        note(os.environ["NOTES"], "foal of nobody")
+        if not noted(os.environ["NOTES"], "go"):
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return self._fork()

@@ -140,6 +140,7 @@ def test_a_teller_that_is_killed_is_followed_by_another(start_worker, redis, not
     assert len(notes("telling")) == 3
     behind = queue.enqueue("work.say", 1)
     wait_until(lambda: behind.get_status() == "finished")
+    assert "horses in a row" not in worker.log
 
 
 def test_the_apps_handler_hears_of_each_killed_horse(server, redis, notes, wait_until, tmp_path, start_worker):
