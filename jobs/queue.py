@@ -7,7 +7,7 @@ import os
 import random
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from holdfast.jobs.clock import Clock, SystemClock
@@ -24,6 +24,8 @@ from holdfast.jobs.store.records import fields_of, new_record_of
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.jobs.store.sizes import check_fields, may_be_too_big, size_of
 from holdfast.jobs.store.upkeep import Entrance, Placement
+from holdfast.jobs.wishes import Wishes
+from holdfast.jobs.wrapped import Inside, is_wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,28 +56,6 @@ def _own_client(redis: Redis) -> tuple[Redis, SpareLines]:
         own = derive(redis, reply_ms=_REPLY_MS)
         found = _derived[redis.connection_pool] = own, SpareLines(own, most=_MOST_SPARE, process=os.getpid)
     return found
-
-
-class _Wishes(NamedTuple):
-    """What our enqueue takes beyond RQ's."""
-
-    key: str | None = None
-    crashes: int | None = None
-
-    @classmethod
-    def take_from(cls, options: dict[str, Any]) -> Self:
-        wishes = cls(options.pop("key", None), options.pop("crashes", None))
-        if wishes.key is not None and (not isinstance(wishes.key, str) or not wishes.key):
-            raise ValueError(f"key={wishes.key!r}: an idempotency key is a text that is not empty")
-        # A bool is an int to Python, and crashes=True a slip.
-        is_count = isinstance(wishes.crashes, int) and not isinstance(wishes.crashes, bool) and wishes.crashes >= 0
-        if wishes.crashes is not None and not is_count:
-            raise ValueError(f"crashes={wishes.crashes!r}: a whole number, 0 to run at most once")
-        return wishes
-
-    @property
-    def fields(self) -> dict[str, Word]:
-        return {} if self.crashes is None else {"hf_crashes_max": self.crashes}
 
 
 class Queue(RQQueue):
@@ -118,11 +98,14 @@ class Queue(RQQueue):
 
     def enqueue(self, f: Any, *args: Any, **options: Any) -> Job:
         """Put a call of `f` in line. See the class for what it takes beyond RQ's options."""
-        wishes = _Wishes.take_from(options)
+        wishes = Wishes.take_from(options)
         given = self._parse(f, args, options)
         job, form = self._make(given)
         if wishes.key and (given.pipeline is not None or job._dependency_ids):  # noqa: SLF001 - RQ gives no other way
             raise ValueError(f"key={wishes.key!r} cannot be used together with pipeline= or depends_on=")
+        if getattr(self.enqueue_job, "__func__", None) is not _enqueue_job_of_ours:
+            wishes.go_with(job)
+            return self.enqueue_job(job, pipeline=given.pipeline, at_front=given.at_front, unique=given.unique)
         return self._enter(
             job, wishes, at_front=given.at_front, pipeline=given.pipeline, unique=given.unique, form=form
         )
@@ -135,7 +118,7 @@ class Queue(RQQueue):
         unique: bool = False,  # noqa: FBT001, FBT002
     ) -> Job:
         """Put a job object in line."""
-        return self._enter(job, _Wishes(), at_front=at_front, pipeline=pipeline, unique=unique)
+        return self._enter(job, Wishes.that_came_with(job), at_front=at_front, pipeline=pipeline, unique=unique)
 
     def enqueue_at(self, datetime: datetime, f: Any, *args: Any, **options: Any) -> Job:
         """Put a call in line at a moment, by the server's clock. A naive moment is local time, as in RQ."""
@@ -206,15 +189,14 @@ class Queue(RQQueue):
     def _enter(
         self,
         job: Job,
-        wishes: _Wishes,
+        wishes: Wishes,
         *,
         at_front: bool,
         pipeline: Pipeline | None,
         unique: bool,
         form: Form | None = None,
     ) -> Job:
-        wished = wishes.fields
-        carry(job, wished)
+        carry(job, wishes.fields)
         if unique and not job._id:  # noqa: SLF001 - RQ gives an id to who only asks for it
             raise ValueError("unique=True requires an explicit job_id")
         if job.timeout is None:
@@ -223,11 +205,29 @@ class Queue(RQQueue):
             if self.is_async:
                 self._fields(job)
             return super().enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
+        if is_wrapped():
+            # What is wrapped around may change the job: what a form knows of it may be older than that.
+            inside = Inside(partial(self._put, wishes=wishes))
+            return inside.go(self, job, at_front=at_front, unique=unique)
+        return self._put(job, wishes=wishes, at_front=at_front, unique=unique, form=form)
+
+    def _enqueue_job(
+        self,
+        job: Job,
+        pipeline: Pipeline | Inside | None = None,
+        at_front: bool = False,  # noqa: FBT001, FBT002 - RQ's signature
+        unique: bool = False,  # noqa: FBT001, FBT002
+    ) -> Job:
+        if isinstance(pipeline, Inside):
+            return pipeline.enter(job, at_front=at_front, unique=unique)
+        return super()._enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
+
+    def _put(self, job: Job, *, wishes: Wishes, at_front: bool, unique: bool, form: Form | None = None) -> Job:
         job.origin = self.name
         placement = self._placement(job, at_front=at_front, key=wishes.key, unique=unique)
         job.enqueued_at = datetime.fromtimestamp(placement.asked_s, tz=UTC)
         # What a form knows of the job is older than what the job was given to carry.
-        return self._place(job, placement, self._fields(job, None if wished else form))
+        return self._place(job, placement, self._fields(job, None if wishes.fields else form))
 
     def _schedule(
         self,
@@ -238,7 +238,7 @@ class Queue(RQQueue):
         due_ms: int | None = None,
         delay_ms: int | None = None,
     ) -> Job:
-        wishes = _Wishes.take_from(options)
+        wishes = Wishes.take_from(options)
         given = self._parse(f, args, options)
         job = self.create_job(**options_of(given), status=JobStatus.SCHEDULED)
         carry(job, wishes.fields)
@@ -296,3 +296,6 @@ class Queue(RQQueue):
             if wanted := without_password(self._own, error):
                 raise wanted from error
             raise
+
+
+_enqueue_job_of_ours = Queue.enqueue_job

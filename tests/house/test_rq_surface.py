@@ -71,6 +71,7 @@ REPLACED = {
         "enqueue_in",
         "enqueue_job",
         "enqueue_many",
+        "_enqueue_job",
     },
     "holdfast.workers.worker.Worker": {
         "_install_signal_handlers",
