@@ -73,3 +73,18 @@ def test_an_earlier_end_that_a_stock_producer_left_listed_is_no_place(pool, ask,
     pool.redis.delete(keys.queue("default"))
     pool.redis.hset(keys.job("job-1"), mapping={"status": "failed", "created_at": "2027-01-01T00:00:00.000000Z"})
     assert ask() in {Requeued("job-1", "default"), Dropped("job-1", ())}
+
+
+@pytest.mark.parametrize("status", ["queued", "scheduled", "deferred", "started"])
+@pytest.mark.parametrize("end", ["failed", "canceled"])
+def test_what_an_app_saved_over_a_dead_job_does_not_make_it_live(pool, ask, status, end):
+    """Else it could neither be requeued nor dropped, and nobody would ever run it."""
+    pool.enqueue()
+    worker = pool.worker()
+    if end == "failed":
+        worker.bury(worker.hold())
+    else:
+        Job.fetch("job-1", connection=pool.redis).cancel()
+    pool.redis.hset(keys.job("job-1"), "status", status)
+    assert ask() in {Requeued("job-1", "default"), Dropped("job-1", ())}
+    assert pool.places("job-1") in (["queue default"], [])

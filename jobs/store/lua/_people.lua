@@ -12,6 +12,26 @@ local function status_by_place(job_id, queue, is_made_anew)
   return not is_made_anew and redis.call('ZSCORE', keys.finished(queue), job_id) and 'finished'
 end
 
+-- Where a person finds what has not succeeded.
+local function places_of_the_dead(queue)
+  return {keys.failed(queue), keys.canceled(queue)}
+end
+
+local function is_among_the_dead(job_id, queue)
+  for _, place in ipairs(places_of_the_dead(queue)) do
+    if redis.call('ZSCORE', place, job_id) then
+      return true
+    end
+  end
+  return false
+end
+
+local function leave_the_dead(job_id, queue)
+  for _, place in ipairs(places_of_the_dead(queue)) do
+    redis.call('ZREM', place, job_id)
+  end
+end
+
 -- Why a person's wish is not done, or nil: somebody is at it, or it has not ended. Stock tools may end a job by its
 -- status alone, and whoever runs it, our worker or a stock one, hears of that later.
 local function kept_as_it_is(job_id, status)
@@ -20,7 +40,7 @@ local function kept_as_it_is(job_id, status)
   if is_in_hand(job_id, queue, job[2], job[3]) then
     return {'running'}
   end
-  local is_over = status ~= 'finished' and place_of_ended(status, queue)
+  local is_over = status ~= 'finished' and (place_of_ended(status, queue) or is_among_the_dead(job_id, queue))
   local other = is_over and not has_ended(job_id, status, queue) and status_by_place(job_id, queue, job[4] ~= job[5])
   if other or not is_over then
     return {'not_ended', other or status or 'none'}

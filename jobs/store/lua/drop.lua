@@ -35,7 +35,7 @@ for _, id in ipairs(redis.call('SMEMBERS', keys.dependents(job_id))) do
   end
 end
 table.sort(waiting)
-redis.call('ZREM', place_of_ended(was[1], was[2] or ''), job_id)
+leave_the_dead(job_id, was[2] or '')
 redis.call('DEL', job, keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id), keys.results(job_id))
 redis.call('SET', keys.tombstone(job_id), (was[3] or '0 none') .. ' dropped:' .. op .. ' ' .. (was[4] or '0'), 'EX', REPLAY_HORIZON_S)
 tell('drop', job_id, was[2] or '', '', was[4] or '', 'none', 'person')

@@ -45,7 +45,7 @@ if was[4] ~= 'finished' then
 end
 journal(fields, was[5], 'requeue', 'person', was[1])
 keep_for_ever(job_id)
-redis.call('ZREM', place_of_ended(was[1], queue), job_id)
+leave_the_dead(job_id, queue)
 redis.call('HSET', job, unpack(fields))
 redis.call('HDEL', job, 'started_at', 'ended_at', 'exc_info', 'hf_dead', 'hf_retry_state', 'hf_next_run_ms', 'hf_again')
 redis.call('SADD', keys.queues(), keys.queue(queue))
