@@ -115,5 +115,6 @@ class NotInAJob(HoldfastError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"{what} was called outside a job. It works in functions run by `rq worker -w holdfast.workers.Worker`; "
-            f"a stock RQ worker or a direct call has no lease it could hold on to."
+            f"a stock RQ worker or a direct call has no lease it could hold on to. To test an app: "
+            f"enqueue to a holdfast.jobs.Queue with is_async=False."
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from holdfast.jobs.clock import Clock, SystemClock
+from holdfast.jobs.in_place import in_place
 from holdfast.jobs.mould import Maker, as_it_is, carry, may_be_remembered, options_of
 from holdfast.jobs.retry import Retry
 from holdfast.jobs.rq_surface import DuplicateJobError, Job, JobStatus
@@ -19,7 +20,7 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.batches import Batch, fields_in, flows
 from holdfast.jobs.store.connections import Courier, SpareLines, derive
-from holdfast.jobs.store.door import without_password
+from holdfast.jobs.store.door import in_other_words
 from holdfast.jobs.store.records import fields_of, new_record_of
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.jobs.store.sizes import check_fields, may_be_too_big, size_of
@@ -69,6 +70,8 @@ class Queue(RQQueue):
     - `retry=`: also `Fixed` and `Exponential`.
 
     Settings come from the environment, as a worker's do, unless `settings` are given.
+
+    With `is_async=False`, for tests, RQ runs the job in place; `key=` and `crashes=` then say nothing.
 
     Like RQ's own option names, `key` and `crashes` do not reach your function; pass `kwargs={"key": ...}` for that.
     Raises RedisAwayError when Redis does not answer for 15 s: whether the job is in line is then unknown, and a
@@ -222,6 +225,11 @@ class Queue(RQQueue):
             return pipeline.enter(job, at_front=at_front, unique=unique)
         return super()._enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
 
+    def run_job(self, job: Job) -> Job:
+        """Run a job at once, in this process. Its effects act, each for the first time; nothing is kept of them."""
+        with in_place(job, wall_s=self._clock.wall_s()):
+            return super().run_job(job)
+
     def _put(self, job: Job, *, wishes: Wishes, at_front: bool, unique: bool, form: Form | None = None) -> Job:
         job.origin = self.name
         placement = self._placement(job, at_front=at_front, key=wishes.key, unique=unique)
@@ -293,8 +301,8 @@ class Queue(RQQueue):
         try:
             return self._courier.send(operation, until_ms=self._clock.boot_ms() + _PATIENCE_MS)
         except Exception as error:
-            if wanted := without_password(self._own, error):
-                raise wanted from error
+            if plainer := in_other_words(self._own, error):
+                raise plainer from error
             raise
 
 

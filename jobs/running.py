@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -63,6 +64,9 @@ def effect_key(job_id: str, born: str, generation: str, name: str) -> str:
 # Not a context variable: threads of a job must see it too.
 _now: Running | None = None
 
+#: What runs without a worker, where it was enqueued: several threads of an app may do so at once.
+here: ContextVar[Running | None] = ContextVar("holdfast_in_place", default=None)
+
 
 def exchange(execution: Running | None) -> Running | None:
     """Make `execution` the one that code may ask about, and give the one before. A horse runs one at a time."""
@@ -76,9 +80,10 @@ def current(what: str) -> Running:
 
     Raises NotInAJob outside of one.
     """
-    if _now is None:
+    execution = here.get() or _now
+    if execution is None:
         raise NotInAJob(what)
-    return _now
+    return execution
 
 
 def fence() -> int:

@@ -172,12 +172,18 @@ def address_of(redis: Redis) -> str:
     return f"{scheme}://{given.get('host', 'localhost')}:{given.get('port', 6379)}/{given.get('db') or 0}"
 
 
-def without_password(redis: Redis, error: Exception) -> AuthenticationError | None:
-    """Say it plainly where a server has had too long a request before a password; None for any other error."""
-    if not isinstance(error, ResponseError) or "unauthenticated" not in str(error):
-        return None
-    wanted = AuthenticationError(f"it wants a password ({_seen(error)})")
-    return AuthenticationError(f"no Redis to work with at {address_of(redis)}: {wanted}. {_advice(wanted)}")
+def in_other_words(redis: Redis, error: Exception) -> Exception | None:
+    """Say plainly what a server has against a first enqueue; None for any error that says it itself."""
+    said = str(error)
+    if isinstance(error, ResponseError) and "unauthenticated" in said:  # it reads no request of that length before
+        wanted = AuthenticationError(f"it wants a password ({_seen(error)})")
+        return AuthenticationError(f"no Redis to work with at {address_of(redis)}: {wanted}. {_advice(wanted)}")
+    if isinstance(error, ResponseError) and "unknown command" in said and "eval" in said.lower():
+        return UnsupportedServer(
+            "this Redis takes no Lua scripts, and every move is one. fakeredis takes them with lupa: "
+            "pip install 'fakeredis[lua]'."
+        )
+    return None
 
 
 def _seen(error: RedisError) -> str:

@@ -72,6 +72,7 @@ REPLACED = {
         "enqueue_job",
         "enqueue_many",
         "_enqueue_job",
+        "run_job",
     },
     "holdfast.workers.worker.Worker": {
         "_install_signal_handlers",
