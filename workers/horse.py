@@ -179,7 +179,7 @@ class Horse:
 
     def _end_alone(self, attempt: Attempt, lease: Lease, end: End) -> None:
         """Settle what has ended, and nothing else: the rest is the parent's, once it sees that this process is gone."""
-        logger.warning("This horse is replaced: job %s closed files that are not its own", lease.job_id)
+        logger.warning("This horse is replaced: %s", f"job {lease.job_id} closed files that are not its own")
         went_through = None
         if self._last_word is not None and end is not _LAPSED:
             went_through = self._last_word.settle(lease, end, self.is_out_of_time)
