@@ -93,6 +93,23 @@ class HorsesFailed(Event):
 
 
 @dataclass(frozen=True)
+class StopAsked(Event):
+    """The worker was asked to stop, and has heard it."""
+
+    #: What runs, and may for so long.
+    job_id: str | None
+    left_ms: int
+
+
+@dataclass(frozen=True)
+class Ignored(Event):
+    """A command was heard, and there was nothing to be done."""
+
+    command: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Rescued(Event):
     found: out.Rescued
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.jobs import events
 from holdfast.jobs.errors import NoHorses
 from holdfast.jobs.store import outcomes as out
 from holdfast.workers.clerk import Clerk
+from holdfast.workers.commands import Commands
 from holdfast.workers.false_starts import FalseStarts
 from holdfast.workers.groom import Groom
 from holdfast.workers.hold import Patience
@@ -105,6 +106,7 @@ class Engine:
             rng=rng,
             stop=self._stop,
         )
+        self._commands = Commands(self._groom, self._mount, self._stop, tell)
 
     def ask_to_stop(self) -> None:
         """Finish within the grace, else give back. A second time: give back now. Safe in a signal handler."""
@@ -115,6 +117,7 @@ class Engine:
         self._limits = limits
         idle_since = self._clock.boot_ms()
         while True:
+            self._commands.tell_of_stops()
             beat_at = self._do_upkeep()
             if self._mount.is_at_work:
                 idle_since = self._clock.boot_ms()
@@ -222,7 +225,7 @@ class Engine:
             until_ms = min(moment for moment in moments if moment is not None)
             heard = self._ears.hear(until_ms, self._mount.horse)
             for command in heard.commands:
-                self._obey(command)
+                self._commands.obey(command)
             if heard.bell:
                 self._clerk.was_answered(heard.answer)
                 return
@@ -274,7 +277,8 @@ class Engine:
         heard = self._ears.hear(min(moment for moment in moments if moment is not None), self._mount.horse)
         ending = self._mount.hear()
         for command in heard.commands:
-            self._obey(command)
+            self._commands.obey(command)
+        self._commands.tell_of_stops()
         if ending is None and (self._stop.asked or (due_ms is not None and self._clock.boot_ms() >= due_ms)):
             self._groom.do_what_is_due()
             ending = self._mount.hear()
@@ -299,13 +303,3 @@ class Engine:
             else:
                 went_through = self._clerk.settle_end(hold)
             self._mount.settled(hold, went_through=went_through)
-
-    def _obey(self, command: dict[str, Any]) -> None:
-        """Do what RQ's send_*_command() asks; ignore, as RQ does, what is asked of a job we do not hold."""
-        match command:
-            case {"command": "shutdown"}:
-                self.ask_to_stop()
-            case {"command": "stop-job", "job_id": job_id}:
-                self._groom.stop_job(job_id)
-            case {"command": "kill-horse"}:
-                self._groom.kill_horse()

@@ -193,24 +193,30 @@ class Groom:
             horse.thaw()
             self._tell.tell(events.HorseSpared(hold.lease, why))
 
-    def stop_job(self, job_id: str) -> None:
-        """Stop a job for a person, unless it has ended already: that comes too late."""
+    def stop_job(self, job_id: str) -> bool:
+        """Stop a job for a person, unless it has ended already: that comes too late. False: it is not in hand."""
         mount = self._mount
         known = next((hold for hold in mount.holds if hold.lease.job_id == job_id and hold.end is None), None)
         if known is not None and mount.is_begun(known):
             self.stop_horse(known, "stopped")
-        elif known is not None or (mount.errand.may_have_taken and not mount.errand.is_looking):
+            return True
+        found = []
+        if known is not None or (mount.errand.may_have_taken and not mount.errand.is_looking):
             # One that only looks is not called off for a command that may be about anybody's job.
-            for hold in self.take_back_unbegun(but=lambda each: each.lease.job_id == job_id):
-                if hold.lease.job_id == job_id:
-                    self._bury(hold, "stopped", _STOPPED, status="stopped")
+            taken = self.take_back_unbegun(but=lambda each: each.lease.job_id == job_id)
+            found = [hold for hold in taken if hold.lease.job_id == job_id]
+            for hold in found:
+                self._bury(hold, "stopped", _STOPPED, status="stopped")
+        return bool(found)
 
-    def kill_horse(self) -> None:
-        """Kill what runs for a person."""
+    def kill_horse(self) -> bool:
+        """Kill what runs for a person. False: nothing does."""
         self._mount.hear()  # what is first may have ended since
         first = self._mount.first
-        if first is not None and self._mount.is_begun(first):
-            self.stop_horse(first, "killed")
+        if first is None or not self._mount.is_begun(first):
+            return False
+        self.stop_horse(first, "killed")
+        return True
 
     def take_back_unbegun(
         self, *, behind: Hold | None = None, but: Callable[[Hold], bool] = lambda _: False

@@ -59,14 +59,23 @@ class Say:
                 self._log.warning("Worker %s: horse of %s stopped (%s)", self._worker, lease, why)
             case events.HorseSpared(lease, why):
                 self._log.debug("Worker %s: horse had already settled %s (%s)", self._worker, lease, why)
-            case events.HorsesFailed(count, why, wait_ms):
-                self._log.error(
-                    "Worker %s: %d horses in a row ended before they began a job (%s); next try in %d s",
-                    self._worker,
-                    count,
-                    why,
-                    wait_ms // 1_000,
-                )
+            case events.HorsesFailed():
+                self._say_failed(event)
+            case events.StopAsked():
+                self._say_asked(event)
+            case events.Ignored(command, why):
+                self._log.info("Worker %s: %s ignored: %s", self._worker, command, why)
+            case events.RedisLeft(error):
+                self._log.error("Worker %s: Redis is away (%s); waiting", self._worker, error)
+            case events.RedisReturned():
+                self._log.warning("Worker %s: Redis is back", self._worker)
+            case events.Spoken(left):
+                self._log.info("%s: told what %s wants told of its end (%s)", left.queue, left.job_id, left.status)
+            case _:
+                self._say_repaired(event)
+
+    def _say_repaired(self, event: events.Event) -> None:
+        match event:
             case events.Reclaimed(taken):
                 self._log.warning(
                     "Worker %s: %s job %s of %s from dead worker %s, %d ms past its deadline",
@@ -79,10 +88,6 @@ class Say:
                 )
             case events.HoldersGraced(ms):
                 self._log.warning("Worker %s: after an outage: holders have %d ms to renew", self._worker, ms)
-            case events.RedisLeft(error):
-                self._log.error("Worker %s: Redis is away (%s); waiting", self._worker, error)
-            case events.RedisReturned():
-                self._log.warning("Worker %s: Redis is back", self._worker)
             case events.Rescued(found):
                 self._log.warning(
                     "Worker %s: job %s of %s was in no place (missed: %s); put back",
@@ -93,10 +98,31 @@ class Say:
                 )
             case events.PassedOver(found):
                 self._log.error("Worker %s: job %s is passed over: %s", self._worker, found.job_id, found.why)
-            case events.Spoken(left):
-                self._log.info("%s: told what %s wants told of its end (%s)", left.queue, left.job_id, left.status)
             case events.Promoted(count):
                 self._log.debug("Worker %s: %d scheduled jobs are due", self._worker, count)
+
+    def _say_failed(self, event: events.HorsesFailed) -> None:
+        self._log.error(
+            "Worker %s: %d horses in a row ended before they began a job (%s); next try in %d s",
+            self._worker,
+            event.count,
+            event.why,
+            event.wait_ms // 1_000,
+        )
+
+    def _say_asked(self, event: events.StopAsked) -> None:
+        worker, job_id, left_s = self._worker, event.job_id, -(-event.left_ms // 1_000)
+        if job_id is None:
+            self._log.info("Worker %s: asked to stop", worker)
+        elif not left_s:
+            self._log.info("Worker %s: asked to stop; job %s is given back now", worker, job_id)
+        else:
+            self._log.info(
+                "Worker %s: asked to stop; job %s may finish within %d s, a second signal gives it back now",
+                worker,
+                job_id,
+                left_s,
+            )
 
     def _say_claimed(self, event: events.Claimed) -> None:
         lease = event.lease

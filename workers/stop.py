@@ -20,6 +20,8 @@ class Stop:
         self._settings = settings
         self._first_asked_ms = 0
         self.asked = False
+        #: How many times: once or twice.
+        self.times = 0
         #: When a job that still runs is given back, on the boot clock.
         self.at_ms: int | None = None
 
@@ -28,8 +30,13 @@ class Stop:
         now = self._clock.boot_ms()
         if not self.asked:
             self.asked, self._first_asked_ms, self.at_ms = True, now, now + self._settings.grace_ms
+            self.times = 1
         elif now - self._first_asked_ms >= _SAME_REQUEST_MS:
-            self.at_ms = now
+            self.at_ms, self.times = now, 2
+
+    def left_ms(self) -> int:
+        """Tell how long a job that still runs may take."""
+        return 0 if self.at_ms is None else max(0, self.at_ms - self._clock.boot_ms())
 
     def is_due(self) -> bool:
         """Tell whether the grace is over."""

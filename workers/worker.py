@@ -101,6 +101,8 @@ class Worker(rq.Worker):
         dequeue_strategy: DequeueStrategy = DequeueStrategy.DEFAULT,
     ) -> bool:
         """Run jobs until asked to stop or a limit is reached. Tells whether any was run. A burst may raise NoHorses."""
+        # As in RQ, which looks at it after each job: with 0 one job is run, not none.
+        most_jobs = None if max_jobs is None else max(1, max_jobs)
         strategy = getattr(dequeue_strategy, "value", dequeue_strategy) or "default"
         order = Order(self.queue_names(), strategy, self._rng)
         ears = SocketEars(
@@ -119,7 +121,7 @@ class Worker(rq.Worker):
                 self._begin(lambda: self.bootstrap(logging_level, date_format, log_format))
             self.log.info("Worker %s: holdfast %s", self.name, self.settings.describe())
             with one_line(self.log, NoHorses):
-                done = self._engine.run(Limits(burst=burst, max_jobs=max_jobs, max_idle_s=max_idle_time))
+                done = self._engine.run(Limits(burst=burst, max_jobs=most_jobs, max_idle_s=max_idle_time))
         except _NotBegun:
             self.log.warning("Worker %s: asked to stop before Redis let it begin", self.name)
             return False

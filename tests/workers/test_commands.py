@@ -1,6 +1,7 @@
 """A person steers workers from afar: stops one job, kills a horse, suspends the fleet, sends a worker home."""
 
 import os
+import signal
 import time
 
 import pytest
@@ -67,6 +68,42 @@ def test_a_stop_meant_for_another_job_stops_nobody(start_worker, redis, notes, w
     notes.say_go()
     wait_until(lambda: ledger.status(job) == "finished")
     assert (ledger.status(ended), ledger.number(job, "hf_executions")) == ("finished", 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "line"),
+    [
+        ("stop-job", {"job_id": "A-1"}, "stop-job of A-1 ignored: it is not in hand"),
+        ("kill-horse", {}, "kill-horse ignored: no job is running"),
+        ("no-such-command", {}, "command 'no-such-command' ignored: nobody knows it"),
+        ("shutdown", {}, "asked to stop"),
+    ],
+)
+def test_what_an_idle_worker_does_about_a_command_is_in_its_log(
+    start_worker, redis, wait_until, ledger, command, words, line
+):
+    """Whoever sent it to the wrong worker, or too late, looks there."""
+    worker = start_worker()
+    job = rq.Queue(connection=redis).enqueue("work.say", 1)
+    wait_until(lambda: ledger.status(job) == "finished")
+    send_command(redis, worker.name, command, **words)
+    wait_until(lambda: f"Worker {worker.name}: {line}\n" in worker.log)
+
+
+def test_a_stop_is_heard_with_how_long_it_may_take(start_worker, redis, notes, wait_until, ledger):
+    """Else a person presses Ctrl-C a second time, which gives the job back, and a third."""
+    worker = start_worker()
+    job = rq.Queue(connection=redis).enqueue("work.held", notes.path, job_id="A-1")
+    wait_until(lambda: notes("began"))
+    heard = f"Worker {worker.name}: asked to stop; job A-1"
+    worker.send(signal.SIGTERM)
+    wait_until(lambda: f"{heard} may finish within 5 s, a second signal gives it back now" in worker.log)
+    began = time.monotonic()
+    while f"{heard} is given back now" not in worker.log and time.monotonic() < began + 4:
+        worker.send(signal.SIGTERM)  # within a second it passes for the same one
+        time.sleep(0.05)
+    assert (worker.wait(), ledger.status(job)) == (0, "queued")
+    assert worker.log.count(heard) == 2
 
 
 def test_an_app_hears_that_its_job_was_stopped(start_worker, redis, notes, wait_until, ledger):

@@ -89,6 +89,14 @@ def test_a_worker_with_a_limit_of_jobs_leaves_the_rest_in_line(start_worker, red
     assert redis.lrange(keys.queue("default"), 0, -1) == [jobs[2].id.encode()]
 
 
+@pytest.mark.parametrize("limit", ["0", "-1"])
+def test_a_limit_of_no_jobs_is_one_job_as_in_rq(start_worker, redis, limit):
+    """RQ counts after each job. A worker that ran none, and was started again for ever, would say nothing of it."""
+    jobs = [rq.Queue(connection=redis).enqueue("work.say", number) for number in range(2)]
+    assert start_worker(options=["--max-jobs", limit]).wait() == 0
+    assert [job.get_status() for job in jobs] == ["finished", "queued"]
+
+
 def test_a_worker_with_a_limit_of_idle_time_ends_after_it_and_not_in_its_work(start_worker, redis, notes):
     """LIV-04: an autoscaler's worker goes when there is nothing to do, counted from its last job."""
     began = time.monotonic()
