@@ -51,7 +51,7 @@ class SimBoard(Board):
 
     def __init__(self, world: World) -> None:
         super().__init__()
-        self._words = _Words(world, len(self._words))
+        self._words = _Words(world, len(self._words))  # type: ignore[assignment]  # a list serves as well
 
 
 class _Words(list[int]):

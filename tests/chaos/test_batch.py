@@ -62,7 +62,8 @@ def test_moves_are_dated_by_the_world_although_the_servers_clock_jumped(jump):
     begun = {line.execution: line.us // 1_000 for line in run.history.of("begin")}
     claims = [(move, ms) for move, ms in zip(run.history.moves, world_ms(run), strict=True) if move.move == "claim"]
     assert any(ms > 5_000 for _, ms in claims)
-    assert all(0 <= begun[move.execution] - ms < 50 for move, ms in claims)
+    # A core that is lent to somebody else is away for 50 ms, now and then twice; a clock that jumps, for a minute.
+    assert all(0 <= begun[move.execution] - ms < 500 for move, ms in claims)
     assert [move.ms for move in in_world_time(run).moves] == world_ms(run)
 
 
