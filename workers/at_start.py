@@ -6,24 +6,26 @@ with a traceback there. It imports the worker's class first, so that is the mome
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import random
 import signal
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from holdfast.jobs.clock import SystemClock
-from holdfast.jobs.errors import HoldfastError
+from holdfast.jobs.errors import HoldfastError, SettingsError, Unreachable
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, derive
 from holdfast.jobs.store.door import client_from, reach
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from redis import Redis
 
@@ -59,9 +61,7 @@ def knock() -> None:
     try:
         with one_line(logger):
             settings = Settings.from_environment(os.environ)
-            client = client_from(
-                lambda: derive(_client_of(context.params), reply_ms=settings.reply_ms), "-u and RQ_REDIS_URL"
-            )
+            client = _client_of(context, reply_ms=settings.reply_ms)
             clock = SystemClock()
             courier = Courier(
                 client,
@@ -76,9 +76,32 @@ def knock() -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def _client_of(params: Mapping[str, Any]) -> Redis:
+def _client_of(context: click.Context, *, reply_ms: int) -> Redis:
+    """Make a client as RQ's command line does, and say what is wrong with what was given for it.
+
+    RQ imports us: what it catches there, as ImportError, it would tell of us.
+    """
     from rq.cli.helpers import CliConfig  # noqa: PLC0415 - only where RQ's command line runs already
 
-    given = {name: params[name] for name in ("url", "config", "connection_class")}
-    client: Redis = CliConfig(**given).connection
-    return client
+    given = {name: context.params[name] for name in ("url", "config", "connection_class")}
+    if config := given["config"]:
+        _read(config)  # also where -u makes it of no account for the connection: RQ reads it then, too
+    look_at = "-u and RQ_REDIS_URL" if given["url"] or not config else f"the settings module {config} (-c)"
+    if context.get_parameter_source("connection_class") is not ParameterSource.DEFAULT:
+        look_at += f", and at --connection-class {given['connection_class']}"
+    try:
+        return client_from(lambda: derive(CliConfig(**given).connection, reply_ms=reply_ms), look_at)
+    except (AttributeError, ImportError, LookupError, click.BadParameter) as error:
+        raise Unreachable(f"no Redis to work with: {error!r}. Look at {look_at}.") from error
+
+
+def _read(config: str) -> None:
+    """Import the settings module, or say why not: with a traceback where the error is in what it does."""
+    try:
+        importlib.import_module(config)
+    except Exception as error:
+        line = f"the settings module {config} (-c) cannot be read: {error}"
+        if isinstance(error, ModuleNotFoundError) and f"{config}.".startswith(f"{error.name}."):
+            raise SettingsError(f"{line}. It is looked for here, in --path, and in PYTHONPATH.") from error
+        logger.exception("%s", line)
+        raise SystemExit(1) from error
