@@ -45,8 +45,48 @@ from rq.worker_registration import register as list_worker  # puts a worker in t
 
 job_stack = _job_stack
 
+#: What RQ's worker does in its own loop by methods that an app may override: ours does all of it in another way.
+NEVER_CALLED = frozenset(
+    {
+        "check_for_suspension",
+        "clean_registries",
+        "cleanup_execution",
+        "dequeue_job_and_maintain_ttl",
+        "execute_job",
+        "fork_work_horse",
+        "get_heartbeat_ttl",
+        "get_redis_server_version",
+        "handle_execution_ended",
+        "handle_job_failure",
+        "handle_job_retry",
+        "handle_job_success",
+        "handle_payload",
+        "handle_warm_shutdown_request",
+        "increment_failed_job_count",
+        "increment_successful_job_count",
+        "increment_total_working_time",
+        "kill_horse",
+        "main_work_horse",
+        "maintain_heartbeats",
+        "monitor_work_horse",
+        "perform_job",
+        "prepare_execution",
+        "prepare_job_execution",
+        "reorder_queues",
+        "request_force_stop",
+        "run_maintenance_tasks",
+        "set_current_job_id",
+        "set_current_job_working_time",
+        "set_shutdown_requested_date",
+        "setup_work_horse_signals",
+        "stop_scheduler",
+        "wait_for_horse",
+    }
+)
+
 __all__ = [
     "DEFAULT_RESULT_TTL",
+    "NEVER_CALLED",
     "UNSERIALIZABLE_RETURN_VALUE_PAYLOAD",
     "AbandonedJobError",
     "DeserializationError",

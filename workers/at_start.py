@@ -20,6 +20,7 @@ from click.core import ParameterSource
 
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.errors import HoldfastError, SettingsError, Unreachable
+from holdfast.jobs.rq_surface import NEVER_CALLED
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, derive
 from holdfast.jobs.store.door import client_from, reach
@@ -45,6 +46,11 @@ def one_line(log: logging.Logger, kind: type[HoldfastError] = HoldfastError) -> 
             raise
         log.error("%s", error)  # noqa: TRY400 - a person's mistake has no traceback
         raise SystemExit(1) from error
+
+
+def overridden_in_vain(kind: type, rqs: type) -> list[str]:
+    """Give which methods of RQ's worker a class of the app's overrides although they are never called here."""
+    return sorted(name for name in NEVER_CALLED if getattr(kind, name, None) is not getattr(rqs, name, None))
 
 
 def knock() -> None:

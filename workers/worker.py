@@ -25,7 +25,7 @@ from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.recovery.keeper import Keeper, all_chores, log_refusal
 from holdfast.workers.alarm import Alarm
-from holdfast.workers.at_start import one_line
+from holdfast.workers.at_start import one_line, overridden_in_vain
 from holdfast.workers.calls import flush_reports
 from holdfast.workers.ears import SocketEars
 from holdfast.workers.engine import Engine, Limits
@@ -120,6 +120,8 @@ class Worker(rq.Worker):
             with one_line(self.log):
                 self._begin(lambda: self.bootstrap(logging_level, date_format, log_format))
             self.log.info("Worker %s: holdfast %s", self.name, self.settings.describe())
+            if vain := overridden_in_vain(type(self), rq.Worker):
+                self.log.warning("Worker %s: overridden, and never called by our loop: %s", self.name, ", ".join(vain))
             with one_line(self.log, NoHorses):
                 done = self._engine.run(Limits(burst=burst, max_jobs=most_jobs, max_idle_s=max_idle_time))
         except _NotBegun:
@@ -307,4 +309,4 @@ class Worker(rq.Worker):
 
     def teardown(self) -> None:
         """Leave RQ's registry, if Redis still answers."""
-        self._registration.leave(super().register_death)
+        self._registration.leave(self.register_death)

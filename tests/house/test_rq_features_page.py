@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from holdfast.jobs.rq_surface import NEVER_CALLED
 from tests.drop_in.suite import TOPICS
 
 ROW = re.compile(r"^\| (?!feature |---)([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
@@ -62,3 +63,10 @@ def test_a_proof_that_is_gone_is_seen(house):
 | four | yes | it is so |
 """
     assert [line.partition(":")[0] for line in missing(ROW.findall(table), house)] == ["two", "three", "four"]
+
+
+def test_the_page_lists_the_methods_that_are_never_called(house):
+    """All of them, and no other."""
+    _, _, section = house.pages()["docs/how-to/rq-features.md"].partition("## Subclasses of our Worker")
+    _, _, never = section.partition("never called")
+    assert set(re.findall(r"`(\w+)`[,.]", never.partition("Instead:")[0])) == NEVER_CALLED

@@ -1,8 +1,10 @@
 """What an app may bring of its own, for RQ's options to name: classes, handlers. Imported as `work` is."""
 
 import errno
+import inspect
 import os
 
+import rq
 from redis import Redis
 from rq import Queue, Retry, get_current_job
 from work import note, noted
@@ -33,6 +35,40 @@ def handle_too(job, kind, error, trace):
 
 def break_handling(job, kind, error, trace):
     raise RuntimeError("the handler broke")
+
+
+def recorder(base):
+    """Make a worker class that notes each call of a method of RQ's."""
+
+    def noting(name):
+        def method(self, *args, **options):
+            note(os.environ["NOTES"], name)
+            return getattr(super(kind, self), name)(*args, **options)
+
+        return method
+
+    found = ((name, inspect.getattr_static(rq.Worker, name)) for name in dir(rq.Worker) if not name.startswith("__"))
+    kind = type("Recorder", (base,), {name: noting(name) for name, each in found if inspect.isfunction(each)})
+    return kind
+
+
+Recorder, StockRecorder = recorder(Worker), recorder(rq.Worker)
+
+
+class Hopeful(Worker):
+    """A worker with what an app may have written for RQ's."""
+
+    def perform_job(self, job, queue):
+        note(os.environ["NOTES"], "perform_job")
+        return super().perform_job(job, queue)
+
+    def run_maintenance_tasks(self):
+        note(os.environ["NOTES"], "run_maintenance_tasks")
+        super().run_maintenance_tasks()
+
+    def register_death(self):
+        note(os.environ["NOTES"], "register_death")
+        super().register_death()
 
 
 class Stillborn(Worker):
