@@ -288,8 +288,8 @@ class Engine:
         self._settle()
         if not self._mount.errand.is_looking:
             self._face.busy()  # also after what a horse took by itself, which may be over before we hear of it
-        if not self._stop.asked:
-            self._groom.hand(self._more())
+        if not self._stop.asked or self._mount.left is not None:
+            self._groom.hand(self._more())  # what is left to tell of the dead is told before we leave
 
     def _settle(self) -> None:
         """Settle what has ended and is not settled by the horse."""

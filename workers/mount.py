@@ -42,7 +42,7 @@ class Mount:
         #: Counts what was ever handed to a horse of this worker.
         self._number = 0
         #: What is left to tell of the dead, until a horse is free for it.
-        self._left: tuple[out.Aftermath, int] | None = None
+        self.left: tuple[out.Aftermath, int] | None = None
         self.horse: Horse | None = None
         #: What is in our hands, in the order in which it is run.
         self.holds: list[Hold] = []
@@ -64,7 +64,7 @@ class Mount:
     @property
     def is_busy(self) -> bool:
         """Whether there is a job in hand, or a horse that is not done with one."""
-        return self.is_at_work or self.errand.is_looking or self.telling_until is not None or self._left is not None
+        return self.is_at_work or self.errand.is_looking or self.telling_until is not None or self.left is not None
 
     @property
     def is_at_work(self) -> bool:
@@ -91,9 +91,9 @@ class Mount:
         """Hand over what is not yet handed, to a new horse if need be; it may take `more` by itself. Raises OSError."""
         if self.telling_until is not None or self.awaits is not None:
             return
-        if self._left is not None:
-            horse, (left, patience_ms) = self._mounted(), self._left
-            self._left = None
+        if self.left is not None:
+            horse, (left, patience_ms) = self._mounted(), self.left
+            self.left = None
             self.telling_until = self._clock.boot_ms() + patience_ms
             horse.say(hand_on(left))
             return
@@ -123,7 +123,7 @@ class Mount:
 
     def hand_on(self, left: out.Aftermath, patience_ms: int) -> None:
         """Let the next horse that is free tell what is left to tell of the dead."""
-        self._left = (left, patience_ms)
+        self.left = (left, patience_ms)
 
     def _mounted(self) -> Horse:
         if self.horse is None:
@@ -213,7 +213,7 @@ class Mount:
 
     def _note_left(self, answer: out.Claim) -> None:
         if isinstance(answer, out.Aftermath):
-            self._left = (answer, self._patience.telling_ms(answer.record))
+            self.left = (answer, self._patience.telling_ms(answer.record))
 
     def _may_leave(self, leaves: bool) -> None:  # noqa: FBT001 - as the horse says it
         if leaves:

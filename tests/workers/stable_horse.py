@@ -50,7 +50,7 @@ class Horse:
     def __init__(self, stable):
         self._stable = stable
         self.bit = Bit()
-        self._orders = deque()
+        self.orders = deque()
         self._ending = None
         self.freezes = 0
         self.turns = Turns(
@@ -72,7 +72,7 @@ class Horse:
     # -- as its parent sees it
 
     def say(self, *messages):
-        self._orders.extend(messages)
+        self.orders.extend(messages)
 
     def heard(self):
         heard, self.bit.unheard = self.bit.unheard, []
@@ -96,13 +96,13 @@ class Horse:
     def begin(self):
         """Do what is due before the next job, and begin it; give None where there is none."""
         while True:
-            while self._orders and self._orders[0][0] == LOOK:
-                self.turns.look_for_one(*self._orders.popleft()[1:])
-            for order in self._orders:
+            while self.orders and self.orders[0][0] == LOOK:
+                self.turns.look_for_one(*self.orders.popleft()[1:])
+            for order in self.orders:
                 self.turns.given(order[1])
-            self.turns.go_on(behind=len(self._orders))
-            if self._orders:
-                _, number, lease, record = self._orders.popleft()
+            self.turns.go_on(behind=len(self.orders))
+            if self.orders:
+                _, number, lease, record = self.orders.popleft()
                 task = Task(number, Lease(*lease), record)
             elif (task := self.turns.pop()) is None:
                 return None

@@ -241,3 +241,20 @@ def test_a_horse_that_may_take_no_more_by_itself_does_not_look(fake, clock, sett
         assert stable.engine._more() == 0
     else:
         assert "look" not in [word for horse in stable.horses for word in horse.words()]
+
+
+def test_who_is_asked_to_stop_as_its_horse_brings_what_is_left_to_tell_leaves(stable):
+    """LIV-04: it told of nothing, and waited for ever to be done with it. Now the horse is told to tell it."""
+
+    def is_left(claim):
+        stable.redis.zadd(keys.aftermath("default"), {"0 failed a:1": 1})
+        return claim.answer()
+
+    look_again(stable, is_left)
+    assert stable.horse.run() == []
+    stable.engine.ask_to_stop()
+    stable.step()
+    assert stable.horse.orders.pop()[:3] == ("speak", "default", "a")
+    stable.horse.bit.say(("free", False))
+    stable.step()
+    assert not stable.mount.is_busy
