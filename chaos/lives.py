@@ -39,7 +39,7 @@ def deaths(moves: list[Move]) -> int:
 def lost_of(job: str, moves: list[Move], place: Place, repeats: int | None) -> Iterator[Violation]:
     """Find what was enqueued and not attempted since, and what was not repeated as often as it was to be."""
     words = [move.move for move in moves]
-    if "enqueue" in words:
+    if words.count("enqueue") > 1:  # a first one that was not attempted is still in line; or a stock worker had it
         last = len(words) - 1 - words[::-1].index("enqueue")
         if "claim" not in words[last:]:
             yield Violation("INV-01", job, f"enqueued, and not attempted since: {words[last:]}")

@@ -93,7 +93,7 @@ def _client_of(context: click.Context, *, reply_ms: int) -> Redis:
     if config := given["config"]:
         _read(config)  # also where -u makes it of no account for the connection: RQ reads it then, too
     look_at = "-u and RQ_REDIS_URL" if given["url"] or not config else f"the settings module {config} (-c)"
-    if context.get_parameter_source("connection_class") is not ParameterSource.DEFAULT:
+    if context.get_parameter_source("connection_class") in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}:
         look_at += f", and at --connection-class {given['connection_class']}"
     try:
         return client_from(lambda: derive(CliConfig(**given).connection, reply_ms=reply_ms), look_at)

@@ -108,7 +108,7 @@ class RepeatsLater(Worker):
     """Ends a repeat, and puts the next in line with a second command."""
 
     def _make_engine(self, order, ears):
-        take_out(self, ENDS, "  put_in_line(job_id, queue, false)\n  return 'queued'", "  return 'queued'")
+        take_out(self, ENDS, "  put_in_line(job_id, queue, job[2] == 'front')\n", "")
 
         def put_in_line(moves, completion):
             if completion.repeat_ms == 0:
