@@ -32,6 +32,15 @@ local function leave_the_dead(job_id, queue)
   end
 end
 
+-- Not spread out: there may be more than Lua can.
+local function word_and_all(word, items)
+  local answer = {word}
+  for i, item in ipairs(items) do
+    answer[i + 1] = item
+  end
+  return answer
+end
+
 -- Why a person's wish is not done, or nil: somebody is at it, or it has not ended. Stock tools may end a job by its
 -- status alone, and whoever runs it, our worker or a stock one, hears of that later.
 local function kept_as_it_is(job_id, status)

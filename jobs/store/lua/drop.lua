@@ -39,9 +39,4 @@ leave_the_dead(job_id, was[2] or '')
 redis.call('DEL', job, keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id), keys.results(job_id))
 redis.call('SET', keys.tombstone(job_id), (was[3] or '0 none') .. ' dropped:' .. op .. ' ' .. (was[4] or '0'), 'EX', REPLAY_HORIZON_S)
 tell('drop', job_id, was[2] or '', '', was[4] or '', 'none', 'person')
--- Not spread out: there may be more than Lua can.
-local answer = {'dropped'}
-for i, id in ipairs(waiting) do
-  answer[i + 1] = id
-end
-return answer
+return word_and_all('dropped', waiting)

@@ -28,12 +28,7 @@ if kept then
 end
 local doubts = effects_in_doubt(job_id)
 if #doubts > 0 and even_in_doubt ~= '1' then
-  -- Not spread out: there may be more than Lua can.
-  local answer = {'in_doubt'}
-  for i, name in ipairs(doubts) do
-    answer[i + 1] = name
-  end
-  return answer
+  return word_and_all('in_doubt', doubts)
 end
 
 local queue = was[2]
