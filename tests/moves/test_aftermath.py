@@ -131,4 +131,6 @@ def test_what_a_job_that_is_soon_forgotten_leaves_to_tell_is_told(pool, kept_s):
     pool.enqueue(crashes=0, failure_ttl=kept_s)
     bury_by_crash(pool, pool.worker("dead"))
     assert pool.redis.ttl(keys.job("job-1")) == 600
+    listed_s = pool.redis.zscore(keys.failed("default"), "job-1") - pool.now_ms() / 1000
+    assert listed_s == pytest.approx(600, abs=1.1), "listed among the failed for as long as there is a record"
     assert isinstance(pool.worker("w2").claim(), Aftermath)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.people import People, Wish
 
 
 def test_what_waited_for_another_has_its_time_from_when_it_is_in_line(pool):
@@ -31,3 +32,20 @@ def test_what_is_taken_out_of_line_does_not_expire(pool):
     pool.enqueue(ttl=60)
     pool.worker().hold()
     assert pool.redis.ttl(keys.job("job-1")) == -1
+
+
+def test_what_is_tried_again_at_once_has_its_time_anew(pool):
+    """As in RQ: it is put in line."""
+    pool.enqueue(ttl=60)
+    worker = pool.worker()
+    worker.postpone(worker.hold(), delay_ms=0)
+    assert (pool.line(), pool.redis.ttl(keys.job("job-1"))) == (["job-1"], 60)
+
+
+def test_what_a_person_requeues_has_its_time_anew(pool):
+    """As in RQ."""
+    pool.enqueue(ttl=60)
+    worker = pool.worker()
+    worker.bury(worker.hold())
+    People(pool.scripts).requeue([Wish(job_id="job-1", op="a1")], asked_s=1_800_000_000.0)
+    assert (pool.line(), pool.redis.ttl(keys.job("job-1"))) == (["job-1"], 60)

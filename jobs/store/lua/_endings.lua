@@ -172,8 +172,9 @@ end
 local function lay_to_rest(job_id, queue, execution, worker, final)
   local kept = redis.call('HMGET', keys.job(job_id), 'failure_ttl', 'hf_again', 'hf_fence')
   local told_ttl = lasting(kept[1])
-  if told_ttl == '0' and final.unspoken then
-    told_ttl = REPLAY_HORIZON_S -- its record is needed once more
+  -- What is left to be told of it needs its record once more.
+  if told_ttl and final.unspoken and told_ttl ~= '-1' and tonumber(told_ttl) < tonumber(REPLAY_HORIZON_S) then
+    told_ttl = REPLAY_HORIZON_S
   end
   local ttl = told_ttl or DEFAULT_FAILURE_TTL
   redis.call('HSET', keys.job(job_id), 'status', final.status, 'ended_at', final.stamp, 'hf_ended', 'failed',
@@ -202,9 +203,7 @@ local function lay_to_rest(job_id, queue, execution, worker, final)
   if not final.unlisted and ttl == '0' then
     forget_now(job_id, kept[3] or '0')
   elseif not final.unlisted then
-    -- What is left to be told of it needs its record once more.
-    local is_brief = final.unspoken and tonumber(ttl) > 0 and tonumber(ttl) < tonumber(REPLAY_HORIZON_S)
-    forget_after(job_id, is_brief and REPLAY_HORIZON_S or ttl, true, true)
+    forget_after(job_id, ttl, true, true)
   end
   return final.status
 end

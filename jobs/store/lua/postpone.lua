@@ -28,7 +28,7 @@ if over then
 end
 
 local job = keys.job(job_id)
-local was = redis.call('HMGET', job, 'hf_moves', 'hf_failures', 'failure_ttl', 'hf_again')
+local was = redis.call('HMGET', job, 'hf_moves', 'hf_failures', 'failure_ttl', 'hf_again', 'ttl')
 local due_ms = now_ms + delay_ms
 local to = tonumber(delay_ms) > 0 and 'scheduled' or 'queued'
 local record = {'status', to, 'ended_at', stamp, 'worker_name', '', 'hf_error', error,
@@ -51,6 +51,7 @@ elseif to == 'scheduled' then
 else
   redis.call('HSET', job, 'enqueued_at', stamp)
   put_in_line(job_id, queue, at_front == '1')
+  wait_in_line(job_id, was[5])
 end
 tell('postpone', job_id, queue, execution, fence, to, worker_name)
 return keep(instance, op, {'postponed'})

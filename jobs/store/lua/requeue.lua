@@ -14,7 +14,7 @@
 -- OUTCOME  not_ended status  it has not failed, and was neither stopped nor canceled
 -- OUTCOME  in_doubt  names   these effects may or may not have taken place: find out first
 local job = keys.job(job_id)
-local was = redis.call('HMGET', job, 'status', 'origin', 'hf_requeued', 'hf_ended', 'hf_moves')
+local was = redis.call('HMGET', job, 'status', 'origin', 'hf_requeued', 'hf_ended', 'hf_moves', 'ttl')
 if was[3] == op then
   return {'queued', was[2]}
 end
@@ -45,5 +45,6 @@ redis.call('HSET', job, unpack(fields))
 redis.call('HDEL', job, 'started_at', 'ended_at', 'exc_info', 'hf_dead', 'hf_retry_state', 'hf_next_run_ms', 'hf_again')
 redis.call('SADD', keys.queues(), keys.queue(queue))
 put_in_line(job_id, queue, false)
+wait_in_line(job_id, was[6])
 tell('requeue', job_id, queue, '', '', 'queued', 'person')
 return {'queued', queue}
