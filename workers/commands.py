@@ -35,7 +35,7 @@ class Commands:
                 if not self._groom.kill_horse():
                     self._tell.tell(events.Ignored("kill-horse", "no job is running"))
             case {"command": name}:
-                self._tell.tell(events.Ignored(f"command {name!r}", "nobody knows it"))
+                self._tell.tell(events.Ignored(f"command {name!r}", "unknown command"))
 
     def tell_of_stops(self) -> None:
         """Tell that we were asked to stop, once for each time: a signal handler must not."""

@@ -70,7 +70,7 @@ class Say:
             case events.RedisReturned():
                 self._log.warning("Worker %s: Redis is back", self._worker)
             case events.Spoken(left):
-                self._log.info("%s: told what %s wants told of its end (%s)", left.queue, left.job_id, left.status)
+                self._log.info("%s: called the end-of-job callbacks of %s (%s)", left.queue, left.job_id, left.status)
             case _:
                 self._say_repaired(event)
 
@@ -90,14 +90,14 @@ class Say:
                 self._log.warning("Worker %s: after an outage: holders have %d ms to renew", self._worker, ms)
             case events.Rescued(found):
                 self._log.warning(
-                    "Worker %s: job %s of %s was in no place (missed: %s); put back",
+                    "Worker %s: job %s of %s was in no queue or registry (expected: %s); restored",
                     self._worker,
                     found.job_id,
                     found.queue,
                     found.place,
                 )
             case events.PassedOver(found):
-                self._log.error("Worker %s: job %s is passed over: %s", self._worker, found.job_id, found.why)
+                self._log.error("Worker %s: job %s is skipped for now: %s", self._worker, found.job_id, found.why)
             case events.Promoted(count):
                 self._log.debug("Worker %s: %d scheduled jobs are due", self._worker, count)
 

@@ -45,7 +45,7 @@ class Speaker:
             else:
                 self._tell_of_death(job, left.record)
         except Exception:
-            logger.exception("What job %s wants called raised; it is not called again", left.job_id)
+            logger.exception("A callback of job %s raised; it will not be called again", left.job_id)
         with suppress(RedisAwayError):  # then it is told once more
             self._courier.send(lambda: self._moves.end_aftermath(left), until_ms=self._clock.boot_ms() + _LAST_WORD_MS)
             self._tell.tell(events.Spoken(left))

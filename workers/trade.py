@@ -45,4 +45,4 @@ class Trade:
         except LeaseEnded:
             raise
         except BaseException:  # sys.exit() in one is no death either
-            logger.exception("An exception handler broke over job %s; its failure is settled all the same", job.id)
+            logger.exception("An exception handler raised for job %s; its failure is settled all the same", job.id)

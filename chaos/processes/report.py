@@ -130,7 +130,7 @@ _ROWS = {
     "stuck": "stuck: neither finished nor failed",
     "failed unrun": "failed, and never ran",
     "failed by fault": "failed by a fault, not by its own code",
-    "in doubt": "stopped and kept with its doubt, as the job asks",
+    "in doubt": "buried as *in doubt*, as the job asks",
     "ran again": "ran again after its code had returned",
     "acted twice": "effect took place twice",
     "executions": "executions",

@@ -163,7 +163,7 @@ def test_an_exception_handler_that_exits_costs_its_job_no_attempt(attempt, caplo
     made, _ = attempt(work.boom, on_exception=lambda *_: sys.exit("enough"), retry=rq.Retry(2))
     end = made.run()
     assert (end.kind, end.words["used"]) == ("postpone", ["retries_left", 1])
-    assert "An exception handler broke over job A-1" in caplog.text
+    assert "An exception handler raised for job A-1" in caplog.text
 
 
 class Own(Job):

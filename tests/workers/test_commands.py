@@ -75,7 +75,7 @@ def test_a_stop_meant_for_another_job_stops_nobody(start_worker, redis, notes, w
     [
         ("stop-job", {"job_id": "A-1"}, "stop-job of A-1 ignored: it is not in hand"),
         ("kill-horse", {}, "kill-horse ignored: no job is running"),
-        ("no-such-command", {}, "command 'no-such-command' ignored: nobody knows it"),
+        ("no-such-command", {}, "command 'no-such-command' ignored: unknown command"),
         ("shutdown", {}, "asked to stop"),
     ],
 )
