@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+from holdfast.workers import horse_signals
 from holdfast.workers.reins import pair
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Ending:
         if self.out_of_memory:
             return "killed by the kernel: out of memory"
         if self.signal is not None:
-            return f"signal {self.signal} ({signal.Signals(self.signal).name})"
+            return f"signal {self.signal} ({horse_signals.name_of(self.signal)})"
         return f"exit code {self.exit_code} without settling"
 
 
@@ -109,6 +110,13 @@ class Runtime(Protocol):
         ...
 
 
+def _pidfd_of(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # a system without, an old kernel, a filter of system calls
+        return -1
+
+
 class ForkedHorse:
     """A forked child and its process group."""
 
@@ -118,7 +126,7 @@ class ForkedHorse:
         self._last_words: list[Message] = []
         self._ooms_before = ooms_before
         self._ending: Ending | None = None
-        self._pidfd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+        self._pidfd = _pidfd_of(pid)
 
     def files(self) -> dict[int, bool]:
         if self._ending is not None:
@@ -205,6 +213,7 @@ class SystemRuntime:
         self._most_unheard = most_unheard
 
     def start_horse(self, run: Callable[[Bit], int]) -> Horse:
+        horse_signals.let_children_be_waited_for()
         parent = os.getpid()
         ooms = oom_kills()
         sys.stdout.flush()
@@ -226,12 +235,7 @@ def _be_a_horse(parent: int, run: Callable[[], int]) -> NoReturn:
             LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)  # the parent died before it could be watched
-        # Supervisors that signal every process must not turn a deploy into crashes. A handler, not SIG_IGN: that
-        # would be inherited by programs the job starts, which then could not be terminated.
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        signal.signal(signal.SIGINT, lambda *_: None)
-        os.register_at_fork(before=_hold_signals, after_in_parent=_let_signals, after_in_child=_heed_signals)
+        horse_signals.go_on_when_asked_to_stop()
         code = run()
     except BaseException:  # noqa: BLE001 - whatever it is, this process ends here and must say so
         sys.excepthook(*sys.exc_info())
@@ -240,25 +244,6 @@ def _be_a_horse(parent: int, run: Callable[[], int]) -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
-
-
-_STOPS = (signal.SIGTERM, signal.SIGINT)
-
-
-def _hold_signals() -> None:
-    # One that comes between the fork and _heed_signals must not be swallowed by the horse's handler.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
-
-
-def _let_signals() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
-
-
-def _heed_signals() -> None:
-    """Let what a job forks be ended as any process is: only the horse itself goes on."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    _let_signals()
 
 
 def guard(is_out_of_time: Callable[[], bool], left_ms: Callable[[], int]) -> None:
@@ -282,8 +267,8 @@ def birth_of(pid: int) -> str:
     Also empty where there is no /proc.
     """
     try:
-        # Its name, in brackets, may hold anything: what follows is counted from the last bracket.
-        state, *numbers = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(") ")[2].split()
+        # Its name, in brackets, may hold anything, and half a character: what follows is counted from the last one.
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace").rpartition(") ")[2].split()
     except OSError:
         return ""
     return "" if state in "ZX" else numbers[18]

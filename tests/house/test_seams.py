@@ -38,7 +38,11 @@ PERMITTED = {
     ),
     "workers/runtime.py": (
         "it is the operating system: a simulation has a runtime of its own",
-        {"ctypes.CDLL", "os", "signal", "threading", "time"},
+        {"ctypes.CDLL", "os", "threading", "time"},
+    ),
+    "workers/horse_signals.py": (
+        "it is the operating system: a simulated horse has no signals",
+        {"os", "signal", "threading"},
     ),
     "workers/reins.py": (
         "its pipes tie two real processes: a simulated horse has reins of its own",

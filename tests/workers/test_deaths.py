@@ -38,7 +38,12 @@ def test_a_killed_horse_is_noticed_at_once_and_its_job_is_run_again(start_worker
 
 @pytest.mark.parametrize(
     ("how", "cause"),
-    [("kill", "signal 9 (SIGKILL)"), ("leave", "exit code 0 without settling"), ("segfault", "signal 11 (SIGSEGV)")],
+    [
+        ("kill", "signal 9 (SIGKILL)"),
+        ("leave", "exit code 0 without settling"),
+        ("segfault", "signal 11 (SIGSEGV)"),
+        (40, "signal 40 (SIGRTMIN+6)"),
+    ],
 )
 def test_a_job_that_takes_its_horse_down_is_tried_again(start_worker, redis, notes, wait_until, ledger, how, cause):
     """FM-003, INV-09: also os._exit(0), which looks like an orderly end. A crash is charged, no failure."""

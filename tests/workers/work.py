@@ -128,8 +128,8 @@ def die(how, path=None):
         note(path, f"began {os.getpid()}")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     match how:
-        case "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
+        case "kill" | int():
+            os.kill(os.getpid(), signal.SIGKILL if how == "kill" else how)
         case "leave":
             os._exit(0)
         case "kill the worker":
