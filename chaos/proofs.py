@@ -100,6 +100,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-018": (
         "tests/moves/test_generations.py::test_a_fence_is_above_the_last_though_the_servers_clock_went_back",
         "tests/workers/test_turns.py::test_a_parent_gives_no_job_a_lower_fence_than_its_horse_was_given",
+        "tests/moves/test_reclaim.py::test_a_servers_clock_that_went_back_prolongs_no_heartbeat",
     ),
     "FM-019": (
         "tests/moves/test_generations.py::test_a_fence_is_above_all_its_worker_ever_saw",

@@ -166,6 +166,26 @@ def test_a_restarted_server_gives_holders_a_heartbeat_too(real_pool):
     assert pool.reap() == Pass(())
 
 
+@pytest.mark.parametrize("later_ms", [0, 20_000])
+def test_a_servers_clock_that_went_back_prolongs_no_heartbeat(pool, later_ms):
+    """FM-018, LIV-02: in a grace, or after it: the next is as long as any, and then the dead are taken from."""
+    pool.reap()
+    pool.time_passes(30_000)
+    assert isinstance(pool.reap(), Waiting)
+    for _ in range(later_ms // 1_000):
+        pool.time_passes(1_000)
+        pool.reap()
+    pool.time_passes(-3_600_000)
+    told = pool.reap()
+    assert isinstance(told, Waiting)
+    assert told.ms <= pool.settings.holder_grace_ms
+    pool.time_passes(told.ms + 1)
+    assert pool.reap() == Pass(())
+    pool.enqueue()
+    die(pool)
+    assert pool.state("job-1", "hf_crashes", "place") == {"hf_crashes": "1", "place": "queue default"}
+
+
 def outage(pool):
     """Let nobody reach the server for half a minute, and then give the holders their heartbeat."""
     pool.time_passes(30_000)

@@ -29,6 +29,8 @@ local pass_is_late = last[2] and now_ms - last[2] > tonumber(late_ms)
 if server_is_new or pass_is_late then
   grace_until_ms = now_ms + grace_ms
 end
+-- Further off than a grace is long: the server's clock went back, and the dead must not wait for it to catch up.
+grace_until_ms = math.min(grace_until_ms, now_ms + grace_ms)
 redis.call('HSET', keys.reaper(), 'server_run', run, 'pass_ms', whole(now_ms), 'grace_until_ms', whole(grace_until_ms))
 if now_ms < grace_until_ms then
   return {'waiting', whole(grace_until_ms - now_ms)}
