@@ -7,56 +7,35 @@ import os
 import random
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.clock import Clock, SystemClock
 from holdfast.jobs.in_place import in_place
 from holdfast.jobs.mould import Maker, as_it_is, carry, may_be_remembered, options_of
 from holdfast.jobs.retry import Retry
-from holdfast.jobs.rq_surface import DuplicateJobError, Job, JobStatus
+from holdfast.jobs.rq_surface import DuplicateJobError, Job, JobStatus, NoSuchJobError
 from holdfast.jobs.rq_surface import Queue as RQQueue
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.batches import Batch, fields_in, flows
-from holdfast.jobs.store.connections import Courier, SpareLines, derive
-from holdfast.jobs.store.door import in_other_words
 from holdfast.jobs.store.records import fields_of, new_record_of
-from holdfast.jobs.store.scripts import Scripts
-from holdfast.jobs.store.sizes import check_fields, may_be_too_big, size_of
-from holdfast.jobs.store.upkeep import Entrance, Placement
+from holdfast.jobs.store.sizes import may_be_too_big, size_of
+from holdfast.jobs.store.upkeep import Placement
+from holdfast.jobs.store.way_in import WayIn
 from holdfast.jobs.wishes import Wishes
 from holdfast.jobs.wrapped import Inside, is_wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from redis import ConnectionPool, Redis
+    from redis import Redis
     from redis.client import Pipeline
 
     from holdfast.jobs.rq_surface import EnqueueArgs
     from holdfast.jobs.store.batches import Form
     from holdfast.jobs.store.scripts import Word
 
-T = TypeVar("T")
 Placed = out.Queued | out.Scheduled | out.Duplicate
-
-#: How long an enqueue is tried before it raises, and how long one reply is waited for.
-_PATIENCE_MS = 15_000
-_REPLY_MS = 3_000
-#: How many connections an app keeps ready for its enqueues: more are open only while as many threads enqueue.
-_MOST_SPARE = 32
-
-# Apps make Queue objects freely; each must not open connections of its own.
-_derived: WeakKeyDictionary[ConnectionPool, tuple[Redis, SpareLines]] = WeakKeyDictionary()
-
-
-def _own_client(redis: Redis) -> tuple[Redis, SpareLines]:
-    found = _derived.get(redis.connection_pool)
-    if found is None:
-        own = derive(redis, reply_ms=_REPLY_MS)
-        found = _derived[redis.connection_pool] = own, SpareLines(own, most=_MOST_SPARE, process=os.getpid)
-    return found
 
 
 class Queue(RQQueue):
@@ -93,11 +72,23 @@ class Queue(RQQueue):
         self._clock = clock or SystemClock()
         self._rng = rng or random.SystemRandom()
         settings = settings or Settings.from_environment(os.environ)
-        self._horizon_ms = settings.key_horizon_ms
-        self._own, spare = _own_client(self.connection)
-        self._courier = Courier(self._own, self._clock, self._rng, line=spare)
-        self._entrance = Entrance(Scripts(self._own, record=settings.record_moves, spare=spare))
+        self._settings = settings
+        self._known_way: WayIn | None = None
         self._maker = Maker(partial(self.create_job, status=JobStatus.QUEUED))
+
+    @property
+    def _way(self) -> WayIn:
+        """The way to the server of the connection as it is now.
+
+        An app may give the queue another one, as tests do; and one that is set up later (flask-redis) has no pool yet
+        when the queue is made.
+        """
+        way, pool = self._known_way, self.connection.connection_pool
+        if way is None or way.pool is not pool:
+            record = self._settings.record_moves
+            way = WayIn(self.connection, self._clock, self._rng, record=record, process=os.getpid)
+            self._known_way = way
+        return way
 
     def enqueue(self, f: Any, *args: Any, **options: Any) -> Job:
         """Put a call of `f` in line. See the class for what it takes beyond RQ's options."""
@@ -150,7 +141,7 @@ class Queue(RQQueue):
             self._add(batches, job, form, at_front=bool(data.at_front), chosen_id=chosen_id)
             jobs.append(job)
         for flow in flows(batches):
-            self._send(lambda flow=flow: self._entrance.enqueue_many(flow))  # type: ignore[misc]
+            self._way.enqueue_many(flow)
         return jobs
 
     def _add(self, batches: list[Batch], job: Job, form: Form, *, at_front: bool, chosen_id: str | None) -> None:
@@ -259,14 +250,14 @@ class Queue(RQQueue):
         return self._place(job, placement, self._fields(job))
 
     def _place(self, job: Job, placement: Placement, fields: list[Word]) -> Job:
-        placed = self._send(lambda: self._entrance.enqueue(placement, fields))
+        placed = self._way.enqueue(placement, fields)
         return self._answer(job, placed, unique=placement.unique)
 
     def _fields(self, job: Job, form: Form | None = None) -> list[Word]:
         """Write a job for its record, unless Redis would hang up on it."""
         fields = fields_in(form, job) if form else fields_of(new_record_of(job))
         if may_be_too_big(form.weigh(job) if form else size_of(fields)):
-            self._send(lambda: check_fields(self._own, job.id, fields))
+            self._way.check_fields(job.id, fields)
         return fields
 
     def _draw_op(self) -> str:
@@ -279,7 +270,7 @@ class Queue(RQQueue):
             op=self._draw_op(),
             asked_s=self._clock.wall_s(),
             ttl=job.ttl,
-            key_horizon_ms=self._horizon_ms,
+            key_horizon_ms=self._settings.key_horizon_ms,
             **where,
         )
 
@@ -292,18 +283,18 @@ class Queue(RQQueue):
             case out.Duplicate(job_id):
                 if unique:
                     raise DuplicateJobError(f"Job with ID '{job_id}' already exists")
-                return self.fetch_job(job_id) or self.job_class(
-                    job_id, connection=self.connection, serializer=self.serializer
-                )
+                return self._made_earlier(job_id)
         return job
 
-    def _send(self, operation: Callable[[], T]) -> T:
+    def _made_earlier(self, job_id: str) -> Job:
+        """Read a job wherever it is: RQ's fetch_job knows none that was moved to another queue."""
+        fetch = partial(self.job_class.fetch, job_id, serializer=self.serializer)
         try:
-            return self._courier.send(operation, until_ms=self._clock.boot_ms() + _PATIENCE_MS)
-        except Exception as error:
-            if plainer := in_other_words(self._own, error):
-                raise plainer from error
-            raise
+            job = self._way.read(lambda own: fetch(connection=own))
+        except NoSuchJobError:
+            return self.job_class(job_id, connection=self.connection, serializer=self.serializer)
+        job.connection = self.connection
+        return job
 
 
 _enqueue_job_of_ours = Queue.enqueue_job

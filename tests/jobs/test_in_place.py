@@ -97,6 +97,6 @@ def test_a_fake_server_without_lua_is_told_what_it_needs(fake, monkeypatch):
         raise ResponseError("unknown command 'evalsha'")
 
     queue = Queue(connection=fake)
-    monkeypatch.setattr(queue._entrance, "enqueue", refuse)
+    monkeypatch.setattr(queue._way.entrance, "enqueue", refuse)
     with pytest.raises(UnsupportedServer, match=r"pip install 'fakeredis\[lua\]'"):
         queue.enqueue("shop.fulfil")

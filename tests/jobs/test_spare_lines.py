@@ -43,7 +43,7 @@ def test_a_line_that_the_server_has_closed_is_not_tried(queue, redis):
 
 def test_after_a_failover_every_line_is_made_anew(queue):
     """FM-022: the old master refuses writes on connections that look healthy."""
-    queue._courier.take_note(errors.ReadOnlyError("You can't write against a read only replica."))
+    queue._way.courier.take_note(errors.ReadOnlyError("You can't write against a read only replica."))
     queue.enqueue("shop.fulfil")
     assert Counted.opened == 1
 

@@ -58,7 +58,7 @@ def test_the_enqueue_of_a_dropped_job_sent_again_brings_nothing_back(pool, drop)
     call = pool.scripts.call
     pool.scripts.call = lambda move, **named: (made.append((move, named)), call(move, **named))[1]
     queue = pool.queue()
-    queue._entrance._scripts = pool.scripts
+    queue._way.entrance._scripts = pool.scripts
     queue.enqueue("shop.fulfil", job_id="job-1")
     worker = pool.worker()
     worker.bury(worker.hold())

@@ -181,7 +181,7 @@ def test_an_unknown_job_of_a_batch_with_a_known_one_is_answered_too(pool):
 def test_no_script_takes_more_than_it_may(pool):
     """A server that is held up by a script hears nobody: a hundred jobs, or a megabyte and the job that passed it."""
     queue, flown = pool.queue(), []
-    queue._entrance.enqueue_many = flown.append
+    queue._way.entrance.enqueue_many = flown.append
     queue.enqueue_many([Queue.prepare_data("shop.fulfil", (b"x" * size,)) for size in [10] * 250 + [400_000] * 7])
     batches = [batch for flow in flown for batch in flow]
     assert [len(batch.jobs) for batch in batches] == [100, 100, 53, 3, 1]
