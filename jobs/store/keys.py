@@ -64,7 +64,10 @@ FAMILIES: dict[str, Key] = {
         "string",
         "a job deleted by its settle or by a person: which enqueue made it, and its last fence",
     ),
-    "dedupe": Key("holdfast:key:{}:{}", "string", "an idempotent enqueue's queue and key -> the job it made"),
+    # With the length of the queue's name: `a:b` and `c` are not `a` and `b:c`.
+    "dedupe": Key(
+        "holdfast:key:{}:{}:{}", "string", "an idempotent enqueue: its queue's length, queue and key -> the job it made"
+    ),
     "turn": Key("holdfast:turn:{}", "string", "when the fleet is next due for a chore, in ms"),
     "reaper": Key("holdfast:reaper", "hash", "the last pass of the fleet's reapers, and the server they saw"),
     "ghosts": Key("holdfast:ghosts", "list", "the last entries in line that had no job behind them"),

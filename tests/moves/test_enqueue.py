@@ -270,6 +270,13 @@ def test_a_key_holds_in_its_own_queue(pool):
     assert pool.line("team-b") == ["job-2"]
 
 
+def test_keys_of_two_queues_are_two_however_they_are_spelled(pool):
+    """A colon stands in many names of queues and in many keys."""
+    pool.queue("tenant").enqueue("shop.fulfil", job_id="job-1", key="mail:1")
+    other = pool.queue("tenant:mail").enqueue("shop.fulfil", job_id="job-2", key="1")
+    assert (other.id, pool.line("tenant:mail")) == ("job-2", ["job-2"])
+
+
 def test_an_enqueue_with_a_key_sent_twice_finds_itself(pool):
     """A replay is told what the first was told, not that it is a duplicate of itself."""
     assert put(pool, key="invoice-7") == Queued("job-1")

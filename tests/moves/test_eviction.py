@@ -124,5 +124,5 @@ def test_what_a_volatile_policy_may_delete_is_what_the_caution_says(pool):
     jobs = ("finished", "failed", "runs", "waits", "waits-with-a-ttl")
     expire = {job_id for job_id in jobs if pool.redis.ttl(keys.job(job_id)) > 0}
     assert expire == {"finished", "failed", "waits-with-a-ttl"}
-    assert pool.redis.ttl("holdfast:key:default:invoice-7") > 0
+    assert pool.redis.ttl("holdfast:key:7:default:invoice-7") > 0
     assert pool.redis.ttl(keys.queue("default")) == pool.redis.ttl(keys.leases("default")) == -1

@@ -3,6 +3,7 @@
 import pytest
 from rq import Callback, Repeat, Retry
 
+from holdfast.jobs.retry import Exponential
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Annotated, First
@@ -200,3 +201,19 @@ def test_what_a_job_writes_of_itself_is_not_written_over_its_next_generation(poo
     assert worker.annotate(held, "data", "old", "meta", "old") == Annotated()
     worker.complete(held)
     assert (pool.record()["data"], pool.record()["meta"]) == written
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+def test_one_that_is_fetched_and_put_in_line_again_keeps_what_only_we_know_of_it(pool, at_work):
+    """INV-09: as rq-scheduler does. RQ's Job has no place for `crashes=0`; a new job of the id begins anew."""
+    pool.enqueue(crashes=0, retry=Exponential(max=1, base=5))
+    if at_work:
+        pool.worker().hold()
+    told = pool.state("job-1", "hf_crashes_max", "hf_jitter")
+    assert told["hf_crashes_max"] == "0"
+    assert told["hf_jitter"] is not None
+    pool.queue().enqueue_job(Job.fetch("job-1", connection=pool.redis))
+    assert pool.state("job-1", *told) == told
+    pool.time_passes(1_000)
+    pool.enqueue()
+    assert pool.state("job-1", *told) == dict.fromkeys(told)

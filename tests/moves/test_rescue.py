@@ -134,6 +134,15 @@ def test_one_that_came_back_by_itself_is_forgotten(pool):
     assert pool.line() == ["job-1"]
 
 
+def test_what_was_never_in_line_is_not_missed_there(pool):
+    """RQ's create_job() gives `queued` at once, and an app may save one to have it approved first."""
+    pool.stock_queue().create_job("shop.fulfil", job_id="job-1").save()
+    pool.rescue()
+    pool.time_passes(PATIENCE_MS)
+    assert pool.rescue() == ()
+    assert pool.line() == []
+
+
 def in_line(pool):
     pool.enqueue()
 
@@ -205,6 +214,10 @@ def test_the_fleet_takes_turns(pool):
     """A thousand workers ask, one looks."""
     upkeep = Upkeep(pool.scripts, pool.clock, pool.settings)
     assert upkeep.rescue(every_ms=2_000) == ()
+    assert isinstance(upkeep.rescue(every_ms=2_000), NotDue)
+    pool.time_passes(1_500)
+    assert upkeep.rescue(every_ms=2_000, goes_on=True) == ()
+    pool.time_passes(1_500)
     assert isinstance(upkeep.rescue(every_ms=2_000), NotDue)
 
 

@@ -10,6 +10,7 @@
 -- KEYS     deferred      zset    what waits for others
 -- KEYS     dependencies  set     and for whom
 -- ARGV     every_ms      how often the fleet does this; 0: now, whoever was last
+-- ARGV     goes_on       1: the turn is ours, and there was more to do than fits in a batch
 -- ARGV     patience_ms   how long a job must have been seen in no place, unchanged
 -- ARGV     budget        how many crashes a job may cause, unless it says otherwise
 -- ARGV     stamp         now, as RQ writes it
@@ -18,7 +19,7 @@
 -- ARGV     suspects...   ids of jobs that may be in no place
 -- OUTCOME  rescued  rows passed_over  each row: job_id, queue, and where it was missed: line, intermediate, scheduled, deferred, hands; then what could not be dealt with: job_id, why
 -- OUTCOME  not_due  ms    someone did this just now
-local wait = not_my_turn('orphans', every_ms)
+local wait = not_my_turn('orphans', every_ms, goes_on)
 if wait then
   return wait
 end
@@ -51,7 +52,7 @@ local function missed_from(job_id, job)
     return nil
   elseif redis.call('ZSCORE', keys.deferred(job.queue), job_id) then
     return waits_for_nothing(job_id, job) and 'deferred' or nil
-  elseif not MISSED_FROM[job.status] or is_in_hand(job_id, job.queue, job.lease, job.lease_queue) or is_in_list(keys.queue(job.queue), job_id) then
+  elseif not MISSED_FROM[job.status] or job.is_a_draft or is_in_hand(job_id, job.queue, job.lease, job.lease_queue) or is_in_list(keys.queue(job.queue), job_id) then
     return nil
   end
   return is_in_list(keys.intermediate(job.queue), job_id) and 'intermediate' or MISSED_FROM[job.status]
@@ -98,6 +99,8 @@ local function read(job_id)
   end
   return {status = values[2], queue = values[3], lease = values[4], lease_queue = values[5], fence = values[6],
     worker = values[7], next_run_ms = values[8], allows_failure = values[9] == '1', moves = values[11],
+    -- RQ's create_job() makes a record that is `queued`, and an app may save it to have it approved first.
+    is_a_draft = values[2] == 'queued' and (values[10] or '') == '' and not values[11],
     -- Stock producers leave an id listed where its last generation ended.
     is_made_anew = values[12] and values[12] ~= values[13],
     -- Two sightings count only of a job to which nothing has happened in between.
