@@ -12,6 +12,7 @@ __all__ = [
     "EffectMisused",
     "HoldfastError",
     "InDoubt",
+    "KeyTaken",
     "LeaseEnded",
     "NameTaken",
     "NoHorses",
@@ -62,6 +63,17 @@ class Unreachable(HoldfastError):
 
 class NameTaken(HoldfastError, ValueError):
     """A worker's name that a living worker has: they would hear each other's commands."""
+
+
+class KeyTaken(HoldfastError, ValueError):
+    """The key of an enqueue was used for another function: the job that it made is not the one that is wanted."""
+
+    def __init__(self, key: str, queue: str, job_id: str, made_by: str, wanted_by: str) -> None:
+        super().__init__(
+            f"key={key!r} was used in queue {queue} for {made_by} (job {job_id}), and now for {wanted_by}: nothing "
+            f"was enqueued. Give each function keys of its own, as in key={f'{wanted_by}:{key}'!r}. If `key` is an "
+            f"argument of the function, pass it in kwargs={{'key': ...}}: key= is an option of holdfast.jobs.Queue."
+        )
 
 
 class NoHorses(HoldfastError):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import os
 import random
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.clock import Clock, SystemClock
+from holdfast.jobs.errors import KeyTaken
 from holdfast.jobs.in_place import in_place
 from holdfast.jobs.mould import Maker, as_it_is, carry, may_be_remembered, options_of
 from holdfast.jobs.retry import Retry
-from holdfast.jobs.rq_surface import DuplicateJobError, Job, JobStatus, NoSuchJobError
+from holdfast.jobs.rq_surface import DeserializationError, DuplicateJobError, Job, JobStatus, NoSuchJobError
 from holdfast.jobs.rq_surface import Queue as RQQueue
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import outcomes as out
@@ -44,7 +46,8 @@ class Queue(RQQueue):
     An enqueue without dependencies is one script in one round trip: after a lost reply it is sent again under the
     same name and changes nothing the second time. Beyond RQ's options:
 
-    - `key=`: a second enqueue with the same key, within `HOLDFAST_KEY_HORIZON_MS` (24 h), returns the first job;
+    - `key=`: a second enqueue with the same key, within `HOLDFAST_KEY_HORIZON_MS` (24 h), returns the first job, or
+      raises KeyTaken, a ValueError, where that is of another function;
     - `crashes=`: how many deaths of its worker the job may cause before it is buried; 0: it runs at most once;
     - `retry=`: also `Fixed` and `Exponential`.
 
@@ -52,7 +55,8 @@ class Queue(RQQueue):
 
     With `is_async=False`, for tests, RQ runs the job in place; `key=` and `crashes=` then say nothing.
 
-    Like RQ's own option names, `key` and `crashes` do not reach your function; pass `kwargs={"key": ...}` for that.
+    Like RQ's own option names, `key` and `crashes` do not reach your function; pass `kwargs={"key": ...}` for that. A
+    function that has such a parameter raises ValueError without it; one given by its name cannot be looked at.
     Raises RedisAwayError when Redis does not answer for 15 s: whether the job is in line is then unknown, and a
     `key=` or `job_id=` with `unique=True` makes it safe to ask again. Raises TooBig, a ValueError, for a call that is
     longer than Redis takes (512 MB unless it is told otherwise): nothing was written.
@@ -92,11 +96,10 @@ class Queue(RQQueue):
 
     def enqueue(self, f: Any, *args: Any, **options: Any) -> Job:
         """Put a call of `f` in line. See the class for what it takes beyond RQ's options."""
-        wishes = Wishes.take_from(options)
+        wishes = Wishes.take_from(options, f, args)
         given = self._parse(f, args, options)
         job, form = self._make(given)
-        if wishes.key and (given.pipeline is not None or job._dependency_ids):  # noqa: SLF001 - RQ gives no other way
-            raise ValueError(f"key={wishes.key!r} cannot be used together with pipeline= or depends_on=")
+        wishes.check_beside(given, job)
         if getattr(self.enqueue_job, "__func__", None) is not _enqueue_job_of_ours:
             wishes.go_with(job)
             return self.enqueue_job(job, pipeline=given.pipeline, at_front=given.at_front, unique=given.unique)
@@ -237,21 +240,23 @@ class Queue(RQQueue):
         due_ms: int | None = None,
         delay_ms: int | None = None,
     ) -> Job:
-        wishes = Wishes.take_from(options)
+        wishes = Wishes.take_from(options, f, args)
         given = self._parse(f, args, options)
         job = self.create_job(**options_of(given), status=JobStatus.SCHEDULED)
+        wishes.check_beside(given, job)
         carry(job, wishes.fields)
+        if given.at_front:  # else a Dependency may have asked for it
+            job.enqueue_at_front = True
         if given.pipeline is not None or not self.is_async:
             moment_s = due_ms / 1000 if due_ms is not None else self._clock.wall_s() + (delay_ms or 0) / 1000
             when = datetime.fromtimestamp(moment_s, tz=UTC)
             return self.schedule_job(job, when, pipeline=given.pipeline, unique=given.unique)
-        job.enqueue_at_front = given.at_front or None
         placement = self._placement(job, key=wishes.key, unique=given.unique, due_ms=due_ms, delay_ms=delay_ms)
         return self._place(job, placement, self._fields(job))
 
     def _place(self, job: Job, placement: Placement, fields: list[Word]) -> Job:
         placed = self._way.enqueue(placement, fields)
-        return self._answer(job, placed, unique=placement.unique)
+        return self._answer(job, placed, placement)
 
     def _fields(self, job: Job, form: Form | None = None) -> list[Word]:
         """Write a job for its record, unless Redis would hang up on it."""
@@ -274,26 +279,32 @@ class Queue(RQQueue):
             **where,
         )
 
-    def _answer(self, job: Job, placed: Placed, *, unique: bool) -> Job:
+    def _answer(self, job: Job, placed: Placed, placement: Placement) -> Job:
         match placed:
             case out.Queued():
                 job._status = JobStatus.QUEUED  # noqa: SLF001 - RQ's setter is a round trip
             case out.Scheduled():
                 job._status = JobStatus.SCHEDULED  # noqa: SLF001
             case out.Duplicate(job_id):
-                if unique:
+                if placement.unique:
                     raise DuplicateJobError(f"Job with ID '{job_id}' already exists")
-                return self._made_earlier(job_id)
+                return self._made_earlier(job_id, by=job, key=placement.key or "")
         return job
 
-    def _made_earlier(self, job_id: str) -> Job:
-        """Read a job wherever it is: RQ's fetch_job knows none that was moved to another queue."""
+    def _made_earlier(self, job_id: str, *, by: Job, key: str) -> Job:
+        """Read the job of a key, wherever it is: RQ's fetch_job knows none that was moved to another queue.
+
+        Raises KeyTaken for another function's.
+        """
         fetch = partial(self.job_class.fetch, job_id, serializer=self.serializer)
         try:
             job = self._way.read(lambda own: fetch(connection=own))
         except NoSuchJobError:
             return self.job_class(job_id, connection=self.connection, serializer=self.serializer)
         job.connection = self.connection
+        with suppress(DeserializationError):  # what cannot be read here says nothing of its function
+            if (made_by := job.func_name) != by.func_name:
+                raise KeyTaken(key, self.name, job_id, str(made_by), str(by.func_name))
         return job
 
 

@@ -130,45 +130,6 @@ def test_policies_of_ours_are_rq_retries(queue):
     assert (job.retries_left, job.get_retry_interval(), job.enqueue_at_front_on_retry) == (3, 20, True)
 
 
-@pytest.mark.parametrize("crashes", [-1, 1.5, "3", True, False])
-def test_a_budget_that_cannot_be_meant_is_refused(queue, crashes):
-    """A whole number, and the message says so."""
-    with pytest.raises(ValueError, match="a whole number, 0 to run at most once"):
-        queue.enqueue("shop.fulfil", crashes=crashes)
-
-
-@pytest.mark.parametrize("key", ["", 7, b"invoice"])
-def test_a_key_that_cannot_be_meant_is_refused(queue, key):
-    """An empty key would make all jobs one."""
-    with pytest.raises(ValueError, match="a text that is not empty"):
-        queue.enqueue("shop.fulfil", key=key)
-
-
-def test_a_key_cannot_be_kept_where_rqs_own_code_writes(queue):
-    """Refused, since it would be ignored."""
-    parent = queue.enqueue("shop.fulfil")
-    with pytest.raises(ValueError, match=r"pipeline= or depends_on="):
-        queue.enqueue("shop.pack", key="invoice-7", depends_on=parent)
-
-
-def test_a_key_gives_the_first_job_each_time(queue):
-    """INV-11: a customer clicks twice."""
-    first = queue.enqueue("shop.fulfil", "A-1", key="invoice-7")
-    second = queue.enqueue("shop.fulfil", "A-1", key="invoice-7")
-    scheduled = queue.enqueue_in(timedelta(seconds=5), "shop.fulfil", "A-1", key="invoice-7")
-    assert first.id == second.id == scheduled.id
-    assert second.args == ("A-1",)
-    assert line(queue) == [first.id]
-
-
-def test_a_key_answers_with_the_id_of_a_job_that_is_gone(queue):
-    """It has run and is not kept; it is still not run again."""
-    first = queue.enqueue("shop.fulfil", key="invoice-7")
-    first.delete()
-    assert queue.enqueue("shop.fulfil", key="invoice-7").id == first.id
-    assert line(queue) == []
-
-
 def test_a_unique_id_is_refused_the_second_time(queue):
     """RQ's own error, from each way in."""
     queue.enqueue("shop.fulfil", job_id="A-1", unique=True)
@@ -178,12 +139,6 @@ def test_a_unique_id_is_refused_the_second_time(queue):
         queue.enqueue_in(timedelta(seconds=5), "shop.fulfil", job_id="A-1", unique=True)
     with pytest.raises(ValueError, match="job_id"):
         queue.enqueue("shop.fulfil", unique=True)
-
-
-def test_a_function_that_has_a_parameter_called_key_can_be_given_one(queue):
-    """As with RQ's own words."""
-    job = queue.enqueue("shop.fulfil", kwargs={"key": "k", "crashes": 5})
-    assert fetch(queue, job).kwargs == {"key": "k", "crashes": 5}
 
 
 def test_a_queue_that_is_not_async_runs_jobs_at_once(fake, clock):
