@@ -200,6 +200,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_deaths.py::test_when_all_died_together_the_next_worker_takes_over_all_of_it",
         "tests/recovery/test_reaper.py::test_it_goes_on_until_a_batch_is_not_full",
         "tests/recovery/test_keeper.py::test_a_fleet_does_not_ask_in_step",
+        "tests/recovery/test_keeper.py::test_a_chore_with_much_to_do_lets_the_others_through",
+        "tests/moves/test_reclaim.py::test_who_goes_on_keeps_the_turn",
         "tests/jobs/test_connections.py::test_waits_double_up_to_two_seconds_and_are_never_alike",
     ),
     "FM-036": (
@@ -232,6 +234,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-041": (
         "tests/workers/test_schedule.py::test_scheduled_jobs_outlive_the_absence_of_every_worker",
         "tests/recovery/test_promoter.py::test_it_goes_on_while_there_may_be_more",
+        "tests/workers/test_long_chores.py::test_a_holder_renews_in_time_while_a_chore_has_seconds_of_work",
     ),
     "FM-042": (
         "tests/workers/test_redis_away.py::test_a_worker_cut_off_stops_its_job_before_another_may_begin_it",

@@ -33,8 +33,11 @@ class Chore(Protocol):
 
     every_ms: int
 
-    def run_once(self) -> int:
-        """Do it if the fleet is due for it; give the ms until it may be due again."""
+    def run_once(self, *, goes_on: bool = False) -> int:
+        """Do a batch of it if the fleet is due for it; give the ms until it may be due again. 0: there is more to do.
+
+        `goes_on`: there was more to do the last time, and the turn is still ours.
+        """
         ...
 
 
@@ -47,55 +50,74 @@ class Keeper:
         clock: Clock,
         rng: random.Random,
         *,
+        on_answer: Callable[[], object] = lambda: None,
         on_trouble: Callable[[Exception], object] = lambda _: None,
         on_refusal: Callable[[Chore, Exception], object] | None = None,
     ) -> None:
         self._clock = clock
         self._rng = rng
+        self._on_answer = on_answer
         self._on_trouble = on_trouble
         #: None: it comes out.
         self._on_refusal = on_refusal
         self._due = dict.fromkeys(range(len(chores)), clock.boot_ms())
         self._chores = list(chores)
+        #: Until when the turn of a chore that has more to do is surely ours, on the boot clock.
+        self._ours_until: dict[int, int] = {}
 
     def due_ms(self) -> int:
         """Tell when, on the boot clock, the next chore may be due."""
         return min(self._due.values())
 
     def run_due(self, *, at_most: int | None = None) -> int:
-        """Run what is due, and give how many that were.
+        """Run what is due, a batch of each, and give how many that were.
 
+        What has waited longest comes first, so that a chore that has always more to do lets the others through.
         When one finds Redis away, all wait for their next interval. One that Redis answers with an error waits alone.
         """
-        ran = 0
-        for number, chore in enumerate(self._chores):
-            if self._clock.boot_ms() < self._due[number] or ran == at_most:
-                continue
-            ran += 1
-            try:
-                wait_ms = chore.run_once()
-            except Exception as error:
-                if self._on_refusal and is_refusal(error):
-                    # One bad entry must not end worker after worker, nor keep the other chores from theirs.
-                    self._on_refusal(chore, error)
-                    self._due[number] = self._clock.boot_ms() + _AGAIN_MS
-                    continue
-                if not is_passing(error):
-                    raise
-                self._on_trouble(error)
-                now = self._clock.boot_ms()
-                self._due = {each: now + waiting.every_ms for each, waiting in enumerate(self._chores)}
-                break
+        now = self._clock.boot_ms()
+        due = [number for number in sorted(self._due, key=self._due.__getitem__) if self._due[number] <= now]
+        for ran, number in enumerate(due[:at_most], 1):
+            if not self._run(number):
+                return ran
+        return len(due[:at_most])
+
+    def _run(self, number: int) -> bool:
+        """Run one chore, and note when it is due again. False: Redis is away."""
+        chore, asked_ms = self._chores[number], self._clock.boot_ms()
+        # Who was away for an interval asks as the others do: somebody may have taken the turn, and go on in our place.
+        goes_on = asked_ms < self._ours_until.pop(number, 0)
+        try:
+            wait_ms = chore.run_once(goes_on=goes_on)
+        except Exception as error:
+            if self._on_refusal and is_refusal(error):
+                # One bad entry must not end worker after worker, nor keep the other chores from theirs.
+                self._on_answer()
+                self._on_refusal(chore, error)
+                self._due[number] = self._clock.boot_ms() + _AGAIN_MS
+                return True
+            if not is_passing(error):
+                raise
+            self._on_trouble(error)
+            now = self._clock.boot_ms()
+            self._due = {each: now + waiting.every_ms for each, waiting in enumerate(self._chores)}
+            return False
+        self._on_answer()
+        if wait_ms == 0:
+            self._ours_until[number] = asked_ms + chore.every_ms
+        else:
             # Spread, so that a fleet does not ask in step.
-            self._due[number] = self._clock.boot_ms() + wait_ms + self._rng.randint(0, max(1, chore.every_ms // 20))
-        return ran
+            wait_ms += self._rng.randint(0, max(1, chore.every_ms // 20))
+        self._due[number] = self._clock.boot_ms() + wait_ms
+        return True
 
     def run(self, *, stops: Callable[[], bool]) -> None:
         """Run chores until `stops()`."""
         while not stops():
             self.run_due()
             wait_ms = self.due_ms() - self._clock.boot_ms()
-            self._clock.sleep(max(0.01, min(wait_ms, 250) / 1000))
+            if wait_ms > 0:
+                self._clock.sleep(min(wait_ms, 250) / 1000)
 
 
 def log_refusal(chore: Chore, error: Exception) -> None:

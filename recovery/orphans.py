@@ -26,18 +26,22 @@ class Orphans:
         self._upkeep = upkeep
         self._tell = tell
         self.every_ms = every_ms
+        #: Of the last page, those that are still to be looked at.
+        self._suspects: list[str] = []
 
-    def run_once(self) -> int:
-        """Look at one page if the fleet is due for it; give the ms until the next may be."""
-        turn = self._upkeep.rescue(every_ms=self.every_ms)
-        if isinstance(turn, out.NotDue):
-            return turn.ms
-        suspects = self._upkeep.suspects()
-        for start in range(0, len(suspects), _AT_A_TIME):
-            rescued = self._upkeep.rescue(every_ms=0, suspects=suspects[start : start + _AT_A_TIME])
-            for each in () if isinstance(rescued, out.NotDue) else rescued:
-                if isinstance(each, out.Rescued):
-                    self._tell.tell(events.Rescued(each))
-                else:
-                    self._tell.tell(events.PassedOver(each))
-        return self.every_ms
+    def run_once(self, *, goes_on: bool = False) -> int:
+        """Read a page, or look at some of its suspects, if the fleet is due for it; give the ms until the next may be.
+
+        That is 0 while there are suspects left.
+        """
+        batch, left = self._suspects[:_AT_A_TIME], self._suspects[_AT_A_TIME:]
+        self._suspects = left  # those at which Redis balks must not come again and again before all others
+        rescued = self._upkeep.rescue(every_ms=self.every_ms, goes_on=goes_on, suspects=batch)
+        if isinstance(rescued, out.NotDue):
+            self._suspects = [*batch, *left]
+            return rescued.ms
+        for each in rescued:
+            self._tell.tell(events.Rescued(each) if isinstance(each, out.Rescued) else events.PassedOver(each))
+        if not batch:
+            self._suspects = self._upkeep.suspects()
+        return 0 if self._suspects else self.every_ms

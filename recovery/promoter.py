@@ -20,16 +20,12 @@ class Promoter:
         self._tell = tell
         self.every_ms = every_ms
 
-    def run_once(self) -> int:
-        """Make one pass if the fleet is due for one; give the ms until the next may be."""
-        every_ms = self.every_ms
-        while True:
-            match self._upkeep.promote(every_ms=every_ms):
-                case out.NotDue(ms):
-                    return ms
-                case out.Promoted(count, seen):
-                    if count:
-                        self._tell.tell(events.Promoted(count))
-                    if seen < BATCH:
-                        return self.every_ms
-            every_ms = 0
+    def run_once(self, *, goes_on: bool = False) -> int:
+        """Promote one batch if the fleet is due for it; give the ms until the next may be, 0 after a full one."""
+        match self._upkeep.promote(every_ms=self.every_ms, goes_on=goes_on):
+            case out.NotDue(ms):
+                return ms
+            case out.Promoted(count, seen):
+                if count:
+                    self._tell.tell(events.Promoted(count))
+                return self.every_ms if seen < BATCH else 0

@@ -24,22 +24,17 @@ class Reaper:
         self._tell = tell
         self.every_ms = every_ms
 
-    def run_once(self) -> int:
-        """Make one pass if the fleet is due for one; give the ms until the next may be."""
-        every_ms = self.every_ms
-        while True:
-            match self._upkeep.reclaim(every_ms=every_ms):
-                case out.NotDue(ms):
-                    return ms
-                case out.Waiting(ms):
-                    self._tell.tell(events.HoldersGraced(ms))
-                    return min(ms, self.every_ms)
-                case out.Pass(reclaimed, passed_over):
-                    for taken in reclaimed:
-                        self._tell.tell(events.Reclaimed(taken))
-                    for found in passed_over:
-                        self._tell.tell(events.PassedOver(found))
-                    if len(reclaimed) < BATCH:
-                        return self.every_ms
-            # The turn is ours: go on batch by batch until nothing is left.
-            every_ms = 0
+    def run_once(self, *, goes_on: bool = False) -> int:
+        """Take one batch if the fleet is due for it; give the ms until the next may be, 0 after a full one."""
+        match self._upkeep.reclaim(every_ms=self.every_ms, goes_on=goes_on):
+            case out.NotDue(ms):
+                return ms
+            case out.Waiting(ms):
+                self._tell.tell(events.HoldersGraced(ms))
+                return min(ms, self.every_ms)
+            case out.Pass(reclaimed, passed_over):
+                for taken in reclaimed:
+                    self._tell.tell(events.Reclaimed(taken))
+                for found in passed_over:
+                    self._tell.tell(events.PassedOver(found))
+                return self.every_ms if len(reclaimed) < BATCH else 0

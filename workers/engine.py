@@ -80,6 +80,8 @@ class Engine:
         self._limits = Limits()
         #: How many jobs were run, besides what horses have settled.
         self._done_here = 0
+        #: When RQ's tools are to hear again that this worker lives, on the boot clock.
+        self._beat_at = 0
         self._stop = Stop(clock, settings)
         self._mount = Mount(runtime, board, clock, self._patience, serve)
         self._false_starts = FalseStarts(board, clock, tell)
@@ -158,16 +160,17 @@ class Engine:
         """Run chores and beat; give the moment of the next beat.
 
         A lease comes first: with a job in hand, nothing is done while Redis is away or a renewal is due, and one thing
-        at a time otherwise, since on a slow link each takes long.
+        at a time otherwise, since on a slow link each takes long. The beat goes before chores: one may go on for long.
         """
         renewals = [hold.renew_at for hold in self._mount.holds if hold.end is None]
         if not renewals:
             self._keeper.run_due()
         elif self._courier.is_away or self._clock.boot_ms() >= min(renewals):
             return min(renewals)
-        elif self._keeper.run_due(at_most=1):
+        elif self._clock.boot_ms() < self._beat_at and self._keeper.run_due(at_most=1):
             return self._clock.boot_ms()
-        return self._face.beat(self._clock.boot_ms())
+        self._beat_at = self._face.beat(self._clock.boot_ms())
+        return self._beat_at
 
     # -- without a job
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.store.batches import Batch
     from holdfast.jobs.store.scripts import Scripts, Word
 
-#: A pass goes on batch by batch, so that no script holds the server long.
+#: A pass goes on batch by batch, so that no script holds the server long, nor a chore the worker that does it.
 BATCH = 50
 
 
@@ -32,12 +32,13 @@ class Upkeep:
         self._clock = clock
         self._settings = settings
 
-    def reclaim(self, *, every_ms: int) -> out.Pass | out.Waiting | out.NotDue:
+    def reclaim(self, *, every_ms: int, goes_on: bool = False) -> out.Pass | out.Waiting | out.NotDue:
         """Take back at most a batch of leases past their deadline; `every_ms` 0: whoever was last."""
         wall_s = self._clock.wall_s()
         answer = self._scripts.call(
             "reclaim",
             every_ms=every_ms,
+            goes_on=int(goes_on),
             late_ms=self._settings.late_reaper_ms,
             grace_ms=self._settings.holder_grace_ms,
             budget=self._settings.crashes,
@@ -54,12 +55,13 @@ class Upkeep:
             case _:
                 return out.Pass(tuple(_row(row) for row in answer[1]), tuple(_passed_over(answer[2])))
 
-    def rescue(self, *, every_ms: int, suspects: Sequence[str] = ()) -> out.Rescue | out.NotDue:
+    def rescue(self, *, every_ms: int, goes_on: bool = False, suspects: Sequence[str] = ()) -> out.Rescue | out.NotDue:
         """Put those of the suspects back that are in no place, and were seen so long enough ago."""
         wall_s = self._clock.wall_s()
         answer = self._scripts.call(
             "rescue",
             every_ms=every_ms,
+            goes_on=int(goes_on),
             patience_ms=self._settings.orphaned_ms,
             budget=self._settings.crashes,
             stamp=stamp(wall_s),
@@ -75,11 +77,12 @@ class Upkeep:
         """Give the ids of jobs on the next page of all records that may be in no place."""
         return Census(self._scripts.redis).suspects()
 
-    def promote(self, *, every_ms: int) -> out.Promoted | out.NotDue:
+    def promote(self, *, every_ms: int, goes_on: bool = False) -> out.Promoted | out.NotDue:
         """Put at most a batch of due jobs in line."""
         answer = self._scripts.call(
             "promote",
             every_ms=every_ms,
+            goes_on=int(goes_on),
             most=BATCH,
             stamp=stamp(self._clock.wall_s()),
         )

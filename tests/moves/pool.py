@@ -170,11 +170,11 @@ class Pool:
     def worker(self, name="w1"):
         return Worker(self, name)
 
-    def reap(self, *, every_ms=0):
-        return self._upkeep.reclaim(every_ms=every_ms)
+    def reap(self, *, every_ms=0, **how):
+        return self._upkeep.reclaim(every_ms=every_ms, **how)
 
-    def promote(self, *, every_ms=0):
-        return self._upkeep.promote(every_ms=every_ms)
+    def promote(self, *, every_ms=0, **how):
+        return self._upkeep.promote(every_ms=every_ms, **how)
 
     def rescue(self):
         """Look once through all records, and at what was suspected before."""

@@ -134,6 +134,15 @@ def test_the_fleet_promotes_once_an_interval(pool):
     assert isinstance(pool.promote(every_ms=1_000), Promoted)
 
 
+def test_who_goes_on_keeps_the_turn(pool):
+    """FM-035: for longer than an interval, and the others do not join in."""
+    pool.promote(every_ms=1_000)
+    for _ in range(2):
+        pool.time_passes(800)
+        assert isinstance(pool.promote(every_ms=1_000, goes_on=True), Promoted)
+        assert isinstance(pool.promote(every_ms=1_000), NotDue)
+
+
 def test_what_was_put_off_anew_in_another_queue_is_not_put_in_line_by_where_it_was(pool):
     """INV-12: a stock enqueue_in() leaves the id in the schedule of the queue that it was for before."""
     pool.stock_queue("first").enqueue_in(timedelta(seconds=2), "shop.fulfil", job_id="job-1")

@@ -135,6 +135,17 @@ def test_the_fleet_reaps_once_an_interval(pool):
     assert pool.reap(every_ms=1_000) == Pass(())
 
 
+def test_who_goes_on_keeps_the_turn(pool):
+    """FM-035: batch by batch, for longer than an interval; the others are told to wait, and do not join in."""
+    pool.reap(every_ms=1_000)
+    for _ in range(3):
+        pool.time_passes(800)
+        assert pool.reap(every_ms=1_000, goes_on=True) == Pass(())
+        assert isinstance(pool.reap(every_ms=1_000), NotDue)
+    pool.time_passes(1_001)
+    assert pool.reap(every_ms=1_000) == Pass(())
+
+
 def test_after_a_late_pass_holders_get_a_heartbeat_first(pool):
     """FM-019, FM-017: nobody could renew while the server was away; whoever lives does so now."""
     pool.reap()

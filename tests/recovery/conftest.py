@@ -12,6 +12,15 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.jobs.store.upkeep import Upkeep
+from holdfast.recovery.keeper import Keeper
+from tests.conftest import FakeClock
+
+
+class NoSpread(random.Random):
+    """Dice that always fall on the lowest number."""
+
+    def randint(self, a, b):
+        return a
 
 
 class ScriptedUpkeep:
@@ -20,12 +29,18 @@ class ScriptedUpkeep:
     def __init__(self, *answers):
         self._answers = list(answers)
         self.asked = []
+        #: What the next page has.
+        self.page = []
 
-    def _answer(self, *, every_ms):
-        self.asked.append(every_ms)
+    def _answer(self, *, every_ms, goes_on=False, **about):
+        self.asked.append(" ".join([str(every_ms), *["goes on"] * goes_on, *about.get("suspects", ())]))
         return self._answers.pop(0)
 
-    reclaim = promote = _answer
+    reclaim = promote = rescue = _answer
+
+    def suspects(self):
+        self.asked.append("a page")
+        return self.page
 
 
 class TimedUpkeep:
@@ -37,24 +52,38 @@ class TimedUpkeep:
         self.took_ms = []
         self.sizes = []
 
-    def _time(self, ask, every_ms):
+    def _time(self, ask, **how):
         began = time.perf_counter()
-        answer = ask(every_ms=every_ms)
+        answer = ask(**how)
         self.took_ms.append(1_000 * (time.perf_counter() - began))
         self.sizes.append(self._size_of(answer))
         return answer
 
-    def reclaim(self, *, every_ms):
-        return self._time(self._upkeep.reclaim, every_ms)
+    def reclaim(self, **how):
+        return self._time(self._upkeep.reclaim, **how)
 
-    def promote(self, *, every_ms):
-        return self._time(self._upkeep.promote, every_ms)
+    def promote(self, **how):
+        return self._time(self._upkeep.promote, **how)
 
 
 @pytest.fixture
 def scripted():
     """Give a maker of upkeeps that answer from a script."""
     return ScriptedUpkeep
+
+
+@pytest.fixture
+def keep_at():
+    """Give a function that has a keeper do all there is to do of a chore, and gives the ms until it is due again."""
+
+    def keep_at(chore):
+        clock = FakeClock()
+        keeper = Keeper([chore], clock, NoSpread())
+        while keeper.due_ms() <= clock.boot_ms():
+            keeper.run_due()
+        return keeper.due_ms() - clock.boot_ms()
+
+    return keep_at
 
 
 @pytest.fixture

@@ -8,30 +8,28 @@ from redis.exceptions import AuthenticationError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from holdfast.recovery.keeper import Keeper
+from tests.recovery.conftest import NoSpread
 
 
 class Chore:
     """Does what its script says, one line a run: ms until it is due again, or an error to raise."""
 
-    def __init__(self, diary, clock, name, *script, every_ms=1_000):
+    def __init__(self, diary, clock, name, *script, every_ms=1_000, takes_ms=0):
         self.every_ms = every_ms
+        self.went_on = []
+        self._takes_ms = takes_ms
         self._diary, self._clock, self._name = diary, clock, name
         self._script = list(script)
         self._began_ms = clock.boot_ms()
 
-    def run_once(self):
+    def run_once(self, *, goes_on=False):
+        self.went_on.append(goes_on)
         self._diary.append((self._clock.boot_ms() - self._began_ms, self._name))
+        self._clock.advance(self._takes_ms)
         line = self._script.pop(0) if self._script else self.every_ms
         if isinstance(line, Exception):
             raise line
         return line
-
-
-class NoSpread(random.Random):
-    """Dice that always fall on the lowest number."""
-
-    def randint(self, a, b):
-        return a
 
 
 @pytest.fixture
@@ -78,6 +76,29 @@ def test_a_fleet_does_not_ask_in_step(clock, diary, keep):
     assert len(waits) > 50
     assert all(1_000 <= wait <= 1_050 for wait in waits)
     assert len(set(waits)) > 10
+
+
+def test_a_chore_with_much_to_do_lets_the_others_through(clock, diary):
+    """LIV-02: one at a time, as with a job in hand: 5 s of due jobs, and the dead are looked after each second."""
+    long = Chore(diary, clock, "promote", *[0] * 500, takes_ms=10)
+    keeper = Keeper([long, Chore(diary, clock, "reap")], clock, NoSpread())
+    while sum(name == "promote" for _, name in diary) < 500:
+        assert keeper.run_due(at_most=1) == 1
+    reaped = [moment for moment, name in diary if name == "reap"]
+    assert len(reaped) == 5
+    assert all(late - early <= 1_020 for early, late in pairwise(reaped))
+
+
+def test_a_chore_is_told_that_it_goes_on_while_its_turn_is_surely_its_own(clock, diary):
+    """FM-035: else all parents would join in, one after the other, where there is much to do."""
+    away = RedisConnectionError("a moment's loss")
+    chore = Chore(diary, clock, "reap", 0, 0, 0, away, 0, 0)
+    keeper = Keeper([chore], clock, NoSpread())
+    for pause_ms in (0, 999, 1_000, 0, 1_000, 0):
+        clock.advance(pause_ms)
+        keeper.run_due()
+    # The third time it was frozen for an interval, the fifth Redis was away: somebody else may have begun.
+    assert chore.went_on == [False, True, False, True, False, True]
 
 
 def test_a_redis_that_is_away_is_asked_once_an_interval_and_not_once_a_chore(clock, diary, keep):
@@ -140,6 +161,13 @@ def test_a_keeper_of_its_own_runs_until_it_is_told_to_stop(clock, diary):
     keeper.run(stops=stops)
     assert diary == [(0, "reap")]
     assert all(late - early <= 250 for early, late in pairwise(looks))
+
+
+def test_a_keeper_of_its_own_goes_on_without_a_pause_and_hears_of_a_signal_in_between(clock, diary):
+    """LIV-04: a million due jobs are no reason to be killed, and waits between batches none to be late."""
+    keeper = Keeper([Chore(diary, clock, "promote", *[0] * 10_000)], clock, NoSpread())
+    keeper.run(stops=lambda: len(diary) >= 300)
+    assert diary == [(0, "promote")] * 300
 
 
 def test_a_keeper_of_its_own_is_no_busy_loop_while_redis_is_away(clock, diary):

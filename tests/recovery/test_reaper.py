@@ -19,19 +19,25 @@ def passes(*sizes):
     return [out.Pass(tuple(taken(next(numbers)) for _ in range(size))) for size in sizes]
 
 
-def test_it_goes_on_until_a_batch_is_not_full(scripted, tell, told):
+def test_it_goes_on_until_a_batch_is_not_full(scripted, tell, told, keep_at):
     """LIV-01, FM-035: a rack died with many jobs; the turn is taken once and used to the end."""
     upkeep = scripted(*passes(BATCH, BATCH, BATCH // 2))
-    assert Reaper(upkeep, tell, every_ms=1_000).run_once() == 1_000
-    assert upkeep.asked == [1_000, 0, 0]
+    assert keep_at(Reaper(upkeep, tell, every_ms=1_000)) == 1_000
+    assert upkeep.asked == ["1000", "1000 goes on", "1000 goes on"]
     assert told == [events.Reclaimed(taken(number)) for number in range(2 * BATCH + BATCH // 2)]
 
 
-def test_a_batch_that_is_just_full_is_followed_by_one_more_look(scripted, tell):
+def test_it_does_one_batch_at_a_time(scripted, tell, told):
+    """LIV-02, INV-05: seconds of the dead's jobs are no reason to renew no lease, and to hear of no signal."""
+    assert Reaper(scripted(*passes(BATCH)), tell, every_ms=1_000).run_once() == 0
+    assert len(told) == BATCH
+
+
+def test_a_batch_that_is_just_full_is_followed_by_one_more_look(scripted, tell, keep_at):
     """LIV-02: exactly a batch may be a batch and one."""
     upkeep = scripted(*passes(BATCH, 0))
-    Reaper(upkeep, tell, every_ms=1_000).run_once()
-    assert upkeep.asked == [1_000, 0]
+    keep_at(Reaper(upkeep, tell, every_ms=1_000))
+    assert upkeep.asked == ["1000", "1000 goes on"]
 
 
 def test_when_another_did_it_just_now_it_waits_for_the_rest_of_that_interval(scripted, tell, told):
@@ -47,23 +53,23 @@ def test_after_an_outage_it_says_that_holders_may_speak_first(scripted, tell, to
     assert told == [events.HoldersGraced(400), events.HoldersGraced(5_000)]
 
 
-def test_an_outage_in_the_middle_of_its_work_ends_its_turn(scripted, tell, told):
+def test_an_outage_in_the_middle_of_its_work_ends_its_turn(scripted, tell, told, keep_at):
     """FM-006: what it took is told, the rest waits until holders have spoken."""
     upkeep = scripted(*passes(BATCH), out.Waiting(300))
-    assert Reaper(upkeep, tell, every_ms=1_000).run_once() == 300
+    assert keep_at(Reaper(upkeep, tell, every_ms=1_000)) == 300
     assert len(told) == BATCH + 1
 
 
 # -- on a real server
 
 
-def test_a_thousand_dead_leases_hold_the_server_only_briefly_at_a_time(fleet, tell, told):
+def test_a_thousand_dead_leases_hold_the_server_only_briefly_at_a_time(fleet, tell, told, keep_at):
     """LIV-01, FM-031, FM-035: in bounded batches; every job comes back once, the oldest first."""
     fleet.enqueue(1_200)
     leases = fleet.claim_and_die(1_200)
     upkeep = fleet.timed(lambda answer: len(answer.reclaimed))
     fleet.watch_slowness()
-    Reaper(upkeep, tell, every_ms=1_000).run_once()
+    keep_at(Reaper(upkeep, tell, every_ms=1_000))
     print(f"batches of {max(upkeep.sizes)}: {max(upkeep.took_ms):.1f} ms at most for the client")
     print(f"the server was held {fleet.slowest_script_ms():.1f} ms at most; the goal is 10 ms")
     assert upkeep.sizes == [BATCH] * (1_200 // BATCH) + [0]
@@ -74,7 +80,7 @@ def test_a_thousand_dead_leases_hold_the_server_only_briefly_at_a_time(fleet, te
     assert [deadlines[job_id] for job_id in line] == sorted(deadlines.values())
 
 
-def test_the_dead_of_many_queues_share_one_pass(fleet, tell, told):
+def test_the_dead_of_many_queues_share_one_pass(fleet, tell, told, keep_at):
     """LIV-02: a queue with many dead does not hide the single one of another, and empty queues cost little."""
     for number in range(300):
         fleet.redis.sadd(keys.queues.spelling, keys.queue(f"empty-{number}"))
@@ -83,7 +89,7 @@ def test_the_dead_of_many_queues_share_one_pass(fleet, tell, told):
     fleet.claim_and_die(251, "crowded", "lonely")
     upkeep = fleet.timed(lambda answer: len(answer.reclaimed))
     fleet.watch_slowness()
-    Reaper(upkeep, tell, every_ms=1_000).run_once()
+    keep_at(Reaper(upkeep, tell, every_ms=1_000))
     print(f"the server was held {fleet.slowest_script_ms():.1f} ms at most, with 302 queues")
     assert sorted({event.taken.queue for event in told}) == ["crowded", "lonely"]
     assert sum(upkeep.sizes) == 251

@@ -1,13 +1,14 @@
 -- Shared by what the fleet does for all, and by those who must know what stock workers do.
 
--- A chore belongs to the fleet: whoever comes first when it is due does it, the others are told how long to wait.
-local function not_my_turn(chore, every_ms)
+-- A chore belongs to the fleet: whoever comes first when it is due does it, the others are told how long to wait. Who
+-- had more to do than fits in a batch goes on, and takes the turn anew with each: else all the others would join in.
+local function not_my_turn(chore, every_ms, goes_on)
   if tonumber(every_ms) <= 0 then
     return nil
   end
   local left_ms = tonumber(redis.call('GET', keys.turn(chore)) or 0) - now_ms
   -- Further off than the interval: the server's clock went back, and nothing may wait for it to catch up.
-  if left_ms > 0 and left_ms <= tonumber(every_ms) then
+  if left_ms > 0 and left_ms <= tonumber(every_ms) and goes_on ~= '1' then
     return {'not_due', whole(left_ms)}
   end
   -- See refusal(): repairs must fit on a server without memory, too.

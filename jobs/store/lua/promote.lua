@@ -7,11 +7,12 @@
 -- KEYS     deferred   zset    the same
 -- KEYS     held       hash    who has a job
 -- ARGV     every_ms   how often the fleet does this; 0: now, whoever was last
+-- ARGV     goes_on    1: the turn is ours, and there was more to do than fits in a batch
 -- ARGV     most       how many jobs at the most
 -- ARGV     stamp      now, as RQ writes it
 -- OUTCOME  promoted  n seen  how many went in line, of how many looked at
 -- OUTCOME  not_due   ms  someone did this just now
-local wait = not_my_turn('promoter', every_ms)
+local wait = not_my_turn('promoter', every_ms, goes_on)
 if wait then
   return wait
 end

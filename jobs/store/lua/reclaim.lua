@@ -6,6 +6,7 @@
 -- KEYS     job         hash  the record
 -- KEYS     reaper      hash  the fleet's last pass and the server it saw
 -- ARGV     every_ms    how often the fleet does this; 0: now, whoever was last
+-- ARGV     goes_on     1: the turn is ours, and there was more to do than fits in a batch
 -- ARGV     late_ms     a pass later than this after the last one comes after an outage
 -- ARGV     grace_ms    how long holders then get to renew first
 -- ARGV     budget      how many crashes a job may cause, unless it says otherwise
@@ -16,7 +17,7 @@
 -- OUTCOME  reclaimed  rows passed_over  each row: word, queue, job_id, execution, fence, worker, late_ms; then what could not be dealt with: entry, why
 -- OUTCOME  waiting    ms    holders have that long to renew after an outage
 -- OUTCOME  not_due    ms    someone did this just now
-local wait = not_my_turn('reaper', every_ms)
+local wait = not_my_turn('reaper', every_ms, goes_on)
 if wait then
   return wait
 end
