@@ -49,7 +49,7 @@ def test_a_buried_job_is_kept_for_as_long_as_its_producer_wished(pool, failure_t
     pool.redis.hset(keys.job("job-1"), "failure_ttl", failure_ttl)
     worker.bury(lease)
     assert pool.state("job-1", "place", "ttl_s") == {"place": "failed default", "ttl_s": ttl_s}
-    assert pool.redis.ttl(keys.results("job-1")) == (-1 if failure_ttl == "soon" else ttl_s or -1)
+    assert pool.redis.ttl(keys.results("job-1")) == (ttl_s or -1)
 
 
 def test_a_failure_that_is_not_to_be_kept_is_gone_as_in_rq(pool):

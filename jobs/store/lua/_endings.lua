@@ -16,7 +16,7 @@ local function lasting(ttl)
   return kept_s >= 0 and kept_s <= LONGEST_S and whole(math.floor(kept_s)) or '-1'
 end
 
--- The outcome as RQ writes it. `ttl` in seconds; none keeps the stream for ever, as RQ does for failures.
+-- The outcome as RQ writes it. `ttl` in seconds; none keeps the stream until the job has ended.
 local function add_result(job_id, kind, worker, execution, started, ended, what, value, ttl)
   local results, given = keys.results(job_id), value ~= '' and {what, value} or {}
   redis.call('XADD', results, 'MAXLEN', '~', '10', '*', 'type', kind, 'worker_name', worker, 'execution_id', execution,
@@ -171,20 +171,19 @@ end
 -- of failures; unspoken: no horse is left to tell of it.
 local function lay_to_rest(job_id, queue, execution, worker, final)
   local kept = redis.call('HMGET', keys.job(job_id), 'failure_ttl', 'hf_again', 'hf_fence')
-  local told_ttl = lasting(kept[1])
+  local ttl = lasting(kept[1]) or DEFAULT_FAILURE_TTL
   -- What is left to be told of it needs its record once more.
-  if told_ttl and final.unspoken and told_ttl ~= '-1' and tonumber(told_ttl) < tonumber(REPLAY_HORIZON_S) then
-    told_ttl = REPLAY_HORIZON_S
+  if final.unspoken and ttl ~= '-1' and tonumber(ttl) < tonumber(REPLAY_HORIZON_S) then
+    ttl = REPLAY_HORIZON_S
   end
-  local ttl = told_ttl or DEFAULT_FAILURE_TTL
   redis.call('HSET', keys.job(job_id), 'status', final.status, 'ended_at', final.stamp, 'hf_ended', 'failed',
     'hf_dead', final.cause, 'hf_retry_state', 'EXHAUSTED')
   redis.call('HDEL', keys.job(job_id), 'hf_next_run_ms')
   if final.retried then
     add_result(job_id, MAX_RETRIES_EXCEEDED, worker, execution, final.started, final.ended, 'return_value',
-      final.retried, told_ttl or '')
+      final.retried, ttl)
   elseif not final.unlisted then
-    add_result(job_id, FAILED, worker, execution, final.started, final.ended, 'exc_string', final.obituary, told_ttl or '')
+    add_result(job_id, FAILED, worker, execution, final.started, final.ended, 'exc_string', final.obituary, ttl)
   end
   if final.unspoken then
     leave_aftermath(job_id, queue, execution, final.status)
