@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import redis
@@ -15,10 +15,14 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from holdfast.jobs import HoldfastError
 from holdfast.jobs.clock import SystemClock
+from holdfast.jobs.rq_surface import resolve_serializer
 from holdfast.jobs.settings import Settings
+from holdfast.jobs.store import keys
 from holdfast.jobs.store.connections import Courier, derive
 from holdfast.jobs.store.door import LOOK_AT, client_from, explained
+from holdfast.jobs.store.looks import queue_names
 from holdfast.jobs.store.scripts import Scripts
+from holdfast.jobs.store.stories import count_failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +38,21 @@ at_url = click.option(
     "--redis-url",
     envvar=["HOLDFAST_REDIS_URL", "RQ_REDIS_URL"],
     help="A server that is already there, such as redis://localhost:6379.",
+)
+
+
+def _imported(_: click.Context, __: click.Parameter, name: str | None) -> Any:
+    try:
+        return resolve_serializer(name)
+    except (AttributeError, ImportError, NotImplementedError, ValueError) as error:
+        raise click.ClickException(
+            f"the serializer {name} cannot be had here: {str(error).rstrip('.')}. Name it as you do for rq worker, "
+            f"where its code can be imported (PYTHONPATH)."
+        ) from error
+
+
+by_serializer = click.option(
+    "--serializer", "-S", callback=_imported, help="The one your workers use, if it is not RQ's default."
 )
 
 
@@ -93,3 +112,14 @@ def desk_at(redis_url: str | None) -> Iterator[Desk]:
                 raise
             with explained(lambda: desk.redis):
                 raise
+
+
+def check_known(desk: Desk, queue: str) -> None:
+    """Refuse a name that is no queue's: nothing is dead in one that is misspelled."""
+    found: Any = (desk.redis.smembers(keys.queues()), desk.redis.smembers(keys.leased()))
+    known = queue_names(*found)
+    if queue not in known and not count_failed(desk.redis, queue):
+        raise click.ClickException(
+            f"there is no queue {queue} on this server; the ones there are: {', '.join(known) or 'none'}. Look at the "
+            f"spelling and at --redis-url."
+        )

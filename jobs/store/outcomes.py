@@ -242,9 +242,10 @@ class Kept:
     """Left as it was, although a person asked."""
 
     job_id: str
-    #: none: there is no such job; running: somebody works on it; not_ended: it has not failed; in_doubt; no_doubt.
+    #: none: there is no such job; running: somebody works on it; not_ended: it has not failed; in_doubt; no_doubt;
+    #: error: Redis gave none of these words.
     why: str
-    #: not_ended: its status; in_doubt: the effects; no_doubt: the effect's marker, done or none.
+    #: not_ended: its status; in_doubt: the effects; no_doubt: the effect's marker, done or none; error: its text.
     details: tuple[str, ...]
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from redis.exceptions import NoPermissionError, NoScriptError
+
 from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.connections import is_passing
 from holdfast.jobs.store.records import stamp
 
 if TYPE_CHECKING:
@@ -59,28 +62,48 @@ class People:
         wishes: Sequence[Wish],
         more: dict[str, Word],
         read: Callable[[str, list[Any]], T],
-    ) -> list[T]:
+    ) -> list[T | out.Kept]:
         answers = self._scripts.taught(move, lambda: self._send_once(move, wishes, more))
-        return [read(wish.job_id, answer) for wish, answer in zip(wishes, answers, strict=True)]
+        return [
+            out.Kept(wish.job_id, "error", (str(answer),))
+            if isinstance(answer, Exception)
+            else read(wish.job_id, answer)
+            for wish, answer in zip(wishes, answers, strict=True)
+        ]
 
-    def _send_once(self, move: str, wishes: Sequence[Wish], more: dict[str, Word]) -> list[list[Any]]:
+    def _send_once(self, move: str, wishes: Sequence[Wish], more: dict[str, Word]) -> list[list[Any] | Exception]:
+        """Give every answer, also beside an error: what was done to the others must not go untold.
+
+        Raises what says nothing of one job: that Redis is away, has to be told the script, or lets this user do none.
+        """
         pipeline: Pipeline
         with self._scripts.redis.pipeline(transaction=False) as pipeline:
             for wish in wishes:
                 self._scripts.add_to(pipeline, move, op=wish.op, job_id=wish.job_id, **more)
-            return pipeline.execute()
+            answers: list[Any] = pipeline.execute(raise_on_error=False)
+        for answer in answers:
+            if isinstance(answer, NoScriptError) or (isinstance(answer, Exception) and is_passing(answer)):
+                raise answer
+        if answers and all(isinstance(answer, NoPermissionError) for answer in answers):
+            raise answers[0]
+        return answers
+
+
+def _words(answer: list[Any]) -> list[str]:
+    # A name may be no text: it is told as far as it is one.
+    return [part.decode(errors="backslashreplace") for part in answer]
 
 
 def _read_requeued(job_id: str, answer: list[Any]) -> out.Requeued | out.Kept:
-    word, *details = (part.decode() for part in answer)
+    word, *details = _words(answer)
     return out.Requeued(job_id, details[0]) if word == "queued" else out.Kept(job_id, word, tuple(details))
 
 
 def _read_dropped(job_id: str, answer: list[Any]) -> out.Dropped | out.Kept:
-    word, *details = (part.decode() for part in answer)
+    word, *details = _words(answer)
     return out.Dropped(job_id, tuple(details)) if word == "dropped" else out.Kept(job_id, word, tuple(details))
 
 
 def _read_resolved(job_id: str, answer: list[Any]) -> out.Resolved | out.Kept:
-    word, *details = (part.decode() for part in answer)
+    word, *details = _words(answer)
     return out.Resolved(job_id) if word == "resolved" else out.Kept(job_id, word, tuple(details))

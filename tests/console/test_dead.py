@@ -5,7 +5,7 @@ import pickle
 import pytest
 from rq.results import Result
 
-from holdfast.console import dead as dead_module
+from holdfast.console import wishes as wishes_module
 from holdfast.jobs.store import keys
 
 
@@ -188,7 +188,7 @@ def test_a_job_that_settles_its_own_doubts_may_go(pool, holdfast):
 
 def test_all_of_a_queue_is_requeued_but_what_a_person_stopped(pool, holdfast, monkeypatch):
     """In batches, with what is in doubt left and named, and registry entries without a record passed over."""
-    monkeypatch.setattr(dead_module, "_BATCH", 3)
+    monkeypatch.setattr(wishes_module, "_BATCH", 3)
     for number in range(8):
         bury(pool, f"job-{number}", effects=("charge",) if number == 2 else ())
     bury(pool, "halted", status="stopped")
@@ -205,10 +205,10 @@ def test_all_of_a_queue_is_requeued_but_what_a_person_stopped(pool, holdfast, mo
 
 def test_a_requeue_of_all_takes_each_once_and_ends_although_jobs_fail_meanwhile(pool, holdfast, monkeypatch):
     """The bug is still there: these fail again at once, others for the first time, and nobody waits for ever."""
-    monkeypatch.setattr(dead_module, "_BATCH", 2)
+    monkeypatch.setattr(wishes_module, "_BATCH", 2)
     for number in range(5):
         bury(pool, f"job-{number}")
-    send, sent = dead_module.Requeues._send, []
+    send, sent = wishes_module.Requeues._send, []
 
     def send_and_fail(asks, wishes):
         answers = send(asks, wishes)
@@ -220,7 +220,7 @@ def test_a_requeue_of_all_takes_each_once_and_ends_although_jobs_fail_meanwhile(
         pool.redis.zadd(keys.failed("default"), {f"new-{len(sent)}": pool.now_ms()})
         return answers
 
-    monkeypatch.setattr(dead_module.Requeues, "_send", send_and_fail)
+    monkeypatch.setattr(wishes_module.Requeues, "_send", send_and_fail)
     done = holdfast("dead", "requeue", "--all", "default")
     assert done.exit_code == 0, done.output
     assert done.output.splitlines()[-1] == "5 in line again."
@@ -238,7 +238,7 @@ def test_a_requeue_of_nothing_or_of_two_things_is_refused(holdfast, words):
 def test_a_requeue_outlasts_a_lost_reply(pool, holdfast, monkeypatch):
     """FM-008: it is sent again under the same name, and the job is in line once."""
     bury(pool)
-    send, heard = dead_module.Requeues._send, []
+    send, heard = wishes_module.Requeues._send, []
 
     def lose_the_first(asks, wishes):
         answers = send(asks, wishes)
@@ -249,7 +249,7 @@ def test_a_requeue_outlasts_a_lost_reply(pool, holdfast, monkeypatch):
 
     from redis.exceptions import ConnectionError as ConnectionErrorOfRedis  # noqa: PLC0415 - named for this test
 
-    monkeypatch.setattr(dead_module.Requeues, "_send", lose_the_first)
+    monkeypatch.setattr(wishes_module.Requeues, "_send", lose_the_first)
     done = holdfast("dead", "requeue", "job-1")
     assert done.exit_code == 0, done.output
     assert len(heard) == 2

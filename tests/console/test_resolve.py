@@ -77,6 +77,14 @@ def test_a_doubt_that_is_settled_is_told_from_one_that_never_was(key, holdfast):
     assert "job job-1 has no effect 'charge' in doubt (it is done). None of its effects is." in again.output
 
 
+def test_a_settling_without_a_verdict_is_told_of_both(key, holdfast):
+    """Whoever typed the one that is named would mark a charge as made."""
+    done = holdfast("dead", "resolve", "job-1", "charge")
+    assert done.exit_code == 2
+    assert "say what you found out, --happened or --did-not-happen." in done.output
+    assert "in doubt" in holdfast("timeline", "job-1").output
+
+
 def test_a_value_of_what_did_not_happen_is_refused(key, holdfast):
     """One of the two is a slip, and it is not guessed which."""
     done = holdfast("dead", "resolve", "job-1", "charge", "--did-not-happen", "--value", "zz")

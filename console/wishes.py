@@ -1,0 +1,214 @@
+"""What a person does to the dead: `holdfast dead requeue`, `drop` and `resolve`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from holdfast.console.server import at_url, by_serializer, check_known, desk_at
+from holdfast.console.timeline import no_job
+from holdfast.jobs.rq_surface import resolve_serializer
+from holdfast.jobs.store.outcomes import Dropped, Kept, Requeued, Resolved
+from holdfast.jobs.store.people import People, Wish
+from holdfast.jobs.store.records import spell_serializer
+from holdfast.jobs.store.stories import count_failed, read_dead, tell, why_foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.console.server import Desk
+    from holdfast.jobs.store.stories import Story
+
+#: How many jobs one round trip asks for.
+_BATCH = 100
+
+_even_in_doubt = click.option(
+    "--even-in-doubt", is_flag=True, help="The jobs' own code settles doubts: on_doubt= asks the outside."
+)
+
+
+@click.command()
+@click.argument("job_ids", metavar="JOB...", nargs=-1)
+@click.option("--all", "queue", metavar="QUEUE", help="All that is dead in QUEUE, but for what a person stopped.")
+@_even_in_doubt
+@at_url
+def requeue(job_ids: tuple[str, ...], queue: str | None, *, even_in_doubt: bool, redis_url: str | None) -> None:
+    """Put each JOB in line again: both budgets new, its effects remembered."""
+    if bool(job_ids) == bool(queue):
+        raise click.UsageError("name jobs, or --all QUEUE.")
+    with desk_at(redis_url) as desk:
+        asks = Requeues(desk, even_in_doubt=even_in_doubt)
+        if queue:
+            check_known(desk, queue)
+            left = _requeue_all(desk, asks, queue)
+        else:
+            left = asks.ask(job_ids)
+            for line in asks.told:
+                click.echo(line)
+    for kept in left:
+        click.echo(_why(kept), err=True)
+    if left:
+        raise click.ClickException(f"{asks.count} in line again, {len(left)} left as they were.")
+    click.echo(f"{asks.count} in line again.")
+
+
+class Requeues:
+    """Asks for requeues, batch by batch, and counts."""
+
+    def __init__(self, desk: Desk, *, even_in_doubt: bool) -> None:
+        self._desk = desk
+        self._people = People(desk.scripts)
+        self._even_in_doubt = even_in_doubt
+        self.count = 0
+        self.told: list[str] = []
+
+    def ask(self, job_ids: Sequence[str]) -> list[Kept]:
+        """Ask for these, and give those that were left as they were."""
+        left = []
+        for start in range(0, len(job_ids), _BATCH):
+            wishes = [Wish(job_id=job_id, op=self._desk.new_op()) for job_id in job_ids[start : start + _BATCH]]
+            for answer in self._desk.send(lambda wishes=wishes: self._send(wishes)):  # type: ignore[misc]
+                match answer:
+                    case Requeued(job_id, queue):
+                        self.count += 1
+                        self.told.append(f"{job_id}: in line in {queue}")
+                    case kept:
+                        left.append(kept)
+        return left
+
+    def _send(self, wishes: list[Wish]) -> list[Requeued | Kept]:
+        return self._people.requeue(wishes, asked_s=self._desk.wall_s(), even_in_doubt=self._even_in_doubt)
+
+
+def _requeue_all(desk: Desk, asks: Requeues, queue: str) -> list[Kept]:
+    """Requeue as many as are dead now, each once. Others fail meanwhile, and the same again: this must end."""
+    total = count_failed(desk.redis, queue)
+    seen: set[str] = set()
+    left: list[Kept] = []
+    # What stays among the dead stands in front of what is still to be read.
+    stay = 0
+    while len(seen) < total:
+        page = read_dead(desk.redis, queue, start=stay, most=min(_BATCH, total - len(seen)))
+        if not page.ids:
+            break
+        new = {job_id for job_id in page.ids if job_id not in seen}
+        seen |= new
+        before = asks.count
+        left += asks.ask([each.job_id for each in page.dead if each.cause != "stopped" and each.job_id in new])
+        stay += len(page.ids) - (asks.count - before)
+        click.echo(f"{asks.count} of {total} in line again", err=True)
+    return left
+
+
+@click.command()
+@click.argument("job_ids", metavar="JOB...", nargs=-1, required=True)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@at_url
+def drop(job_ids: tuple[str, ...], *, yes: bool, redis_url: str | None) -> None:
+    """Delete each JOB for good, with its results and what is known of its effects."""
+    if not yes:
+        click.confirm(f"Delete {', '.join(job_ids)} for good?", abort=True)
+    left = 0
+    with desk_at(redis_url) as desk:
+        people = People(desk.scripts)
+        wishes = [Wish(job_id=job_id, op=desk.new_op()) for job_id in job_ids]
+        for answer in desk.send(lambda: people.drop(wishes)):
+            match answer:
+                case Dropped(job_id, waiting):
+                    click.echo(f"{job_id}: deleted")
+                    for child in waiting:
+                        click.echo(f"  {child} waited for it, and never starts now: enqueue it again, or cancel it")
+                case kept:
+                    left += 1
+                    click.echo(_why(kept), err=True)
+    if left:
+        raise click.ClickException(f"{len(wishes) - left} deleted, {left} left as they were.")
+
+
+def _why(kept: Kept) -> str:
+    match kept.why:
+        case "none":
+            return no_job(kept.job_id)
+        case "running":
+            return (
+                f"{kept.job_id} is being worked on: wait until it is not. "
+                f"`holdfast timeline {kept.job_id}` says by whom."
+            )
+        case "in_doubt":
+            how = f"`holdfast dead show {kept.job_id}` tells its key, to ask the outside by"
+            lines = [how_to_resolve(kept.job_id, name, how) for name in kept.details]
+            return "\n".join([*lines, "  If its code settles that itself by on_doubt=: add --even-in-doubt."])
+        case "error":
+            return _odd(kept)
+        case _:
+            return f"{kept.job_id} is {kept.details[0]}: only what failed, or was stopped or canceled, can be taken."
+
+
+def _odd(kept: Kept) -> str:
+    return (
+        f"{kept.job_id}: Redis answered with an error: {kept.details[0]}. The other jobs are not touched by that: "
+        f"look at the keys of this one."
+    )
+
+
+def how_to_resolve(job_id: str, name: str, how: str) -> str:
+    return (
+        f"{job_id}: effect {name} is in doubt: it may or may not have taken place. Find out ({how}), then: "
+        f"holdfast dead resolve {job_id} {name} --happened, or --did-not-happen"
+    )
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@click.argument("effect")
+@click.option("--happened/--did-not-happen", default=None, help="What you found out.")
+@click.option("--value", help="What came of it, as text, for the job's own code.")
+@by_serializer
+@at_url
+def resolve(
+    job_id: str, effect: str, happened: bool | None, value: str | None, serializer: Any, redis_url: str | None
+) -> None:
+    """Settle the doubt about an EFFECT of JOB, so that it can be requeued."""
+    if happened is None:
+        # Click would name one of the two, and who types what it names may mark a charge as done.
+        raise click.UsageError(
+            "say what you found out, --happened or --did-not-happen. Nothing is written until you know."
+        )
+    if value is not None and not happened:
+        raise click.UsageError("--value says what came of it: it goes with --happened only.")
+    data = b"" if value is None else serializer.dumps(value)
+    with desk_at(redis_url) as desk:
+        found = tell(desk.redis, job_id)
+        if not found:
+            raise click.ClickException(no_job(job_id))
+        if value is not None and (why := why_foreign(found.record, serializer)):
+            # It would be written so that the job's own code cannot read it, and a doubt is settled once.
+            raise click.ClickException(_not_theirs(job_id, serializer, why))
+        people, wish = People(desk.scripts), Wish(job_id=job_id, op=desk.new_op())
+        answer = desk.send(lambda: people.resolve_effect(wish, effect, happened=happened, value=data))
+        story = tell(desk.redis, job_id)
+    match answer:
+        case Resolved():
+            click.echo(f"resolved: {effect} of {job_id} {'happened' if happened else 'did not happen'}.")
+            if story and story.has_ended:
+                click.echo(f"Put the job in line again with: holdfast dead requeue {job_id}")
+        case Kept(why="running"):
+            raise click.ClickException(f"job {job_id} is being worked on. Wait until it is not, then ask again.")
+        case Kept(why="error") as kept:
+            raise click.ClickException(_odd(kept))
+        case _:
+            raise click.ClickException(_no_doubt(story, effect) if story else no_job(job_id))
+
+
+def _not_theirs(job_id: str, serializer: Any, why: str) -> str:
+    which = "RQ's default serializer" if serializer is resolve_serializer() else spell_serializer(serializer)
+    return (
+        f"the data of job {job_id} cannot be read with {which} ({why}): name your workers' with -S. Nothing is written."
+    )
+
+
+def _no_doubt(story: Story, effect: str) -> str:
+    is_done = any(mark.name == effect and mark.state == "done" for mark in story.marks)
+    others = f"In doubt: {', '.join(story.doubts)}." if story.doubts else "None of its effects is."
+    return f"job {story.job_id} has no effect {effect!r} in doubt{' (it is done)' if is_done else ''}. {others}"
