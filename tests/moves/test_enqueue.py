@@ -307,7 +307,7 @@ def test_a_bell_rings_once_for_any_number_of_jobs(pool):
 
 
 def test_an_enqueue_after_a_success_keeps_its_own_failure(pool):
-    """The success was to be kept for a short while; the failure of the next generation is kept for a person, for a year."""
+    """The success was to be kept for a short while; the next failure is a person's, for a year."""
     complete(pool, result_ttl=5)
     bury(pool)
     assert pool.redis.ttl(keys.results("job-1")) == pool.redis.ttl(keys.job("job-1")) == 365 * 24 * 3600
