@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError, ResponseError
 
-from holdfast.jobs.store.connections import is_readable
+from holdfast.jobs.store.transport import is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,12 +7,11 @@ does; what is sent twice is sent twice by `Courier`, with an operation id that m
 from __future__ import annotations
 
 import inspect
-import select
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hiredis import pack_command
 from redis import ConnectionPool, Redis
-from redis.connection import AbstractConnection, HiredisRespSerializer, SSLConnection
+from redis.connection import AbstractConnection, SSLConnection
 from redis.exceptions import (
     AuthenticationError,
     ClusterDownError,
@@ -32,12 +31,11 @@ from redis.sentinel import SentinelConnectionPool
 
 from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.rq_surface import get_connection_kwargs
+from holdfast.jobs.store.transport import Packer, is_readable
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
-
-    from _typeshed import HasFileno
 
     from holdfast.jobs.clock import Clock
 
@@ -60,21 +58,14 @@ _NOT_NOW = (
     ClusterDownError,
 )
 _NOT_NOW_CODES = ("LOADING", "BUSY ", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "UNKILLABLE")
-
-
-class _Packer:
-    """Spells commands as redis-py does with hiredis, which looks at each word first for longer than the rest takes."""
-
-    @staticmethod
-    def pack(*words: Any) -> list[bytes]:
-        """Spell a command, whose name may be of several words. Raises redis-py's DataError for what is no word."""
-        if " " in words[0]:
-            words = (*words[0].split(), *words[1:])
-        try:
-            packed: bytes = pack_command(words)
-        except TypeError:
-            return HiredisRespSerializer().pack(*words)  # type: ignore[no-any-return]
-        return [packed]
+#: What may stand before the code: redis-py's words about a pipeline, and Redis' own about a transaction, or, before
+#: Redis 7, about the line of a script that it stopped at; there the code has a dash before it.
+_BEFORE = re.compile(
+    r"(?:Command # .* of pipeline caused error: )?"
+    r"(?:Transaction discarded because of: )?"
+    r"(?:Error running script \(call to \w+\): (?:@\w+: ?\d+: )*-)?",
+    re.DOTALL,
+)
 
 
 def derive(redis: Redis, *, reply_ms: int) -> Redis:
@@ -96,7 +87,7 @@ def derive(redis: Redis, *, reply_ms: int) -> Redis:
         decode_responses=False,
         health_check_interval=0,
         protocol=2,
-        command_packer=_Packer(),
+        command_packer=Packer(),
     )
     takes_driver_info = "driver_info" in inspect.signature(AbstractConnection.__init__).parameters
     if takes_driver_info and not issubclass(pool.connection_class, SSLConnection):
@@ -118,21 +109,19 @@ def is_passing(error: Exception) -> bool:
         return False
     if isinstance(error, _NOT_NOW):
         return True
-    # In a pipeline redis-py puts words of its own before the server's.
-    said = str(error).rpartition("of pipeline caused error: ")[2]
-    return isinstance(error, ResponseError) and said.startswith(_NOT_NOW_CODES)
+    return isinstance(error, ResponseError) and _code_of(error).startswith(_NOT_NOW_CODES)
+
+
+def _code_of(error: ResponseError) -> str:
+    """Give what the server said from where its code stands, if redis-py has left it there."""
+    said = str(error)
+    before = _BEFORE.match(said)
+    return said[before.end() :] if before else said
 
 
 def is_refusal(error: Exception) -> bool:
     """Tell whether Redis answered that what was asked cannot be done, now or later."""
     return isinstance(error, ResponseError) and not is_passing(error)
-
-
-def is_readable(file: HasFileno, within_s: float = 0) -> bool:
-    """Tell whether there is something to read, or will be in that time."""
-    poll = select.poll()  # select() takes no descriptor above 1023
-    poll.register(file, select.POLLIN)
-    return bool(poll.poll(within_s * 1000))
 
 
 class Line:

@@ -88,7 +88,7 @@ PERMITTED = {
         "it waits on real sockets: a simulation has ears of its own",
         {"os", "select", "signal"},
     ),
-    "jobs/store/connections.py": (
+    "jobs/store/transport.py": (
         "a real line is looked at before it is waited on, which no simulated horse does",
         {"select"},
     ),
