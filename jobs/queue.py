@@ -75,8 +75,7 @@ class Queue(RQQueue):
         super().__init__(name, connection, *args, **options)
         self._clock = clock or SystemClock()
         self._rng = rng or random.SystemRandom()
-        settings = settings or Settings.from_environment(os.environ)
-        self._settings = settings
+        self._settings = settings or Settings.of_a_producer(os.environ)
         self._known_way: WayIn | None = None
         self._maker = Maker(partial(self.create_job, status=JobStatus.QUEUED))
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from dataclasses import Field, dataclass, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+logger = logging.getLogger("rq.queue")
 
 _PREFIX = "HOLDFAST_"
 #: Names under the prefix that are not settings: where the console finds the server.
 _NOT_SETTINGS = {"HOLDFAST_REDIS_URL"}
-
+#: Nor are these: Kubernetes puts them into each pod of a namespace with a Service called holdfast, or holdfast-redis.
+_SERVICE_LINK = re.compile(r"HOLDFAST_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
 #: So that no script holds the server for more than some ms.
 MOST_PREFETCHED = 100
@@ -115,20 +121,42 @@ class Settings:
         return " ".join(f"{each.name}={getattr(self, each.name)}" for each in fields(self))
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+    def from_environment(
+        cls, environment: Mapping[str, str], *, on_unknown: Callable[[str], None] | None = None
+    ) -> Settings:
         """Read `HOLDFAST_LEASE_MS` and so on.
 
-        Raises SettingsError for a name we do not know, a value that is no number, or a contradiction.
+        Raises SettingsError for a value that is no number, or a contradiction; and for a name we do not know, unless
+        there is somebody to tell.
         """
         known = {_PREFIX + each.name.upper(): each for each in fields(cls)}
         given = {name: value for name, value in environment.items() if name.startswith(_PREFIX)}
-        unknown = sorted(set(given) - set(known) - _NOT_SETTINGS)
+        ours = given.keys() - _NOT_SETTINGS
+        unknown = sorted(name for name in ours - known.keys() if not _SERVICE_LINK.fullmatch(name))
         if unknown:
-            raise SettingsError(f"unknown setting {', '.join(unknown)}; the ones there are: {', '.join(sorted(known))}")
+            said = f"unknown setting {', '.join(unknown)}; the ones there are: {', '.join(sorted(known))}"
+            if on_unknown is None:
+                raise SettingsError(said)
+            on_unknown(said)
         values: dict[str, Any] = {
             known[name].name: _read(name, value, known[name]) for name, value in given.items() if name in known
         }
         return cls(**values)
+
+    @classmethod
+    def of_a_producer(cls, environment: Mapping[str, str]) -> Settings:
+        """Read them for a Queue of an app's: unknown names are told once, and ignored.
+
+        Two of all settings concern a producer. It is often deployed after its workers, and must not go down over a
+        name that only they know yet.
+        """
+        return _of_a_producer(tuple((name, environment[name]) for name in environment if name.startswith(_PREFIX)))
+
+
+@lru_cache(maxsize=8)
+def _of_a_producer(given: tuple[tuple[str, str], ...]) -> Settings:
+    # Apps make Queue objects freely, in every request: what was read of the same environment is read already.
+    return Settings.from_environment(dict(given), on_unknown=lambda said: logger.warning("Queue: ignored: %s", said))
 
 
 def _read(name: str, value: str, field: Field[Any]) -> int:

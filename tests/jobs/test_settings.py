@@ -1,9 +1,11 @@
 """Settings are read once, checked against each other, and never half understood."""
 
+import re
 from dataclasses import fields
 
 import pytest
 
+from holdfast.jobs import Queue
 from holdfast.jobs.errors import HoldfastError, SettingsError
 from holdfast.jobs.settings import MOST_MS, Settings
 
@@ -47,6 +49,65 @@ def test_a_text_that_cannot_be_read_is_refused_by_its_name(environment, message)
     """A setting that is misspelled and ignored would be found out in the outage."""
     with pytest.raises(SettingsError, match=message):
         Settings.from_environment(environment)
+
+
+#: As a pod has them for the Services holdfast, holdfast-redis-master and holdfast-status, the last with named ports.
+SERVICE_LINKS = {
+    "HOLDFAST_SERVICE_HOST": "10.43.0.7",
+    "HOLDFAST_SERVICE_PORT": "80",
+    "HOLDFAST_PORT": "tcp://10.43.0.7:80",
+    "HOLDFAST_PORT_80_TCP": "tcp://10.43.0.7:80",
+    "HOLDFAST_PORT_80_TCP_PROTO": "tcp",
+    "HOLDFAST_PORT_80_TCP_PORT": "80",
+    "HOLDFAST_PORT_80_TCP_ADDR": "10.43.0.7",
+    "HOLDFAST_REDIS_MASTER_SERVICE_HOST": "10.43.0.8",
+    "HOLDFAST_REDIS_MASTER_SERVICE_PORT": "6379",
+    "HOLDFAST_REDIS_MASTER_PORT": "tcp://10.43.0.8:6379",
+    "HOLDFAST_REDIS_MASTER_PORT_6379_TCP_ADDR": "10.43.0.8",
+    "HOLDFAST_STATUS_SERVICE_PORT_HTTP_METRICS": "9090",
+    "HOLDFAST_STATUS_PORT_53_UDP_PORT": "53",
+    "HOLDFAST_STATUS_PORT_9_SCTP": "sctp://10.43.0.9:9",
+}
+
+
+@pytest.mark.parametrize("name", SERVICE_LINKS)
+def test_what_kubernetes_tells_of_a_service_of_our_name_is_no_setting(name):
+    """Whoever calls a Service holdfast has it in every pod, and set nothing."""
+    assert Settings.from_environment({name: SERVICE_LINKS[name], "HOLDFAST_CRASHES": "2"}) == Settings(crashes=2)
+
+
+@pytest.mark.parametrize("name", ["HOLDFAST_PORT_80", "HOLDFAST_PORTS", "HOLDFAST_SERVICE", "HOLDFAST_LEASE_MS_PORT_"])
+def test_what_only_looks_like_it_is_refused(name):
+    """A name is not a Service's because it has the word in it."""
+    with pytest.raises(SettingsError, match=f"unknown setting {name};"):
+        Settings.from_environment({name: "5"})
+
+
+def test_a_producer_a_deploy_behind_is_told_once_of_a_setting_that_it_does_not_know(monkeypatch, caplog, fake):
+    """Its web pages must not go down over a name that concerns workers, and its log not fill with it."""
+    monkeypatch.setenv("HOLDFAST_OF_TOMORROW", "1")
+    monkeypatch.setenv("HOLDFAST_KEY_HORIZON_MS", "5000")
+    for name in ("a", "b"):
+        Queue(name, connection=fake).enqueue("shop.fulfil", key="invoice-7")
+    (line,) = caplog.messages
+    assert re.match(r"Queue: ignored: unknown setting HOLDFAST_OF_TOMORROW; .*HOLDFAST_LEASE_MS", line)
+    assert all(0 < fake.pttl(key) <= 5_000 for key in fake.keys("holdfast:key:*"))
+
+
+def test_a_producer_whose_settings_cannot_be_read_is_refused_each_time(monkeypatch, fake):
+    """What it asked for is not guessed, and not forgotten."""
+    monkeypatch.setenv("HOLDFAST_KEY_HORIZON_MS", "a day")
+    for _ in range(2):
+        with pytest.raises(SettingsError, match="whole number"):
+            Queue(connection=fake)
+
+
+def test_a_producer_hears_of_a_change_of_its_environment(monkeypatch, fake):
+    """As a test of the app's makes one."""
+    for horizon_ms in (5_000, 900_000):
+        monkeypatch.setenv("HOLDFAST_KEY_HORIZON_MS", str(horizon_ms))
+        Queue(connection=fake).enqueue("shop.fulfil", key=f"within {horizon_ms}")
+    assert sorted(round(fake.pttl(key), -4) for key in fake.keys("holdfast:key:*")) == [0, 900_000]
 
 
 @pytest.mark.parametrize(
