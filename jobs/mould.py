@@ -121,7 +121,7 @@ class Mould:
     def weigh(self, job: Job) -> int:
         """Tell about how many bytes its record has, at most: what is to be compressed is not yet."""
         meta = len(job.serializer.dumps(job.meta)) if job.meta else 0
-        return self._size_in_common + len(job.data) + len(job.description or "") + meta
+        return self._size_in_common + len(job.data) + len(str(job.description or "")) + meta  # RQ takes numbers
 
     def own(self, job: Job) -> list[Word]:
         """Write its own values."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import random
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.jobs.clock import Clock, SystemClock
 from holdfast.jobs.errors import KeyTaken
 from holdfast.jobs.in_place import in_place
+from holdfast.jobs.moments import delay_ms_of, due_ms_of
 from holdfast.jobs.mould import Maker, as_it_is, carry, may_be_remembered, options_of
 from holdfast.jobs.retry import Retry
 from holdfast.jobs.rq_surface import DeserializationError, DuplicateJobError, Job, JobStatus, NoSuchJobError
@@ -118,12 +118,11 @@ class Queue(RQQueue):
 
     def enqueue_at(self, datetime: datetime, f: Any, *args: Any, **options: Any) -> Job:
         """Put a call in line at a moment, by the server's clock. A naive moment is local time, as in RQ."""
-        due_ms = math.ceil(datetime.timestamp() * 1000)
-        return self._schedule(f, args, options, due_ms=due_ms)
+        return self._schedule(f, args, options, due_ms=due_ms_of(datetime))
 
     def enqueue_in(self, time_delta: timedelta, func: Any, *args: Any, **options: Any) -> Job:
         """Put a call in line after a while, counted by the server."""
-        return self._schedule(func, args, options, delay_ms=math.ceil(time_delta.total_seconds() * 1000))
+        return self._schedule(func, args, options, delay_ms=delay_ms_of(time_delta, now_s=self._clock.wall_s()))
 
     def enqueue_many(
         self, job_datas: Iterable[Any], pipeline: Pipeline | None = None, group_id: str | None = None

@@ -129,13 +129,13 @@ class Placement(NamedTuple):
             "op": self.op,
             "queue_name": self.queue,
             "job_id": self.job_id,
-            "at_front": int(self.at_front),
+            "at_front": int(bool(self.at_front)),  # apps give RQ None and words, too
             "ttl": expiry_of(self.ttl),
             "due_ms": "" if self.due_ms is None else self.due_ms,
             "delay_ms": "" if self.delay_ms is None else self.delay_ms,
             "key": self.key or "",
             "key_horizon_ms": self.key_horizon_ms,
-            "unique": int(self.unique),
+            "unique": int(bool(self.unique)),
             "stamp": stamp(self.asked_s),
             "fields": list(fields),
         }

@@ -84,6 +84,39 @@ def test_at_front_is_next(queue):
     assert line(queue) == ["hastier", "hasty", "patient"]
 
 
+@pytest.mark.parametrize("description", [5, 1.5])
+@pytest.mark.parametrize("way", ["enqueue", "enqueue_in", "enqueue_many"])
+def test_a_description_may_be_a_number(queue, way, description):
+    """RQ takes the order's; what is no number and no text redis-py refuses by its name."""
+    options = {"description": description, "job_id": "A-1"}
+    match way:
+        case "enqueue":
+            queue.enqueue("shop.fulfil", **options)
+            queue.enqueue("shop.fulfil", **options)
+        case "enqueue_in":
+            queue.enqueue_in(timedelta(seconds=5), "shop.fulfil", **options)
+        case _:
+            queue.enqueue_many([Queue.prepare_data("shop.fulfil", **options) for _ in range(2)])
+    assert Job.fetch("A-1", connection=queue.connection).description == str(description)
+
+
+@pytest.mark.parametrize(("at_front", "order"), [(None, ["1", "2"]), ("", ["1", "2"]), ("yes", ["2", "1"])])
+@pytest.mark.parametrize("way", ["enqueue", "enqueue_call", "enqueue_job", "enqueue_many"])
+def test_a_yes_or_a_no_may_be_anything_that_python_takes_for_one(queue, way, at_front, order):
+    """As RQ has it; apps hand on what a form or a config says."""
+    for job_id in ("1", "2"):
+        match way:
+            case "enqueue":
+                queue.enqueue("shop.fulfil", job_id=job_id, at_front=at_front, unique=at_front)
+            case "enqueue_call":
+                queue.enqueue_call("shop.fulfil", job_id=job_id, at_front=at_front, unique=at_front)
+            case "enqueue_job":
+                queue.enqueue_job(queue.create_job("shop.fulfil", job_id=job_id), at_front=at_front, unique=at_front)
+            case _:
+                queue.enqueue_many([Queue.prepare_data("shop.fulfil", job_id=job_id, at_front=at_front)])
+    assert line(queue) == order
+
+
 def test_a_moment_is_kept_to_the_millisecond_and_never_early(queue, clock):
     """INV-12: what RQ's scheduler and our promoter read; a fraction of a millisecond is rounded up."""
     moment = datetime(2030, 1, 1, 12, 0, 0, 500_400, tzinfo=UTC)
@@ -92,6 +125,28 @@ def test_a_moment_is_kept_to_the_millisecond_and_never_early(queue, clock):
     assert queue.connection.zscore("rq:scheduled:default", job.id) == 1_893_499_200.501
     job = queue.enqueue_in(timedelta(microseconds=1_500_400), "shop.fulfil")
     assert queue.connection.zscore("rq:scheduled:default", job.id) == clock.wall_s() + 1.501
+
+
+@pytest.mark.parametrize("in_a_pipeline", [False, True])
+@pytest.mark.parametrize("how", ["enqueue_at", "enqueue_in"])
+def test_the_end_of_time_stays_a_date_to_rqs_tools(queue, clock, monkeypatch, how, in_a_pipeline):
+    """An app says *never* by it. A year 10000 among the scheduled would end each tool that reads them."""
+    slow_s = clock.wall_s() - 3_600  # the producer's clock
+    monkeypatch.setattr(type(clock), "wall_s", lambda _: slow_s)
+    end = datetime.max.replace(tzinfo=UTC)
+    moment = end if how == "enqueue_at" else end - datetime.fromtimestamp(slow_s, tz=UTC)
+    with queue.connection.pipeline() as pipe:
+        options = {"pipeline": pipe} if in_a_pipeline else {}
+        job = getattr(queue, how)(moment, "shop.fulfil", **options)
+        pipe.execute()
+    assert queue.scheduled_job_registry.get_scheduled_time(job).year == 9999
+
+
+@pytest.mark.parametrize("time_delta", [timedelta.max, timedelta.min, timedelta(days=365 * 9_000)])
+def test_a_wait_that_ends_in_no_year_is_refused_as_by_rq(queue, time_delta):
+    """It is a slip, and RQ's tools could not read it."""
+    with pytest.raises(OverflowError, match="date value out of range"):
+        queue.enqueue_in(time_delta, "shop.fulfil")
 
 
 def test_a_job_waits_for_the_one_it_depends_on(queue):
