@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from holdfast.jobs.lease import Lease
@@ -27,8 +27,24 @@ __all__ = [
 ]
 
 
+_Error = TypeVar("_Error", bound=BaseException)
+
+
+def _made_again(kind: type[_Error], *said: object) -> _Error:
+    return kind.__new__(kind, *said)
+
+
+def _reduced(error: BaseException) -> tuple[Any, ...]:
+    # Pickle would make it by its class, of what was said in the end: that takes other things than a sentence.
+    return _made_again, (type(error), *error.args), vars(error)
+
+
 class HoldfastError(Exception):
-    """The base of our errors, but for the loss of a lease."""
+    """The base of our errors, but for the loss of a lease. Each may be pickled: apps send errors between processes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what was said, not what it was made of."""
+        return _reduced(self)
 
 
 class SettingsError(HoldfastError, ValueError):
@@ -47,6 +63,10 @@ class LeaseEnded(BaseException):
             f"line, or ended by a person. If this recurs, HOLDFAST_LEASE_MS is shorter than the job's pauses."
         )
         self.lease = lease
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what was said, not what it was made of."""
+        return _reduced(self)
 
 
 class RedisAwayError(HoldfastError):
