@@ -67,9 +67,15 @@ def keeper(redis_url: str | None) -> None:
         stops: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _: stops.append(number))
-        trouble = lambda error: log.warning("keeper: Redis is away (%s); waiting", error)  # noqa: E731
+        courier = Courier(
+            client,
+            clock,
+            rng,
+            on_away=lambda error: log.error("keeper: Redis is away (%s); waiting", error),
+            on_back=lambda: log.warning("keeper: Redis is back"),
+        )
         try:
-            caution = reach(client, Courier(client, clock, rng, on_away=trouble), clock, gives_up=lambda: bool(stops))
+            caution = reach(client, courier, clock, gives_up=lambda: bool(stops))
         except RedisAwayError:
             return
         if caution:
@@ -77,4 +83,12 @@ def keeper(redis_url: str | None) -> None:
         tell = Events(Say(log, "keeper", clock, log_description=False))
         chores = all_chores(Scripts(client, record=settings.record_moves), clock, settings, tell)
         log.info("keeper: %s", settings.describe())
-        Keeper(chores, clock, rng, on_trouble=trouble, on_refusal=log_refusal).run(stops=lambda: bool(stops))
+        Keeper(
+            chores,
+            clock,
+            rng,
+            on_answer=courier.note_answer,
+            # Drops what leads to the old server, too: after a failover behind one address that refuses all writes.
+            on_trouble=courier.take_note,
+            on_refusal=log_refusal,
+        ).run(stops=lambda: bool(stops))

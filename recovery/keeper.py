@@ -62,6 +62,8 @@ class Keeper:
         self._on_refusal = on_refusal
         self._due = dict.fromkeys(range(len(chores)), clock.boot_ms())
         self._chores = list(chores)
+        #: Those that found Redis away, and were not answered since.
+        self._unanswered: set[int] = set()
         #: Until when the turn of a chore that has more to do is surely ours, on the boot clock.
         self._ours_until: dict[int, int] = {}
 
@@ -92,17 +94,18 @@ class Keeper:
         except Exception as error:
             if self._on_refusal and is_refusal(error):
                 # One bad entry must not end worker after worker, nor keep the other chores from theirs.
-                self._on_answer()
+                self._note_answer(number)
                 self._on_refusal(chore, error)
                 self._due[number] = self._clock.boot_ms() + _AGAIN_MS
                 return True
             if not is_passing(error):
                 raise
+            self._unanswered.add(number)
             self._on_trouble(error)
             now = self._clock.boot_ms()
             self._due = {each: now + waiting.every_ms for each, waiting in enumerate(self._chores)}
             return False
-        self._on_answer()
+        self._note_answer(number)
         if wait_ms == 0:
             self._ours_until[number] = asked_ms + chore.every_ms
         else:
@@ -110,6 +113,12 @@ class Keeper:
             wait_ms += self._rng.randint(0, max(1, chore.every_ms // 20))
         self._due[number] = self._clock.boot_ms() + wait_ms
         return True
+
+    def _note_answer(self, number: int) -> None:
+        # A Redis that is full says "not now" to one chore and not to the other: it would come and go each second.
+        self._unanswered.discard(number)
+        if not self._unanswered:
+            self._on_answer()
 
     def run(self, *, stops: Callable[[], bool]) -> None:
         """Run chores until `stops()`."""

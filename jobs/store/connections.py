@@ -268,10 +268,11 @@ class Courier:
             if not self.take_note(error):
                 raise
             return None
-        self._note_answer()
+        self.note_answer()
         return answer
 
-    def _note_answer(self) -> None:
+    def note_answer(self) -> None:
+        """Note that Redis has answered: it is back, if it was away."""
         if self.is_away:
             self.is_away = False
             self._on_back()
@@ -297,7 +298,7 @@ class Courier:
                 if gives_up() or (until_ms is not None and self._clock.boot_ms() >= until_ms):
                     raise RedisAwayError(f"Redis did not answer in time: {error}") from error
             else:
-                self._note_answer()
+                self.note_answer()
                 return answer
             pause_s = self._rng.uniform(wait_s / 2, wait_s)
             if until_ms is not None:

@@ -109,6 +109,21 @@ def test_a_redis_that_is_away_is_asked_once_an_interval_and_not_once_a_chore(clo
     assert diary == [(0, "reap"), (1_000, "reap"), (2_000, "reap"), (3_000, "reap"), (3_000, "promote")]
 
 
+def test_redis_is_back_once_it_has_answered_the_chores_that_it_did_not(clock, diary):
+    """LIV-03: a full one refuses what one writes and not the other. It is not back each second, and away the next."""
+    refused = ResponseError("OOM command not allowed when used memory > 'maxmemory'.")
+    said = []
+    chores = [Chore(diary, clock, "reap"), Chore(diary, clock, "rescue", 1_000, refused, refused)]
+    keeper = Keeper(
+        chores, clock, NoSpread(), on_answer=lambda: said.append("back"), on_trouble=lambda _: said.append("away")
+    )
+    for _ in range(5):
+        keeper.run_due()
+        clock.advance(1_000)
+    assert [name for _, name in diary] == ["reap", "rescue"] * 5
+    assert said == ["back", "back", "back", "away", "away", "back", "back", "back"]
+
+
 def test_the_trouble_of_a_rare_chore_does_not_put_off_a_frequent_one(clock, diary, keep):
     """LIV-02: jobs of the dead wait for the reaper; the other chore's hour is its own affair."""
     rare = Chore(diary, clock, "rare", RedisConnectionError("a moment's loss"), every_ms=3_600_000)
