@@ -75,6 +75,19 @@ def test_a_stock_enqueue_of_a_held_id_does_not_end_its_lease(pool, move):
     assert pool.state("job-1", "place") == {"place": place}
 
 
+@pytest.mark.parametrize("status", ["finished", "failed"])
+def test_the_end_of_a_stock_workers_run_of_the_same_id_is_not_the_end_of_ours(pool, status):
+    """FM-053: it ran beside ours, and what it wrote of it is not left in a second place."""
+    pool.enqueue()
+    worker = pool.worker()
+    held = worker.hold()
+    pool.redis.hset(keys.job("job-1"), "status", status)
+    pool.redis.zadd(keys.FAMILIES[status]("default"), {"job-1": 2_000_000_000})
+    assert not isinstance(worker.renew(held), Lost)
+    assert not isinstance(worker.complete(held), Lost)
+    assert pool.places("job-1") == ["finished default"]
+
+
 @pytest.mark.parametrize("way", ["before the settle", "before a claim", "just before the settle"])
 def test_a_stock_enqueue_of_a_held_id_to_another_queue_goes_there_once(pool, way):
     """INV-02, FM-053: whoever notices it, the job is in one place, and that is where the producer wanted it."""
