@@ -50,6 +50,8 @@ class Limits:
 class Engine:
     """One worker's parent process, without RQ around it."""
 
+    _limits = Limits()
+
     def __init__(
         self,
         *,
@@ -67,6 +69,7 @@ class Engine:
         face: Face,
         rng: random.Random,
         serve: Callable[[Bit], int],
+        when_awake: Callable[[], None] = lambda: None,  # for what is not worth waking up for
     ) -> None:
         self._courier = courier
         self._clock = clock
@@ -74,10 +77,10 @@ class Engine:
         self._keeper = keeper
         self._tell = tell
         self._face = face
+        self._when_awake = when_awake
         #: Whether a horse takes jobs by itself: no other is looked for before the order has moved on.
         self._may_turn = settings.jobs_per_horse > 1 and not order.moves_on
         self._patience = Patience(settings)
-        self._limits = Limits()
         #: How many jobs were run, besides what horses have settled.
         self._done_here = 0
         #: When RQ's tools are to hear again that this worker lives, on the boot clock.
@@ -162,6 +165,7 @@ class Engine:
         A lease comes first: with a job in hand, nothing is done while Redis is away or a renewal is due, and one thing
         at a time otherwise, since on a slow link each takes long. The beat goes before chores: one may go on for long.
         """
+        self._when_awake()
         renewals = [hold.renew_at for hold in self._mount.holds if hold.end is None]
         if not renewals:
             self._keeper.run_due()

@@ -10,6 +10,7 @@ from holdfast.jobs.rq_surface import blue, green
 
 if TYPE_CHECKING:
     from holdfast.jobs.clock import Clock
+    from holdfast.workers.shared_memory import Board
 
 
 #: How many jobs a second have lines of their own. Thousands would be read by nobody, and take longer than the jobs.
@@ -26,17 +27,40 @@ class Say:
         self._log_description = log_description
         self._second = 0
         self._claimed = self._completed = 0
+        #: Of a horse: where it counts what has no line. So its parent knows it too, also of one that was killed.
+        self.counts_on: Board | None = None
+        self._untold = self._summed = 0
+        #: The second that must be over before the next sum is said.
+        self._summed_in = 0
 
     def _is_told(self, count: int) -> bool:
-        """Tell whether another line about a plain job fits into this second; sum up the last one, if it is over."""
+        """Tell whether another line about a plain job fits into this second."""
         if not self._log.isEnabledFor(logging.INFO):
             return False
         second = self._clock.boot_ms() // 1_000
         if second != self._second:
-            if (more := self._completed - MOST_TOLD) > 0:
-                self._log.info("Worker %s: %d more jobs OK in that second", self._worker, more)
             self._second, self._claimed, self._completed, count = second, 0, 0, 0
         return count < MOST_TOLD
+
+    def _leave_untold(self) -> None:
+        if self.counts_on is None:
+            self._untold += 1
+        else:
+            self.counts_on.untold += 1
+
+    def sum_up(self, board: Board, *, at_end: bool = False) -> None:
+        """Say how many plain jobs had no line, once a second at the most, and at the end of a worker's life.
+
+        For the parent, whenever it is awake anyway: nobody is woken for a line in a log.
+        """
+        second, untold = self._clock.boot_ms() // 1_000, board.untold + self._untold
+        if untold == self._summed:
+            self._summed_in = second
+        elif at_end or second != self._summed_in:
+            self._log.info("Worker %s: %d more jobs OK", self._worker, untold - self._summed)
+            self._summed, self._summed_in = untold, second
+        if at_end:
+            self._untold = self._summed = 0  # the next life has a board of its own
 
     def __call__(self, event: events.Event) -> None:  # noqa: C901, PLR0912 - one line for each event
         match event:
@@ -48,6 +72,8 @@ class Say:
                 if self._is_told(self._completed):
                     lease, ok = event.lease, blue("Job OK")
                     self._log.info("%s: %s (%s) %s", green(lease.queue), ok, lease.job_id, event.detail)
+                else:
+                    self._leave_untold()
                 self._completed += 1
             case events.Settled(lease, word, detail):
                 self._log.warning("%s: %s %s%s", lease.queue, word, lease.job_id, detail and f" ({detail})")

@@ -23,14 +23,15 @@ import mmap
     _SPARED,
     _SETTLED_TO,
     _CAME_UP,
-) = range(14)
+    _UNTOLD,
+) = range(15)
 
 
 class Board:
     """The shared page of one worker's life."""
 
     def __init__(self) -> None:
-        self._page = mmap.mmap(-1, 8 * (_CAME_UP + 1))
+        self._page = mmap.mmap(-1, 8 * (_UNTOLD + 1))
         self._words = memoryview(self._page).cast("q")
 
     @property
@@ -92,6 +93,15 @@ class Board:
     def see(self, *fences: int) -> None:
         """Note the fences in an answer that was heard."""
         self._words[_SEEN_FENCE] = max(self._words[_SEEN_FENCE], *fences)
+
+    @property
+    def untold(self) -> int:
+        """How many plain jobs have no line in the log: their horse counts them, its parent says how many they were."""
+        return self._words[_UNTOLD]
+
+    @untold.setter
+    def untold(self, count: int) -> None:
+        self._words[_UNTOLD] = count
 
     # -- the parent's words
 

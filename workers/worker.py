@@ -84,8 +84,8 @@ class Worker(rq.Worker):
         self._clock = SystemClock()
         self._engine: Engine | None = None
         self._is_stopping = False
-        say = Say(self.log, self.name, self._clock, log_description=self.log_job_description)
-        self._events = Events(say)
+        self._say = Say(self.log, self.name, self._clock, log_description=self.log_job_description)
+        self._events = Events(self._say)
         self._events.listen(self._hand_over_the_dead, HorseDied)
         self._begin_life()
 
@@ -128,6 +128,7 @@ class Worker(rq.Worker):
             self.log.warning("Worker %s: asked to stop before Redis let it begin", self.name)
             return False
         finally:
+            self._say.sum_up(self._board, at_end=True)
             ears.close()
             self.teardown()
         self.log.info("Worker %s: stopped after %d jobs", self.name, done)
@@ -179,6 +180,7 @@ class Worker(rq.Worker):
             face=self._registration,
             rng=self._rng,
             serve=lambda bit: self._serve(bit, order),
+            when_awake=lambda: self._say.sum_up(self._board),
         )
 
     def _make_courier(self, connection: Redis, line: Line | None = None) -> Courier:
@@ -194,6 +196,7 @@ class Worker(rq.Worker):
     def _serve(self, bit: Bit, order: Order) -> int:
         """Run jobs in the child. Nothing of the parent's sockets is used here."""
         self._is_horse, pid = True, os.getpid()
+        self._say.counts_on = self._board
         random.seed()
         gc.freeze()  # what the parent made outlives every job: not to be looked through again and again
         os.environ["RQ_WORKER_ID"] = self.name

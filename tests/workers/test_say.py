@@ -1,0 +1,85 @@
+"""The log of a busy worker: what has no line of its own is counted, and no job is left out."""
+
+import logging
+import re
+import signal
+
+import pytest
+from rq import Queue as StockQueue
+
+from holdfast.jobs import Queue, events
+from holdfast.jobs.lease import Lease
+from holdfast.workers.say import MOST_TOLD, Say
+from holdfast.workers.shared_memory import Board
+
+LEASE = Lease("default", "a", "073f8fc909cd7a4b0000000000000003", 1, 1_000, "1")
+
+
+@pytest.fixture
+def board():
+    return Board()
+
+
+@pytest.fixture
+def say(clock, caplog):
+    """Give a worker's log; all jobs that it is told of are plain."""
+    caplog.set_level(logging.INFO, "test_say")
+    return Say(logging.getLogger("test_say"), "w", clock, log_description=True)
+
+
+def complete(say, times):
+    for _ in range(times):
+        say(events.Settled(LEASE, "completed", "in 0 s"))
+
+
+def sums(caplog):
+    """Give what the sums said, in order."""
+    return [int(said[1]) for said in re.finditer(r"Worker w: (\d+) more jobs OK$", caplog.text, re.MULTILINE)]
+
+
+def test_a_sum_is_said_once_its_second_is_over_though_no_job_comes_after(say, clock, board, caplog):
+    """A queue that ran dry looks settled: the last of 1,500 must not be told hours later."""
+    say.sum_up(board)
+    complete(say, MOST_TOLD + 40)
+    say.sum_up(board)
+    assert sums(caplog) == []
+    clock.advance(1_000)
+    say.sum_up(board)
+    say.sum_up(board)
+    assert (sums(caplog), caplog.text.count("Job OK")) == ([40], MOST_TOLD)
+
+
+def test_what_a_horse_counted_is_in_its_parents_sum(say, clock, board, caplog):
+    """Also where it was killed since: the page that they share outlives it."""
+    horses = Say(logging.getLogger("test_say"), "w", clock, log_description=True)
+    horses.counts_on = board
+    complete(horses, MOST_TOLD + 7)
+    complete(say, MOST_TOLD + 1)
+    clock.advance(1_000)
+    say.sum_up(board)
+    assert sums(caplog) == [8]
+
+
+def test_at_its_end_a_worker_says_what_is_left_and_its_next_life_begins_at_none(say, board, caplog):
+    """An app may call work() again: that life has a board of its own."""
+    complete(say, MOST_TOLD + 3)
+    say.sum_up(board, at_end=True)
+    say.sum_up(Board(), at_end=True)
+    assert sums(caplog) == [3]
+
+
+@pytest.mark.processes
+def test_the_log_of_a_worker_tells_of_each_of_many_jobs(start_ready, redis, wait_until):
+    """1,500 at once, then silence: lines and sums make 1,500 without another job, and no more at the stop."""
+    worker = start_ready(renew_ms=1_000, lease_ms=8_000, margin_ms=1_000, prefetch=16)
+    prepared = [StockQueue.prepare_data("work.say", (number,)) for number in range(1_500)]
+    Queue(connection=redis).enqueue_many(prepared)
+
+    def told():
+        return worker.log.count("Job OK") + sum(map(int, re.findall(r"(\d+) more jobs OK", worker.log)))
+
+    wait_until(lambda: told() == 1_500)
+    assert worker.log.count("Job OK") < 1_500  # else nothing was counted
+    worker.send(signal.SIGTERM)
+    assert worker.wait() == 0
+    assert told() == 1_500
