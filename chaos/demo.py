@@ -25,7 +25,7 @@ from holdfast.chaos.server import NoServer, NotStarted, PrivateServer
 from holdfast.examples.shop.orders import Order, read_orders
 from holdfast.jobs import HoldfastError
 from holdfast.jobs.clock import Clock, SystemClock
-from holdfast.jobs.store.door import LOOK_AT, client_from, explained
+from holdfast.jobs.store.door import client_from, explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +95,7 @@ def _perform(
 def _given(redis_url: str) -> GivenServer:
     """Take a server that is there. Raises Unreachable for an address that is none."""
     server = GivenServer(redis_url)
-    client_from(server.client, LOOK_AT)
+    client_from(server.client, "--redis-url")
     return server
 
 

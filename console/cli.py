@@ -12,7 +12,7 @@ import click
 
 from holdfast.console.chaos import chaos
 from holdfast.console.dead import dead
-from holdfast.console.server import at_url, connect, plain_errors
+from holdfast.console.server import at_url, at_url_alone, connect, plain_errors
 from holdfast.console.status import status
 from holdfast.console.timeline import timeline
 from holdfast.jobs.clock import SystemClock
@@ -40,11 +40,11 @@ for command in (chaos, dead, status, timeline):
 @click.option("--orders", type=click.IntRange(12, 400), help="How many of the shop's orders; all unless told.")
 @click.option("--plain", is_flag=True, help="Print lines instead of a live picture.")
 @click.option("--seed", type=int, help="Whom to hurt, and when; drawn unless told.")
-@at_url
+@at_url_alone
 def demo(orders: int | None, plain: bool, seed: int | None, redis_url: str | None) -> None:
     """Run a shop's orders on three workers, kill one, freeze one, stop one, and judge the result.
 
-    Runs on a private server of its own unless --redis-url is given.
+    Runs on a private server of its own unless --redis-url is given: HOLDFAST_REDIS_URL and RQ_REDIS_URL are not read.
     """
     from holdfast.chaos.demo import demo as run_demo  # noqa: PLC0415 - only this command needs it
 

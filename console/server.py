@@ -39,6 +39,8 @@ at_url = click.option(
     envvar=["HOLDFAST_REDIS_URL", "RQ_REDIS_URL"],
     help="A server that is already there, such as redis://localhost:6379.",
 )
+#: The same where the command line alone may lead there: what a shell is set to is often production.
+at_url_alone = click.option("--redis-url", help="A server that is already there, such as redis://localhost:6379.")
 
 
 def _imported(_: click.Context, __: click.Parameter, name: str | None) -> Any:

@@ -6,9 +6,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from holdfast.chaos.demo_run import Run
 from holdfast.chaos.server import PrivateServer
 from holdfast.console.cli import main
 from holdfast.console.health import health
+from holdfast.examples.shop.orders import read_orders
 from holdfast.workers.at_start import knock
 
 WRONG = [
@@ -78,6 +80,26 @@ def test_the_demo_names_a_server_that_is_not_there(nowhere):
     done = run("demo", nowhere)
     assert is_one_sentence(done, exit_code=2)
     assert "Start it, or give another address" in done.output
+
+
+@pytest.mark.parametrize("variable", ["HOLDFAST_REDIS_URL", "RQ_REDIS_URL"])
+def test_the_demo_does_not_go_where_a_shell_is_set_to(monkeypatch, variable):
+    """That may be production, and it hurts workers there."""
+    asked = []
+    monkeypatch.setenv(variable, "redis://production:6379")
+    monkeypatch.setattr("holdfast.chaos.demo.demo", lambda **how: asked.append(how["redis_url"]) or 0)
+    assert CliRunner().invoke(main, ["demo"]).exit_code == 0
+    assert CliRunner().invoke(main, ["demo", "--redis-url", "redis://mine"]).exit_code == 0
+    assert asked == [None, "redis://mine"]
+
+
+def test_the_demos_workers_are_told_only_of_its_own_server(monkeypatch, tmp_path, redis):
+    """Whatever the shell has set for workers of its own."""
+    monkeypatch.setenv("HOLDFAST_REDIS_URL", "redis://production:6379")
+    monkeypatch.setenv("RQ_REDIS_URL", "redis://production:6379")
+    run = Run(read_orders()[:12], tmp_path, "redis://mine", redis)
+    told = run._environment()
+    assert [value for name, value in told.items() if name.endswith("REDIS_URL")] == ["redis://mine"]
 
 
 def test_half_a_password_is_not_shown():
