@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from holdfast.jobs.classes import check_keys, tell_in_vain
 from holdfast.jobs.clock import Clock, SystemClock
 from holdfast.jobs.errors import KeyTaken
 from holdfast.jobs.in_place import in_place
@@ -51,7 +52,8 @@ class Queue(RQQueue):
     - `crashes=`: how many deaths of its worker the job may cause before it is buried; 0: it runs at most once;
     - `retry=`: also `Fixed` and `Exponential`.
 
-    Settings come from the environment, as a worker's do, unless `settings` are given.
+    Settings come from the environment, as a worker's do, unless `settings` are given. Raises SettingsError for what
+    they cannot be, and for a class, its own or `job_class`, that has its keys elsewhere than RQ.
 
     With `is_async=False`, for tests, RQ runs the job in place; `key=` and `crashes=` then say nothing.
 
@@ -73,6 +75,8 @@ class Queue(RQQueue):
         **options: Any,
     ) -> None:
         super().__init__(name, connection, *args, **options)
+        check_keys(type(self), self.job_class)
+        tell_in_vain(self.job_class)
         self._clock = clock or SystemClock()
         self._rng = rng or random.SystemRandom()
         self._settings = settings or Settings.of_a_producer(os.environ)

@@ -14,6 +14,7 @@ import rq
 from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
 from rq.worker import DequeueStrategy
 
+from holdfast.jobs import classes
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.errors import NoHorses, RedisAwayError, SettingsError
 from holdfast.jobs.events import Event, Events, HorseDied, RedisLeft, RedisReturned
@@ -77,6 +78,7 @@ class Worker(rq.Worker):
             self.settings = settings or Settings.from_environment(os.environ)
             with explained(lambda: self.connection):
                 super().__init__(*args, **options)
+            classes.check_keys(type(self), self.job_class, self.queue_class, *map(type, self.queues))
         #: The user's own connection stays for the job's own code; ours never re-sends by itself.
         self.users_connection: Redis = self.connection
         self.connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
@@ -120,7 +122,8 @@ class Worker(rq.Worker):
             with one_line(self.log):
                 self._begin(lambda: self.bootstrap(logging_level, date_format, log_format))
             self.log.info("Worker %s: holdfast %s", self.name, self.settings.describe())
-            if vain := overridden_in_vain(type(self), rq.Worker):
+            of_jobs = [f"{self.job_class.__name__}.{name}" for name in classes.overridden_in_vain(self.job_class)]
+            if vain := [*overridden_in_vain(type(self), rq.Worker), *of_jobs]:
                 self.log.warning("Worker %s: overridden, and never called by our loop: %s", self.name, ", ".join(vain))
             with one_line(self.log, NoHorses):
                 done = self._engine.run(Limits(burst=burst, max_jobs=most_jobs, max_idle_s=max_idle_time))

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from holdfast.jobs.classes import NOT_CALLED_TO_ENQUEUE, NOT_CALLED_TO_RUN
 from holdfast.jobs.rq_surface import NEVER_CALLED
 from tests.drop_in.suite import TOPICS
 
@@ -70,3 +71,15 @@ def test_the_page_lists_the_methods_that_are_never_called(house):
     _, _, section = house.pages()["docs/how-to/rq-features.md"].partition("## Subclasses of our Worker")
     _, _, never = section.partition("never called")
     assert set(re.findall(r"`(\w+)`[,.]", never.partition("Instead:")[0])) == NEVER_CALLED
+
+
+def test_the_page_lists_the_methods_of_jobs_that_are_never_called(house):
+    """All of them, and first those that a Queue tells of."""
+    _, _, section = house.pages()["docs/how-to/rq-features.md"].partition("## Job classes of your own")
+    _, _, never = section.partition("These are not")
+    names = re.findall(r"`(\w+)`[,.]", never.partition("If a class")[0])
+    assert (set(names), set(names[:3]), len(names)) == (
+        NOT_CALLED_TO_RUN,
+        NOT_CALLED_TO_ENQUEUE,
+        len(NOT_CALLED_TO_RUN),
+    )

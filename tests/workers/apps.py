@@ -55,6 +55,18 @@ def recorder(base):
 Recorder, StockRecorder = recorder(Worker), recorder(rq.Worker)
 
 
+class CarefulJob(rq.job.Job):
+    """A job with what an app may have written for RQ's worker, and one thing that ours calls too."""
+
+    def cleanup(self, *args, **options):
+        note(os.environ["NOTES"], "cleanup")
+        super().cleanup(*args, **options)
+
+    def perform(self):
+        note(os.environ["NOTES"], "perform")
+        return super().perform()
+
+
 class Hopeful(Worker):
     """A worker with what an app may have written for RQ's."""
 

@@ -26,6 +26,17 @@ def test_a_method_that_is_never_called_is_named_at_the_start(start_worker, redis
 
 
 @pytest.mark.processes
+def test_a_method_of_a_jobs_class_that_is_never_called_is_named_too(start_worker, redis, notes, ledger, monkeypatch):
+    """What an app does at the end of each job would not be done."""
+    monkeypatch.setenv("NOTES", notes.path)
+    job = rq.Queue(connection=redis).enqueue("work.say", 1)
+    worker = start_worker(options=["--burst", "--job-class", "apps.CarefulJob"])
+    assert worker.wait() == 0
+    assert worker.log.count("overridden, and never called by our loop: CarefulJob.cleanup\n") == 1
+    assert (ledger.status(job), notes()) == ("finished", ["perform"])
+
+
+@pytest.mark.processes
 def test_the_list_is_what_stock_calls_and_ours_does_not(start_worker, redis, notes, monkeypatch):
     """Found out by both at the same jobs: a success, a failure, one to be tried again, one that kills its horse."""
     called = {}
