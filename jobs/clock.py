@@ -25,14 +25,15 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clocks."""
 
-    # CLOCK_MONOTONIC stands still while a machine is suspended; a lease does not.
-    _BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    # Where there is none, what stands in for it may stand still while a machine is suspended; a lease does not.
+    _BOOT = getattr(time, "CLOCK_BOOTTIME", None)
 
     def wall_s(self) -> float:
         return time.time()
 
     def boot_ms(self) -> int:
-        return time.clock_gettime_ns(self._BOOT) // 1_000_000
+        now_ns = time.monotonic_ns() if self._BOOT is None else time.clock_gettime_ns(self._BOOT)
+        return now_ns // 1_000_000
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -31,7 +31,7 @@ from redis.sentinel import SentinelConnectionPool
 
 from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.rq_surface import get_connection_kwargs
-from holdfast.jobs.store.transport import Packer, is_readable
+from holdfast.jobs.store.transport import Packer, is_readable, take_out
 
 if TYPE_CHECKING:
     import random
@@ -142,13 +142,14 @@ class Line:
         if self.asked_by is not None:
             self.hang_up()
         if self._connection is None:
-            self._connection = self._pool.get_connection()
+            self._connection = take_out(self._pool)
         try:
+            # Noted first: a job's time may be up as soon as the command is out.
+            self.asked_by = by
             self._connection.send_command(*words)
         except BaseException:
             self.hang_up()
             raise
-        self.asked_by = by
 
     def has_answer(self) -> bool:
         """Tell, without waiting, whether there is something to read, or nothing to wait for."""

@@ -15,6 +15,7 @@ from redis.exceptions import NoScriptError
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.connections import Line, SpareLines
 from holdfast.jobs.store.pieces import Piece, pieces_of, used_by, without_comments
+from holdfast.jobs.store.transport import take_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -252,12 +253,12 @@ class Scripts:
         answer is then unknown.
         """
         script, pool = self._scripts[move], self.redis.connection_pool
-        connection = pool.get_connection()
+        connection = take_out(pool)
         unanswered = 0
         try:
             for named in asked:
+                unanswered += 1  # noted first, as on a line
                 connection.send_command("EVALSHA", script.sha, 0, *script.arguments(named))
-                unanswered += 1
                 if unanswered == _AHEAD:
                     answer = connection.read_response()
                     unanswered -= 1

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import select
 from typing import TYPE_CHECKING, Any
 
 from hiredis import pack_command
+from redis import ConnectionPool
 from redis.connection import HiredisRespSerializer
 
 if TYPE_CHECKING:
     from _typeshed import HasFileno
+
+#: Before redis-py 5.3 a pool wanted to know what for, and did nothing with it; since then it warns who says so.
+_WANTS_A_NAME = (
+    inspect.signature(ConnectionPool.get_connection).parameters["command_name"].default is inspect.Parameter.empty
+)
 
 
 class Packer:
@@ -27,8 +34,15 @@ class Packer:
         return [packed]
 
 
+def take_out(pool: ConnectionPool) -> Any:
+    """Take a connection out of a pool. Raises what redis-py raises."""
+    return pool.get_connection("EVALSHA") if _WANTS_A_NAME else pool.get_connection()
+
+
 def is_readable(file: HasFileno, within_s: float = 0) -> bool:
     """Tell whether there is something to read, or will be in that time."""
+    if not hasattr(select, "poll"):  # as on Windows, and where eventlet has taken it away
+        return bool(select.select([file], [], [], within_s)[0])
     poll = select.poll()  # select() takes no descriptor above 1023
     poll.register(file, select.POLLIN)
     return bool(poll.poll(within_s * 1000))
