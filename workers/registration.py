@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.errors import NameTaken
 from holdfast.jobs.rq_surface import WorkerStatus, list_worker
+from holdfast.jobs.store import leavers
 from holdfast.jobs.store.connections import is_passing
 from holdfast.workers.runtime import birth_of, is_alive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from holdfast.jobs.settings import Settings
+
+#: How many steps of the way through RQ's lists a worker takes before its first job: it may not live long.
+_STEPS_AT_START = 20
+#: How long it waits before the next, later on.
+_STEP_MS = 100
 
 
 class Registration:
@@ -27,6 +33,9 @@ class Registration:
         self._state: WorkerStatus | None = None
         self._was_tried = False
         self._is_in = False
+        #: The way through RQ's lists, to take out who is gone, and when it is time for the next.
+        self._sweep: Iterator[None] | None = None
+        self._sweep_at = 0
 
     def enter(self, register_birth: Callable[[], None]) -> None:
         """Enter RQ's registry, also under the name of one that is known to be dead. May be done again after any error.
@@ -43,6 +52,9 @@ class Registration:
                 f"that one. One that is dead is known as such after a lease."
             ) from taken
         self._sign()
+        steps = 0
+        while steps < _STEPS_AT_START and self._take_out_some():
+            steps += 1
 
     def _make_way(self) -> None:
         """Remove an entry under our name whose worker is known to be dead: a kill -9 leaves one behind.
@@ -80,23 +92,44 @@ class Registration:
 
     def beat(self, now_ms: int) -> int:
         """Say that the worker lives, if it is time to; give the moment of the next beat."""
-        if now_ms < self._next_ms:
-            return self._next_ms
-        self._next_ms = now_ms + self._every_ms
+        if now_ms >= self._next_ms:
+            self._next_ms = now_ms + self._every_ms
+            self._try(self._tell_of_life)
+        if now_ms >= self._sweep_at:
+            self._sweep_at = now_ms + (_STEP_MS if self._take_out_some() else leavers.EVERY_MS)
+        return min(self._next_ms, self._sweep_at)
+
+    def _tell_of_life(self) -> None:
         worker = self._worker
+        with worker.connection.pipeline(transaction=False) as pipeline:
+            worker.heartbeat(pipeline=pipeline)
+            pipeline.time()
+            is_new, _, (seconds, _) = pipeline.execute()
+            if is_new:  # the entry had gone: Redis lost it, or we were away for longer than it lives
+                worker.connection.hset(worker.key, mapping=worker.serialize())
+                list_worker(worker, worker.connection)
+            worker.connection.hset(worker.key, mapping={"hf_instance": self._instance, "hf_beat": seconds})
 
-        def tell() -> None:
-            with worker.connection.pipeline(transaction=False) as pipeline:
-                worker.heartbeat(pipeline=pipeline)
-                pipeline.time()
-                is_new, _, (seconds, _) = pipeline.execute()
-                if is_new:  # the entry had gone: Redis lost it, or we were away for longer than it lives
-                    worker.connection.hset(worker.key, mapping=worker.serialize())
-                    list_worker(worker, worker.connection)
-                worker.connection.hset(worker.key, mapping={"hf_instance": self._instance, "hf_beat": seconds})
+    def _take_out_some(self) -> bool:
+        """Go a step on through RQ's lists, to take out who is gone; False: that was all for now.
 
-        self._try(tell)
-        return self._next_ms
+        The lists are for people. No worker ends because of them, or keeps a job waiting for more than a step.
+        """
+        if self._sweep is None:
+            self._sweep = leavers.take_out(self._worker.connection)
+        try:
+            next(self._sweep)
+        except StopIteration:
+            pass
+        except Exception as error:  # noqa: BLE001 - such as a right that is missing: it is told
+            if not is_passing(error):
+                self._worker.log.warning(
+                    "Worker %s: dead workers and expired jobs stay in RQ's lists for now: %s", self._worker.name, error
+                )
+        else:
+            return True
+        self._sweep = None
+        return False
 
     def busy(self) -> None:
         """Remember that a claim has said so."""

@@ -63,7 +63,7 @@ class Census:
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.lrange(_spelled(keys.intermediate, name), 0, _MOST - 1)
-            return [job_id for ids in _answers(pipeline) for job_id in ids or ()]
+            return [job_id for ids in ask_all(pipeline) for job_id in ids or ()]
 
     def _in_question(self, ids: Sequence[bytes]) -> Iterator[bytes]:
         records = self._read(ids)
@@ -80,7 +80,7 @@ class Census:
                 pipeline.hmget(_JOB + job_id, "status", "origin", "enqueued_at")
             return [
                 _Record(job_id, status, origin, enqueued_at or b"")
-                for job_id, answer in zip(ids, _answers(pipeline), strict=True)
+                for job_id, answer in zip(ids, ask_all(pipeline), strict=True)
                 for status, origin, enqueued_at in (answer or (None, None, None),)
                 if status and origin
             ]
@@ -89,7 +89,7 @@ class Census:
         with self._redis.pipeline(transaction=False) as pipeline:
             for each in scheduled:
                 pipeline.zscore(_spelled(keys.scheduled, each.origin), each.job_id)
-            scores = _answers(pipeline)
+            scores = ask_all(pipeline)
         yield from (each.job_id for each, score in zip(scheduled, scores, strict=True) if score is None)
 
     def _heads(self, queues: set[bytes]) -> dict[bytes, bytes]:
@@ -101,17 +101,17 @@ class Census:
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.lindex(_QUEUE + name, 0)
-            heads = _answers(pipeline)
+            heads = ask_all(pipeline)
             for head in heads:
                 pipeline.hget(_JOB + (head or b""), "enqueued_at")
-            moments = _answers(pipeline)
+            moments = ask_all(pipeline)
         return {
             name: (moment or b"") if head is not None else b"~"
             for name, head, moment in zip(names, heads, moments, strict=True)
         }
 
 
-def _answers(pipeline: Pipeline) -> list[Any]:
+def ask_all(pipeline: Pipeline) -> list[Any]:
     """Ask all, and give None for what stands under a key of another type: it hides nothing but itself."""
     answers = pipeline.execute(raise_on_error=False)
     for answer in answers:

@@ -45,7 +45,10 @@ FAMILIES: dict[str, Key] = {
     "execution": Key("rq:execution:{}:{}", "hash", "one attempt at a job: job, execution"),
     "executions": Key("rq:executions:{}", "zset", "the live executions of a job"),
     "workers": Key("rq:workers", "set", "the keys of all workers"),
+    "workers_of": Key("rq:workers:{}", "set", "the keys of the workers that serve a queue"),
     "worker": Key("rq:worker:{}", "hash", "what a worker says of itself"),
+    "groups": Key("rq:groups", "set", "the names of all groups"),
+    "group": Key("rq:group:{}", "set", "ids of the jobs of a group"),
     "suspended": Key("rq:suspended", "string", "present while no worker may claim"),
     # Ours
     "leased": Key("holdfast:queues", "set", "names of the queues that ever had a lease"),
@@ -147,7 +150,10 @@ results = _family("results")
 execution = _family("execution")
 executions = _family("executions")
 workers = _family("workers")
+workers_of = _family("workers_of")
 worker = _family("worker")
+groups = _family("groups")
+group = _family("group")
 suspended = _family("suspended")
 leased = _family("leased")
 leases = _family("leases")

@@ -17,7 +17,7 @@ TIMING = {"lease_ms": 1_000, "renew_ms": 200, "margin_ms": 200, "reap_ms": 100, 
 @pytest.fixture
 def look(redis):
     """Give a function that reads all that Redis holds, but for what living workers say of themselves."""
-    turns = {keys.turn(chore) for chore in ("reaper", "promoter", "orphans")}
+    turns = {keys.turn(chore) for chore in ("reaper", "promoter", "orphans", "leavers")}
     alive = {keys.bell("default"), keys.listener("default"), keys.sweep(), keys.reaper(), *turns}
 
     def read(key):
