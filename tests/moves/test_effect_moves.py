@@ -151,6 +151,7 @@ def test_a_doubt_that_a_person_settled_is_none_for_the_next_attempt(pool, holder
     moves.begin_effect(held, "charge")
     moves.bury(held, 9, Spell(1, 2), cause="in_doubt", error="")
     assert resolve(happened=happened, value=PAID) == Resolved("job-1")
+    assert pool.journal()[-1] == f"resolve person charge {'happened' if happened else 'did not happen'}"
     Job.fetch("job-1", connection=pool.redis).requeue()
     worker = pool.worker("heir")
     assert worker.moves.begin_effect(worker.hold(), "charge") == answer

@@ -97,11 +97,18 @@ def test_a_ghost_is_told_where_moves_are_recorded(pool):
 
 @pytest.mark.parametrize(
     ("status", "family"),
-    [("canceled", "canceled"), ("finished", "finished"), ("queued", "queue"), ("started", "leases")],
+    [
+        ("canceled", "canceled"),
+        ("finished", "finished"),
+        ("queued", "queue"),
+        ("deferred", "deferred"),
+        ("started", "leases"),
+    ],
 )
 def test_an_entry_of_a_job_that_has_gone_on_is_only_dropped(pool, status, family):
     """INV-02, FM-050: a person ended it, or a stock scheduler was quicker."""
-    pool.enqueue()
+    waits = {"depends_on": pool.enqueue("parent", queue="other")} if status == "deferred" else {}
+    pool.enqueue(**waits)
     worker = pool.worker()
     match status:
         case "canceled":
