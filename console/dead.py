@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from holdfast.console.server import at_url, by_serializer, check_known, desk_at
+from holdfast.console.server import as_text, at_url, by_serializer, check_known, desk_at
 from holdfast.console.timeline import events_of, key_of, no_job
 from holdfast.console.wishes import drop, how_to_resolve, requeue, resolve
-from holdfast.console.words import duration, show_table
+from holdfast.console.words import duration, refusal, say, show_table
 from holdfast.jobs.store.stories import count_failed, decode_call, queues_with_failures, read_dead, tell
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ for command in (requeue, drop, resolve):
 
 
 @dead.command("list")
-@click.argument("queue", required=False)
+@click.argument("queue", required=False, callback=as_text)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Rows for each queue.")
 @at_url
 def list_(queue: str | None, limit: int, redis_url: str | None) -> None:
@@ -47,9 +47,9 @@ def list_(queue: str | None, limit: int, redis_url: str | None) -> None:
         show_table(_HEADINGS, rows)
     for name, page, count in zip(names, pages, counts, strict=True):
         if len(page.ids) < count:
-            click.echo(f"{name}: {count - len(page.ids)} more of {count}; --limit shows them.")
+            say(f"{name}: {count - len(page.ids)} more of {count}; --limit shows them.")
     if not rows:
-        click.echo(f"nothing is dead in {queue or 'any queue'}.")
+        say(f"nothing is dead in {queue or 'any queue'}.")
 
 
 def _row(each: Dead, now_ms: int) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def _row(each: Dead, now_ms: int) -> tuple[str, ...]:
 
 
 @dead.command()
-@click.argument("job_id", metavar="JOB")
+@click.argument("job_id", metavar="JOB", callback=as_text)
 @by_serializer
 @at_url
 def show(job_id: str, serializer: Any, redis_url: str | None) -> None:
@@ -67,18 +67,19 @@ def show(job_id: str, serializer: Any, redis_url: str | None) -> None:
     with desk_at(redis_url) as desk:
         story = tell(desk.redis, job_id)
     if story is None:
-        raise click.ClickException(no_job(job_id))
+        raise refusal(no_job(job_id))
     for name, value in _facts(story, serializer):
-        click.echo(f"{name + ':':<12} {value}")
+        say(f"{name + ':':<12} {value}")
     error = next((result.error for result in reversed(story.results) if result.error), "") or story.said("hf_error")
     if error:
-        click.echo("error:")
-        click.echo("\n".join(f"  {line}" for line in error.rstrip().splitlines()))
-    click.echo("moves:")
+        say("error:")
+        for line in error.rstrip().split("\n"):
+            say(f"  {line.expandtabs()}")
+    say("moves:")
     for line in events_of(story):
-        click.echo(line)
+        say(line)
     for name in story.doubts:
-        click.echo(how_to_resolve(job_id, name, f"ask the outside by its key {key_of(story, name)}"))
+        say(how_to_resolve(job_id, name, f"ask the outside by its key {key_of(story, name)}"))
 
 
 def _facts(story: Story, serializer: Any) -> Iterator[tuple[str, str]]:

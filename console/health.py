@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.console.server import at_url, connect, plain_errors
+from holdfast.console.words import refusal, say
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.vitals import silence_of_reapers_ms, silence_of_worker_s
 
@@ -27,15 +28,15 @@ def health(worker: str | None, redis_url: str | None) -> None:
         settings = Settings.from_environment(os.environ)
         with connect(redis_url, settings) as client:
             told = _chores(client, settings) if worker is None else _worker(client, settings, worker)
-    click.echo(told)
+    say(told)
 
 
 def _worker(client: Redis, settings: Settings, name: str) -> str:
     silent_s = silence_of_worker_s(client, name)
     if silent_s is None:
-        raise click.ClickException(f"Redis knows no living worker {name} of Holdfast's.")
+        raise refusal(f"Redis knows no living worker {name} of Holdfast's.")
     if silent_s * 1_000 > settings.lease_ms:
-        raise click.ClickException(
+        raise refusal(
             f"worker {name} has been silent for {silent_s} s, and says that it lives every {settings.renew_ms} ms."
         )
     return f"worker {name} lives: {silent_s} s ago"
@@ -44,11 +45,9 @@ def _worker(client: Redis, settings: Settings, name: str) -> str:
 def _chores(client: Redis, settings: Settings) -> str:
     silent_ms = silence_of_reapers_ms(client)
     if silent_ms is None:
-        raise click.ClickException("no reaper has ever passed. Start a worker of Holdfast's, or `holdfast keeper`.")
+        raise refusal("no reaper has ever passed. Start a worker of Holdfast's, or `holdfast keeper`.")
     if silent_ms > settings.late_reaper_ms:
-        raise click.ClickException(
-            f"no reaper has passed for {silent_ms} ms, and one is due every {settings.reap_ms} ms."
-        )
+        raise refusal(f"no reaper has passed for {silent_ms} ms, and one is due every {settings.reap_ms} ms.")
     return f"the fleet's chores are done: {silent_ms} ms ago"
 
 

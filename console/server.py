@@ -13,6 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, NoPermissionError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from holdfast.console.words import refusal, visible
 from holdfast.jobs import HoldfastError
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.rq_surface import resolve_serializer
@@ -43,11 +44,19 @@ at_url = click.option(
 at_url_alone = click.option("--redis-url", help="A server that is already there, such as redis://localhost:6379.")
 
 
+def as_text(_: click.Context, __: click.Parameter, given: Any) -> Any:
+    """Refuse a name that is no text: redis-py could not send it."""
+    for name in (given,) if isinstance(given, str) else given or ():
+        if any("\ud800" <= char <= "\udfff" for char in name):
+            raise click.BadParameter(f"{visible(name)} is no text in UTF-8. redis-cli can ask for such a name.")
+    return given
+
+
 def _imported(_: click.Context, __: click.Parameter, name: str | None) -> Any:
     try:
         return resolve_serializer(name)
     except (AttributeError, ImportError, NotImplementedError, ValueError) as error:
-        raise click.ClickException(
+        raise refusal(
             f"the serializer {name} cannot be had here: {str(error).rstrip('.')}. Name it as you do for rq worker, "
             f"where its code can be imported (PYTHONPATH)."
         ) from error
@@ -99,7 +108,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except (RedisError, HoldfastError) as error:
-        raise click.ClickException(str(error)) from error
+        raise refusal(str(error)) from error
 
 
 @contextmanager
@@ -121,7 +130,7 @@ def check_known(desk: Desk, queue: str) -> None:
     found: Any = (desk.redis.smembers(keys.queues()), desk.redis.smembers(keys.leased()))
     known = queue_names(*found)
     if queue not in known and not count_failed(desk.redis, queue):
-        raise click.ClickException(
+        raise refusal(
             f"there is no queue {queue} on this server; the ones there are: {', '.join(known) or 'none'}. Look at the "
             f"spelling and at --redis-url."
         )

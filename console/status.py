@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 
 from holdfast.console.server import at_url, desk_at
-from holdfast.console.words import duration, show_table
+from holdfast.console.words import duration, say, show_table
 from holdfast.jobs.store.door import what_is_evicted
 from holdfast.jobs.store.looks import look_at_fleet
 
@@ -40,7 +41,7 @@ def status(*, as_json: bool, redis_url: str | None) -> None:
         return
     _show_all(fleet)
     for need in needs:
-        click.echo(f"! {need}")
+        say(f"! {need}")
 
 
 def _show_all(fleet: Fleet) -> None:
@@ -49,13 +50,13 @@ def _show_all(fleet: Fleet) -> None:
     show_table(_WORKER, [_worker_row(worker) for worker in fleet.workers])
     click.echo()
     for chore in fleet.chores:
-        click.echo(_chore_line(chore, fleet.now_ms))
+        say(_chore_line(chore, fleet.now_ms))
     server = fleet.server
     most = f" of {_megabytes(server.memory_most_bytes)}" if server.memory_most_bytes else ""
-    click.echo(
+    say(
         f"server: {server.version}, {_megabytes(server.memory_bytes)}{most}, maxmemory-policy {server.maxmemory_policy}"
     )
-    click.echo("suspended: yes, nobody claims" if fleet.is_suspended else "suspended: no")
+    say("suspended: yes, nobody claims" if fleet.is_suspended else "suspended: no")
 
 
 def _queue_row(queue: QueueLook, now_ms: int) -> tuple[str, ...]:
@@ -127,7 +128,7 @@ def what_needs_you(fleet: Fleet, settings: Settings) -> Iterator[str]:
             jobs = "1 job is" if queue.in_line == 1 else f"{queue.in_line} jobs are"
             yield (
                 f"{jobs} in line in {queue.name}, and no living worker listens there. Start one: "
-                f"`rq worker -w holdfast.workers.Worker {queue.name}`."
+                f"`rq worker -w holdfast.workers.Worker {quote(queue.name)}`."
             )
     for worker in fleet.workers:
         if worker not in alive:

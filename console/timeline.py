@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.console.server import at_url, desk_at
-from holdfast.console.words import duration
+from holdfast.console.server import as_text, at_url, desk_at
+from holdfast.console.words import duration, refusal, say
 from holdfast.jobs.running import effect_key
 from holdfast.jobs.store.stories import tell
 
@@ -37,20 +38,20 @@ _BY_OTHERS = {
 
 
 @click.command()
-@click.argument("job_id", metavar="JOB")
+@click.argument("job_id", metavar="JOB", callback=as_text)
 @at_url
 def timeline(job_id: str, redis_url: str | None) -> None:
     """Tell what happened to JOB: its last sixteen moves, its results, its effects, and where it is now."""
     with desk_at(redis_url) as desk:
         story = tell(desk.redis, job_id)
     if story is None:
-        raise click.ClickException(no_job(job_id))
-    click.echo(f"{job_id}: {story.said('description') or 'no description'}")
+        raise refusal(no_job(job_id))
+    say(f"{job_id}: {story.said('description') or 'no description'}")
     for line in events_of(story):
-        click.echo(line)
-    click.echo("now:")
+        say(line)
+    say("now:")
     for line in now_of(story):
-        click.echo(f"  {line}")
+        say(f"  {line}")
 
 
 def no_job(job_id: str) -> str:
@@ -148,6 +149,7 @@ def now_of(story: Story) -> Iterator[str]:
     for parent, status in story.waits_for.items():
         yield f"waits for {parent}: {status}" if status != "finished" else f"waited for {parent}: finished"
     if story.doubts and story.has_ended:
-        yield f"in doubt: {', '.join(story.doubts)}: find out, then `holdfast dead resolve {story.job_id} EFFECT`"
+        how = f"holdfast dead resolve {quote(story.job_id)} EFFECT"
+        yield f"in doubt: {', '.join(story.doubts)}: find out, then `{how}`"
     elif story.doubts:
         yield f"in doubt: {', '.join(story.doubts)}: the next attempt settles it by its on_doubt=, or stops"

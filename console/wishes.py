@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from holdfast.console.server import at_url, by_serializer, check_known, desk_at
+from holdfast.console.server import as_text, at_url, by_serializer, check_known, desk_at
 from holdfast.console.timeline import no_job
+from holdfast.console.words import refusal, say
 from holdfast.jobs.rq_surface import resolve_serializer
 from holdfast.jobs.store.outcomes import Dropped, Kept, Requeued, Resolved
 from holdfast.jobs.store.people import People, Wish
@@ -29,8 +31,14 @@ _even_in_doubt = click.option(
 
 
 @click.command()
-@click.argument("job_ids", metavar="JOB...", nargs=-1)
-@click.option("--all", "queue", metavar="QUEUE", help="All that is dead in QUEUE, but for what a person stopped.")
+@click.argument("job_ids", metavar="JOB...", callback=as_text, nargs=-1)
+@click.option(
+    "--all",
+    "queue",
+    metavar="QUEUE",
+    callback=as_text,
+    help="All that is dead in QUEUE, but for what a person stopped.",
+)
 @_even_in_doubt
 @at_url
 def requeue(job_ids: tuple[str, ...], queue: str | None, *, even_in_doubt: bool, redis_url: str | None) -> None:
@@ -45,12 +53,12 @@ def requeue(job_ids: tuple[str, ...], queue: str | None, *, even_in_doubt: bool,
         else:
             left = asks.ask(job_ids)
             for line in asks.told:
-                click.echo(line)
+                say(line)
     for kept in left:
-        click.echo(_why(kept), err=True)
+        _say_why(kept)
     if left:
-        raise click.ClickException(f"{asks.count} in line again, {len(left)} left as they were.")
-    click.echo(f"{asks.count} in line again.")
+        raise refusal(f"{asks.count} in line again, {len(left)} left as they were.")
+    say(f"{asks.count} in line again.")
 
 
 class Requeues:
@@ -97,12 +105,12 @@ def _requeue_all(desk: Desk, asks: Requeues, queue: str) -> list[Kept]:
         before = asks.count
         left += asks.ask([each.job_id for each in page.dead if each.cause != "stopped" and each.job_id in new])
         stay += len(page.ids) - (asks.count - before)
-        click.echo(f"{asks.count} of {total} in line again", err=True)
+        say(f"{asks.count} of {total} in line again", err=True)
     return left
 
 
 @click.command()
-@click.argument("job_ids", metavar="JOB...", nargs=-1, required=True)
+@click.argument("job_ids", metavar="JOB...", callback=as_text, nargs=-1, required=True)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @at_url
 def drop(job_ids: tuple[str, ...], *, yes: bool, redis_url: str | None) -> None:
@@ -116,33 +124,36 @@ def drop(job_ids: tuple[str, ...], *, yes: bool, redis_url: str | None) -> None:
         for answer in desk.send(lambda: people.drop(wishes)):
             match answer:
                 case Dropped(job_id, waiting):
-                    click.echo(f"{job_id}: deleted")
+                    say(f"{job_id}: deleted")
                     for child in waiting:
-                        click.echo(f"  {child} waited for it, and never starts now: enqueue it again, or cancel it")
+                        say(f"  {child} waited for it, and never starts now: enqueue it again, or cancel it")
                 case kept:
                     left += 1
-                    click.echo(_why(kept), err=True)
+                    _say_why(kept)
     if left:
-        raise click.ClickException(f"{len(wishes) - left} deleted, {left} left as they were.")
+        raise refusal(f"{len(wishes) - left} deleted, {left} left as they were.")
 
 
-def _why(kept: Kept) -> str:
+def _say_why(kept: Kept) -> None:
+    for line in _why(kept):
+        say(line, err=True)
+
+
+def _why(kept: Kept) -> list[str]:
     match kept.why:
         case "none":
-            return no_job(kept.job_id)
+            return [no_job(kept.job_id)]
         case "running":
-            return (
-                f"{kept.job_id} is being worked on: wait until it is not. "
-                f"`holdfast timeline {kept.job_id}` says by whom."
-            )
+            by_whom = f"`holdfast timeline {quote(kept.job_id)}` says by whom."
+            return [f"{kept.job_id} is being worked on: wait until it is not. {by_whom}"]
         case "in_doubt":
-            how = f"`holdfast dead show {kept.job_id}` tells its key, to ask the outside by"
+            how = f"`holdfast dead show {quote(kept.job_id)}` tells its key, to ask the outside by"
             lines = [how_to_resolve(kept.job_id, name, how) for name in kept.details]
-            return "\n".join([*lines, "  If its code settles that itself by on_doubt=: add --even-in-doubt."])
+            return [*lines, "  If its code settles that itself by on_doubt=: add --even-in-doubt."]
         case "error":
-            return _odd(kept)
+            return [_odd(kept)]
         case _:
-            return f"{kept.job_id} is {kept.details[0]}: only what failed, or was stopped or canceled, can be taken."
+            return [f"{kept.job_id} is {kept.details[0]}: only what failed, or was stopped or canceled, can be taken."]
 
 
 def _odd(kept: Kept) -> str:
@@ -155,13 +166,13 @@ def _odd(kept: Kept) -> str:
 def how_to_resolve(job_id: str, name: str, how: str) -> str:
     return (
         f"{job_id}: effect {name} is in doubt: it may or may not have taken place. Find out ({how}), then: "
-        f"holdfast dead resolve {job_id} {name} --happened, or --did-not-happen"
+        f"holdfast dead resolve {quote(job_id)} {quote(name)} --happened, or --did-not-happen"
     )
 
 
 @click.command()
-@click.argument("job_id", metavar="JOB")
-@click.argument("effect")
+@click.argument("job_id", metavar="JOB", callback=as_text)
+@click.argument("effect", callback=as_text)
 @click.option("--happened/--did-not-happen", default=None, help="What you found out.")
 @click.option("--value", help="What came of it, as text, for the job's own code.")
 @by_serializer
@@ -181,24 +192,24 @@ def resolve(
     with desk_at(redis_url) as desk:
         found = tell(desk.redis, job_id)
         if not found:
-            raise click.ClickException(no_job(job_id))
+            raise refusal(no_job(job_id))
         if value is not None and (why := why_foreign(found.record, serializer)):
             # It would be written so that the job's own code cannot read it, and a doubt is settled once.
-            raise click.ClickException(_not_theirs(job_id, serializer, why))
+            raise refusal(_not_theirs(job_id, serializer, why))
         people, wish = People(desk.scripts), Wish(job_id=job_id, op=desk.new_op())
         answer = desk.send(lambda: people.resolve_effect(wish, effect, happened=happened, value=data))
         story = tell(desk.redis, job_id)
     match answer:
         case Resolved():
-            click.echo(f"resolved: {effect} of {job_id} {'happened' if happened else 'did not happen'}.")
+            say(f"resolved: {effect} of {job_id} {'happened' if happened else 'did not happen'}.")
             if story and story.has_ended:
-                click.echo(f"Put the job in line again with: holdfast dead requeue {job_id}")
+                say(f"Put the job in line again with: holdfast dead requeue {quote(job_id)}")
         case Kept(why="running"):
-            raise click.ClickException(f"job {job_id} is being worked on. Wait until it is not, then ask again.")
+            raise refusal(f"job {job_id} is being worked on. Wait until it is not, then ask again.")
         case Kept(why="error") as kept:
-            raise click.ClickException(_odd(kept))
+            raise refusal(_odd(kept))
         case _:
-            raise click.ClickException(_no_doubt(story, effect) if story else no_job(job_id))
+            raise refusal(_no_doubt(story, effect) if story else no_job(job_id))
 
 
 def _not_theirs(job_id: str, serializer: Any, why: str) -> str:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from holdfast.console.words import show_table
+from holdfast.console.words import show_table, visible
 
 ID = "0198a8f2-3b51-4d83-9e7c-5f1f6f0f7a10"
 HEADINGS = ("job", "queue", "what", "cause", "in doubt")
@@ -55,3 +55,27 @@ def test_a_program_gets_all_of_it_in_columns(capsys):
 def test_a_table_without_rows_has_its_headings(terminal, capsys):
     """No worker yet."""
     assert terminal(80, []) != []
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("shop.fulfil('A-1')", "shop.fulfil('A-1')"),
+        ("caf\u00e9 \u6ce8\u6587 \U0001f469\u200d\U0001f4bb", "caf\u00e9 \u6ce8\u6587 \U0001f469\u200d\U0001f4bb"),
+        ("\x1b[2J\x1b]0;owned\x07", r"\x1b[2J\x1b]0;owned\x07"),
+        ("\x9b2J\x7f\r\n\t", r"\x9b2J\x7f\r\n\t"),
+        ("\u202egnp\u2066\u2028", r"\u202egnp\u2066\u2028"),
+        ("\udcff\ud800", r"\xff\ud800"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_seen(given, shown):
+    """And what people write in their own script stays as it is."""
+    assert visible(given) == shown
+
+
+def test_a_table_cannot_be_drawn_over(terminal, capsys):
+    """Nor have rows that are none, or pictures for words."""
+    row = (ID, "default", "x\x1b[1A\nfake-id", "in_doubt", ":bomb:")
+    for columns in (40, 120):
+        lines = terminal(columns, [row])
+        assert any(r"x\x1b[1A\nfake-id" in line and ":bomb:" in line for line in lines), lines
