@@ -22,8 +22,6 @@ class Terms:
     repeats: tuple[tuple[str, int], ...] = ()
     #: When faults ceased, in us.
     calm_from_us: int = 0
-    #: Server clocks that jump make waits incomparable.
-    clock_jumped: bool = False
     #: How many deaths of a job may be charged to nobody: after an outage; and where workers hold several, in company.
     uncharged: int = 1
 

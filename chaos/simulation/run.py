@@ -135,7 +135,6 @@ def terms_of(plan: Plan, strikes: Iterable[Strike], settings: Settings = SETTING
         delays_ms=tuple((order["job_id"], int(order["in_s"] * 1_000)) for order in orders if "in_s" in order),
         repeats=tuple((order["job_id"], order["repeats"]) for order in orders if "repeats" in order),
         calm_from_us=plan.storm_us + _longest_us(strikes),
-        clock_jumped=any("clock" in strike.fault for strike in strikes),
         uncharged=uncharged_with(plan.prefetch),
     )
 
@@ -143,7 +142,9 @@ def terms_of(plan: Plan, strikes: Iterable[Strike], settings: Settings = SETTING
 def _longest_us(strikes: Iterable[Strike]) -> int:
     """Give for how long the last of them may still be felt: until who slept is awake, and holders had time to renew."""
     longest_ms = max((getattr(strike.make(), "for_ms", 0) for strike in strikes), default=0)
-    return (longest_ms + 2 * SETTINGS.lease_ms) * 1_000 if longest_ms else 0
+    jumped = any("clock" in strike.fault for strike in strikes)
+    grace_ms = jumped * (SETTINGS.holder_grace_ms + SETTINGS.reap_ms)
+    return (longest_ms + 2 * SETTINGS.lease_ms if longest_ms else grace_ms) * 1_000
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class Run:
             return self.history
         history, forgotten = tell_apart(self.history, self.surviving, self.amnesias)
         history.ghosts = [ghost for ghost in history.ghosts if ghost.split()[0] not in forgotten.jobs]
-        if terms_of(self.plan, self.strikes).clock_jumped:
+        if any("clock" in strike.fault for strike in self.strikes):
             # A fence is kept apart from a forgotten one by the clock alone: where that went back, too, none can be.
             claims = {move.execution for move in self.surviving if move.move == "claim"}
             history.lines = [line for line in history.lines if line.did != "claimed" or line.execution in claims]

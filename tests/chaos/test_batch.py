@@ -4,11 +4,13 @@ from itertools import count
 
 import pytest
 
+from holdfast.chaos.checker import dead_are_noticed
+from holdfast.chaos.history import History, Line
 from holdfast.chaos.simulation import batch
 from holdfast.chaos.simulation.batch import quiet, run_seed, run_seeds
 from holdfast.chaos.simulation.moments import in_world_time, world_ms
 from holdfast.chaos.simulation.plan import Strike, plan_for
-from holdfast.chaos.simulation.run import run_plan
+from holdfast.chaos.simulation.run import run_plan, terms_of
 from holdfast.chaos.simulation.telling import tell
 
 
@@ -52,9 +54,19 @@ def test_each_fault_is_told_once():
     ]
 
 
-@pytest.mark.parametrize(
-    "jump", [Strike("clock-back", (60_000,), at_us=5_000_000), Strike("clock-forward", (60_000,), at_us=5_000_000)]
-)
+JUMPS = [Strike("clock-back", (60_000,), at_us=5_000_000), Strike("clock-forward", (60_000,), at_us=5_000_000)]
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+@pytest.mark.parametrize(("calm_ms", "late_ms", "found"), [(20_000, 4_000, 1), (20_000, 900, 0), (4_900, 2_500, 0)])
+def test_the_dead_are_looked_for_although_the_servers_clock_jumped(jump, calm_ms, late_ms, found):
+    """LIV-02: once holders have had their grace. A reaper that waited for the clock to catch up went unseen."""
+    plan = plan_for(1)
+    reclaimed = Line(plan.storm_us + calm_ms * 1_000, "w2", "reclaimed", "J0", "A", 7, f"{late_ms} ms late")
+    assert len(list(dead_are_noticed(History([reclaimed]), terms_of(plan, [jump])))) == found
+
+
+@pytest.mark.parametrize("jump", JUMPS)
 def test_moves_are_dated_by_the_world_although_the_servers_clock_jumped(jump):
     """Or a picture would show a job that ends before it begins."""
     with quiet():
