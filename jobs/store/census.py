@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 #: How many keys are looked at in one pass.
 PAGE = 1_000
-#: How many ids a pass takes from each of the other places where suspects are.
+#: How many ids a pass takes from each of RQ's intermediate lists.
 _MOST = 100
-#: Each costs the server a look through a whole line.
-_MOST_IN_LINE = 20
+#: To look for a job in its line the server walks through all of it. So many entries a pass, for all jobs together, are
+#: a twentieth of its time; where lines are empty, as after somebody deleted one, nothing keeps jobs waiting.
+_STEPS = 2_000_000
 _JOB = keys.job("").encode()
 _QUEUE = keys.queue("").encode()
 
@@ -43,19 +44,36 @@ class Census:
     Names are bytes here: anybody may have written a key that is no text, and its neighbours are looked at all the same.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, patience_ms: int) -> None:
         # redis-py's types know nothing of decode_responses.
         self._redis: Any = redis
+        self._patience_ms = patience_ms
 
     def suspects(self) -> list[str]:
         """Look at the next page, and give the ids of jobs that may be in no place, each once."""
-        cursor = int(self._redis.get(keys.sweep()) or 0)
-        cursor, found = self._redis.scan(cursor, match=keys.job("*"), count=PAGE, _type="hash")
-        self._redis.set(keys.sweep(), cursor)
-        seen_before = self._redis.hscan(keys.orphans(), 0, count=_MOST)[1]
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.get(keys.sweep())
+            pipeline.get(keys.second_look())
+            pipeline.time()
+            cursor, second, (seconds, micros) = pipeline.execute()
+            pipeline.scan(int(cursor or 0), match=keys.job("*"), count=PAGE, _type="hash")
+            pipeline.hscan(keys.orphans(), int(second or 0), count=PAGE)
+            (cursor, found), (second, seen) = pipeline.execute()
+            pipeline.mset({keys.sweep(): cursor, keys.second_look(): second})
+            pipeline.execute()
+        now_ms = seconds * 1000 + micros // 1000
+        due = [job_id for job_id, note in seen.items() if self._may_be_due(note, now_ms)]
+        again = self._read(due)
+        # Of these only the note is left, which the script then takes away.
+        gone = set(due) - {each.job_id for each in again}
         ids = sorted(key.removeprefix(_JOB) for key in found)
-        suspects = [*seen_before, *self._stranded(), *self._in_question(ids)]
+        suspects = [*sorted(gone), *self._stranded(), *self._in_question(ids, again)]
         return [text_of(each) for each in dict.fromkeys(suspects)]
+
+    def _may_be_due(self, note: bytes, now_ms: int) -> bool:
+        """Tell whether what was seen in no place may be put back by now: a look before that would change nothing."""
+        since = note.split(b" ", 1)[0]
+        return not since.isdigit() or not 0 <= now_ms - int(since) < self._patience_ms
 
     def _stranded(self) -> list[bytes]:
         """Give what stock workers have taken and not begun."""
@@ -65,14 +83,28 @@ class Census:
                 pipeline.lrange(_spelled(keys.intermediate, name), 0, _MOST - 1)
             return [job_id for ids in ask_all(pipeline) for job_id in ids or ()]
 
-    def _in_question(self, ids: Sequence[bytes]) -> Iterator[bytes]:
+    def _in_question(self, ids: Sequence[bytes], again: Sequence[_Record]) -> Iterator[bytes]:
         records = self._read(ids)
         yield from (each.job_id for each in records if each.status in {b"started", b"deferred"})
         yield from self._missed([each for each in records if each.status == b"scheduled"])
         queued = [each for each in records if each.status == b"queued"]
-        heads = self._heads({each.origin for each in queued})
-        passed_over = [each.job_id for each in queued if each.enqueued_at < heads[each.origin]]
-        yield from passed_over[:_MOST_IN_LINE]
+        heads, lengths = self._lines({each.origin for each in (*queued, *again)})
+        passed_over = self._unknown([each for each in queued if each.enqueued_at < heads[each.origin]])
+        # The oldest first: those that are in line are taken out of it, those that are lost remain.
+        passed_over.sort(key=lambda each: each.enqueued_at)
+        steps = 0
+        for each in (*again, *passed_over):
+            length = lengths[each.origin]
+            if not steps or steps + length <= _STEPS:
+                steps += length
+                yield each.job_id
+
+    def _unknown(self, records: Sequence[_Record]) -> list[_Record]:
+        """Leave out what was seen in no place before: that is looked at again when its time has come."""
+        if not records:
+            return []
+        notes = self._redis.hmget(keys.orphans(), [each.job_id for each in records])
+        return [each for each, note in zip(records, notes, strict=True) if note is None]
 
     def _read(self, ids: Sequence[bytes]) -> list[_Record]:
         with self._redis.pipeline(transaction=False) as pipeline:
@@ -92,10 +124,10 @@ class Census:
             scores = ask_all(pipeline)
         yield from (each.job_id for each, score in zip(scheduled, scores, strict=True) if score is None)
 
-    def _heads(self, queues: set[bytes]) -> dict[bytes, bytes]:
-        """Tell since when the next job of each queue waits: one that waits for longer has been passed over, or is lost.
+    def _lines(self, queues: set[bytes]) -> tuple[dict[bytes, bytes], dict[bytes, int]]:
+        """Tell since when the next job of each queue waits, and how many wait there.
 
-        An empty line has a head younger than all.
+        One that waits for longer was passed over, or is lost. An empty line has a head younger than all.
         """
         names = sorted(queues)
         with self._redis.pipeline(transaction=False) as pipeline:
@@ -105,10 +137,14 @@ class Census:
             for head in heads:
                 pipeline.hget(_JOB + (head or b""), "enqueued_at")
             moments = ask_all(pipeline)
-        return {
+            for name in names:
+                pipeline.llen(_QUEUE + name)
+            lengths = dict(zip(names, (length or 0 for length in ask_all(pipeline)), strict=True))
+        since = {
             name: (moment or b"") if head is not None else b"~"
             for name, head, moment in zip(names, heads, moments, strict=True)
         }
+        return since, lengths
 
 
 def ask_all(pipeline: Pipeline) -> list[Any]:

@@ -62,6 +62,7 @@ FAMILIES: dict[str, Key] = {
     "listener": Key("holdfast:listener:{}", "string", "which idle worker hears the plain producers of a queue"),
     "orphans": Key("holdfast:orphans", "hash", "jobs that were seen in no place -> since when, and in what state"),
     "sweep": Key("holdfast:orphans:cursor", "string", "how far the fleet's look through all records has come"),
+    "second_look": Key("holdfast:orphans:again", "string", "how far its look at those jobs has come"),
     "tombstone": Key(
         "holdfast:tombstone:{}",
         "string",
@@ -162,6 +163,7 @@ listener = _family("listener")
 aftermath = _family("aftermath")
 orphans = _family("orphans")
 sweep = _family("sweep")
+second_look = _family("second_look")
 replay = _family("replay")
 turn = _family("turn")
 reaper = _family("reaper")

@@ -75,7 +75,7 @@ class Upkeep:
 
     def suspects(self) -> list[str]:
         """Give the ids of jobs on the next page of all records that may be in no place."""
-        return Census(self._scripts.redis).suspects()
+        return Census(self._scripts.redis, patience_ms=self._settings.orphaned_ms).suspects()
 
     def promote(self, *, every_ms: int, goes_on: bool = False) -> out.Promoted | out.NotDue:
         """Put at most a batch of due jobs in line."""

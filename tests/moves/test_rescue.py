@@ -254,8 +254,6 @@ def test_a_lost_job_whose_id_is_no_text_is_put_back(pool, status):
 def test_a_page_follows_on_the_last(redis, real_pool, monkeypatch):
     """Whoever looks next goes on where the fleet has come; in the end every record was looked at."""
     monkeypatch.setattr("holdfast.jobs.store.census.PAGE", 10)
-    # A page may be some keys larger than it was asked to be, and this many lost jobs at once are a test's.
-    monkeypatch.setattr("holdfast.jobs.store.census._MOST_IN_LINE", 1_000)
     for number in range(200):
         real_pool.stock_queue().enqueue("shop.fulfil", job_id=f"job-{number}")
     redis.delete(keys.queue("default"))
@@ -265,3 +263,61 @@ def test_a_page_follows_on_the_last(redis, real_pool, monkeypatch):
         if int(redis.get(keys.sweep())) == 0:
             break
     assert len(seen) == 200
+
+
+def passes_until(pool, is_done, *, most):
+    """Look until it is done, and give how often."""
+    for number in range(1, most + 1):
+        pool.rescue()
+        if is_done():
+            return number
+    raise AssertionError(f"not in {most} looks")
+
+
+def test_a_line_that_was_deleted_comes_back_at_the_pace_of_the_pages(real_pool):
+    """FM-026: thousands lost at once are noted by as many looks as there are pages, and put back by as many again."""
+    for number in range(300):
+        real_pool.stock_queue().enqueue("shop.fulfil", job_id=f"job-{number}")
+    real_pool.redis.delete(keys.queue("default"))
+    passes_until(real_pool, lambda: real_pool.redis.hlen(keys.orphans()) == 300, most=2)
+    real_pool.time_passes(PATIENCE_MS)
+    passes_until(real_pool, lambda: real_pool.redis.llen(keys.queue("default")) == 300, most=2)
+    assert not real_pool.redis.exists(keys.orphans())
+
+
+def test_where_a_line_is_long_a_pass_looks_for_few_and_forgets_none(pool, monkeypatch):
+    """To look for one walks the whole line: the oldest come first, and who is noted already makes way for others."""
+    monkeypatch.setattr("holdfast.jobs.store.census._STEPS", 6)
+    for number in range(6):
+        pool.enqueue(f"lost-{number}")
+        pool.time_passes(10)
+    pool.redis.delete(keys.queue("default"))
+    pool.enqueue("job-1")
+    pool.enqueue("job-2")
+    pool.enqueue("job-3")
+    pool.rescue()
+    assert set(pool.redis.hkeys(keys.orphans())) == {b"lost-0", b"lost-1"}
+    passes_until(pool, lambda: pool.redis.hlen(keys.orphans()) == 6, most=2)
+    pool.time_passes(PATIENCE_MS)
+    passes_until(pool, lambda: pool.redis.llen(keys.queue("default")) == 9, most=6)
+
+
+def test_notes_of_deleted_jobs_go_however_many_there_are(real_pool, redis, monkeypatch):
+    """A look at the notes goes on where the last one ended."""
+    monkeypatch.setattr("holdfast.jobs.store.census.PAGE", 100)
+    deleted = [f"deleted-{number}" for number in range(20)]
+    fresh = f"{real_pool.now_ms()} queued"
+    redis.hset(keys.orphans(), mapping=dict.fromkeys((f"fresh-{number}" for number in range(2_000)), fresh))
+    redis.hset(keys.orphans(), mapping=dict.fromkeys(deleted, "1 queued"))
+    passes_until(real_pool, lambda: not any(redis.hmget(keys.orphans(), deleted)), most=60)
+
+
+def test_a_clock_that_went_back_keeps_no_lost_job_waiting(pool):
+    """FM-032: its note is of tomorrow; it counts from now."""
+    lose_from_line(pool)
+    pool.rescue()
+    since, state = pool.redis.hget(keys.orphans(), "job-1").split(b" ", 1)
+    pool.redis.hset(keys.orphans(), "job-1", b"%d %s" % (int(since) + 86_400_000, state))
+    assert pool.rescue() == ()
+    pool.time_passes(PATIENCE_MS)
+    assert pool.rescue() == (Rescued("job-1", "default", "line"),)

@@ -18,7 +18,7 @@ TIMING = {"lease_ms": 1_000, "renew_ms": 200, "margin_ms": 200, "reap_ms": 100, 
 def look(redis):
     """Give a function that reads all that Redis holds, but for what living workers say of themselves."""
     turns = {keys.turn(chore) for chore in ("reaper", "promoter", "orphans", "leavers")}
-    alive = {keys.bell("default"), keys.listener("default"), keys.sweep(), keys.reaper(), *turns}
+    alive = {keys.bell("default"), keys.listener("default"), keys.sweep(), keys.second_look(), keys.reaper(), *turns}
 
     def read(key):
         match redis.type(key):

@@ -115,7 +115,8 @@ local function look_for(job_id)
     return nil
   end
   local since_ms, state = string.match(redis.call('HGET', keys.orphans(), job_id) or '', '^(%d+) (.*)$')
-  if state ~= job.state then
+  -- Noted later than now: the server's clock went back, and nothing may wait for it to catch up.
+  if state ~= job.state or tonumber(since_ms) > now_ms then
     redis.call('HSET', keys.orphans(), job_id, whole(now_ms) .. ' ' .. job.state)
     return nil
   end
