@@ -20,7 +20,7 @@ from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.events import Events
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier
-from holdfast.jobs.store.door import reach
+from holdfast.jobs.store.door import is_lockout, outage_in_words, reach
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.recovery.keeper import Keeper, all_chores, log_refusal
 from holdfast.workers.say import Say
@@ -71,7 +71,7 @@ def keeper(redis_url: str | None) -> None:
             client,
             clock,
             rng,
-            on_away=lambda error: log.error("keeper: Redis is away (%s); waiting", error),
+            on_away=lambda error: log.error("keeper: Redis is away (%s); waiting", outage_in_words(client, error)),
             on_back=lambda: log.warning("keeper: Redis is back"),
         )
         try:
@@ -80,6 +80,7 @@ def keeper(redis_url: str | None) -> None:
             return
         if caution:
             log.warning("keeper: %s", caution)
+        courier.outlasts = is_lockout
         tell = Events(Say(log, "keeper", clock, log_description=False))
         chores = all_chores(Scripts(client, record=settings.record_moves), clock, settings, tell)
         log.info("keeper: %s", settings.describe())

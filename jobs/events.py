@@ -141,6 +141,8 @@ class HoldersGraced(Event):
 @dataclass(frozen=True)
 class RedisLeft(Event):
     error: str
+    #: Whether it is there, and does not let us in: a person must do something.
+    is_lockout: bool = False
 
 
 @dataclass(frozen=True)

@@ -98,10 +98,9 @@ class Keeper:
                 self._on_refusal(chore, error)
                 self._due[number] = self._clock.boot_ms() + _AGAIN_MS
                 return True
-            if not is_passing(error):
+            if not (self._on_trouble(error) or is_passing(error)):
                 raise
             self._unanswered.add(number)
-            self._on_trouble(error)
             now = self._clock.boot_ms()
             self._due = {each: now + waiting.every_ms for each, waiting in enumerate(self._chores)}
             return False

@@ -8,6 +8,7 @@ from holdfast.jobs.errors import NameTaken
 from holdfast.jobs.rq_surface import WorkerStatus, list_worker
 from holdfast.jobs.store import leavers
 from holdfast.jobs.store.connections import is_passing
+from holdfast.jobs.store.door import is_lockout
 from holdfast.workers.runtime import birth_of, is_alive
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class Registration:
         try:
             write()
         except Exception as error:
-            if not is_passing(error):
+            if not is_passing(error) and not is_lockout(error):
                 raise
             return False
         return True

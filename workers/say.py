@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from holdfast.jobs import events
 from holdfast.jobs.rq_surface import blue, green
+from holdfast.workers.shared_memory import Board
 
 if TYPE_CHECKING:
     from holdfast.jobs.clock import Clock
-    from holdfast.workers.shared_memory import Board
 
 
 #: How many jobs a second have lines of their own. Thousands would be read by nobody, and take longer than the jobs.
@@ -27,8 +27,9 @@ class Say:
         self._log_description = log_description
         self._second = 0
         self._claimed = self._completed = 0
-        #: Of a horse: where it counts what has no line. So its parent knows it too, also of one that was killed.
-        self.counts_on: Board | None = None
+        #: What a horse has noted here its parent knows, too, also of one that was killed.
+        self.board = Board()
+        self.is_of_horse = False
         self._untold = self._summed = 0
         #: The second that must be over before the next sum is said.
         self._summed_in = 0
@@ -43,17 +44,17 @@ class Say:
         return count < MOST_TOLD
 
     def _leave_untold(self) -> None:
-        if self.counts_on is None:
-            self._untold += 1
+        if self.is_of_horse:
+            self.board.untold += 1
         else:
-            self.counts_on.untold += 1
+            self._untold += 1
 
-    def sum_up(self, board: Board, *, at_end: bool = False) -> None:
+    def sum_up(self, *, at_end: bool = False) -> None:
         """Say how many plain jobs had no line, once a second at the most, and at the end of a worker's life.
 
         For the parent, whenever it is awake anyway: nobody is woken for a line in a log.
         """
-        second, untold = self._clock.boot_ms() // 1_000, board.untold + self._untold
+        second, untold = self._clock.boot_ms() // 1_000, self.board.untold + self._untold
         if untold == self._summed:
             self._summed_in = second
         elif at_end or second != self._summed_in:
@@ -91,9 +92,11 @@ class Say:
                 self._say_asked(event)
             case events.Ignored(command, why):
                 self._log.info("Worker %s: %s ignored: %s", self._worker, command, why)
-            case events.RedisLeft(error):
+            case events.RedisLeft(error, is_lockout):
+                if not self.board.note_outage(1 + is_lockout, of_horse=self.is_of_horse):
+                    return  # parent and horse have each its own way there, and one of them has said it
                 self._log.error("Worker %s: Redis is away (%s); waiting", self._worker, error)
-            case events.RedisReturned():
+            case events.RedisReturned() if self.board.note_return():
                 self._log.warning("Worker %s: Redis is back", self._worker)
             case events.Spoken(left):
                 self._log.info("%s: called the end-of-job callbacks of %s (%s)", left.queue, left.job_id, left.status)

@@ -24,14 +24,16 @@ import mmap
     _SETTLED_TO,
     _CAME_UP,
     _UNTOLD,
-) = range(15)
+    _OUTAGE,
+    _HORSES_OUTAGE,
+) = range(17)
 
 
 class Board:
     """The shared page of one worker's life."""
 
     def __init__(self) -> None:
-        self._page = mmap.mmap(-1, 8 * (_UNTOLD + 1))
+        self._page = mmap.mmap(-1, 8 * (_HORSES_OUTAGE + 1))
         self._words = memoryview(self._page).cast("q")
 
     @property
@@ -103,11 +105,27 @@ class Board:
     def untold(self, count: int) -> None:
         self._words[_UNTOLD] = count
 
+    # -- words of both, each in a place of its own
+
+    def note_outage(self, depth: int, *, of_horse: bool) -> bool:
+        """Note that Redis is away: 1, or 2 if it is there and lets us not in. Tells whether that is news to both."""
+        words, own = self._words, _HORSES_OUTAGE if of_horse else _OUTAGE
+        is_news = depth > max(words[_OUTAGE], words[_HORSES_OUTAGE])
+        words[own] = max(words[own], depth)
+        return is_news
+
+    def note_return(self) -> bool:
+        """Note that Redis is back. Tells whether the other has not noted it before."""
+        is_news = max(self._words[_OUTAGE], self._words[_HORSES_OUTAGE]) > 0
+        self._words[_OUTAGE] = self._words[_HORSES_OUTAGE] = 0
+        return is_news
+
     # -- the parent's words
 
     def await_a_horse(self) -> None:
         """Look for what the next horse says, from now on."""
-        self._words[_CAME_UP] = 0
+        # Of an outage, too: one that died in the midst of it never heard of its end.
+        self._words[_CAME_UP] = self._words[_HORSES_OUTAGE] = 0
 
     @property
     def has_come_up(self) -> bool:

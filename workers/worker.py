@@ -21,7 +21,7 @@ from holdfast.jobs.events import Event, Events, HorseDied, RedisLeft, RedisRetur
 from holdfast.jobs.rq_surface import UnixSignalDeathPenalty
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, Line, derive
-from holdfast.jobs.store.door import explained, reach
+from holdfast.jobs.store.door import explained, is_lockout, outage_in_words, reach
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.recovery.keeper import Keeper, all_chores, log_refusal
@@ -131,7 +131,7 @@ class Worker(rq.Worker):
             self.log.warning("Worker %s: asked to stop before Redis let it begin", self.name)
             return False
         finally:
-            self._say.sum_up(self._board, at_end=True)
+            self._say.sum_up(at_end=True)
             ears.close()
             self.teardown()
         self.log.info("Worker %s: stopped after %d jobs", self.name, done)
@@ -139,7 +139,7 @@ class Worker(rq.Worker):
 
     def _begin_life(self) -> None:
         """Take an identity and a board: all is numbered from 1 in each call of work(), and an app may call it again."""
-        self._board = Board()
+        self._board = self._say.board = Board()
         self._caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
         #: Of all our horses: one of them lives at a time.
         self._horse_callers = callers_of(self._caller, self.settings, self._rng)
@@ -153,7 +153,7 @@ class Worker(rq.Worker):
                 f"renew_ms ({renew_ms}) must be below --worker-ttl ({self.worker_ttl} s) + 60 s, or RQ's tools take "
                 f"this worker for dead between two renewals"
             )
-        courier = self._make_courier(self.connection)
+        courier = self._make_courier(self.connection, has_begun=False)
         gives_up = lambda: self._is_stopping  # noqa: E731
         try:
             if caution := reach(self.connection, courier, self._clock, gives_up=gives_up):
@@ -183,23 +183,24 @@ class Worker(rq.Worker):
             face=self._registration,
             rng=self._rng,
             serve=lambda bit: self._serve(bit, order),
-            when_awake=lambda: self._say.sum_up(self._board),
+            when_awake=self._say.sum_up,
         )
 
-    def _make_courier(self, connection: Redis, line: Line | None = None) -> Courier:
+    def _make_courier(self, connection: Redis, line: Line | None = None, *, has_begun: bool = True) -> Courier:
         return Courier(
             connection,
             self._clock,
             self._rng,
-            on_away=lambda error: self._events.tell(RedisLeft(str(error))),
+            on_away=lambda error: self._events.tell(RedisLeft(outage_in_words(connection, error), is_lockout(error))),
             on_back=lambda: self._events.tell(RedisReturned()),
             line=line,
+            outlasts=is_lockout if has_begun else lambda _: False,
         )
 
     def _serve(self, bit: Bit, order: Order) -> int:
         """Run jobs in the child. Nothing of the parent's sockets is used here."""
         self._is_horse, pid = True, os.getpid()
-        self._say.counts_on = self._board
+        self._say.is_of_horse = True
         random.seed()
         gc.freeze()  # what the parent made outlives every job: not to be looked through again and again
         os.environ["RQ_WORKER_ID"] = self.name

@@ -239,6 +239,7 @@ class Courier:
         on_away: Callable[[Exception], None] = lambda _: None,
         on_back: Callable[[], None] = lambda: None,
         line: Line | SpareLines | None = None,
+        outlasts: Callable[[Exception], bool] = lambda _: False,
     ) -> None:
         self._redis = redis
         self._line = line
@@ -247,13 +248,18 @@ class Courier:
         self._on_away = on_away
         self._on_back = on_back
         self.is_away = False
+        #: Which errors are waited out besides: who has begun was let in once, and may be again.
+        self.outlasts = outlasts
+        self._is_outlasting = False
 
     def take_note(self, error: Exception) -> bool:
         """Note that Redis is away, if that is what the error says; False for any other error."""
-        if not is_passing(error):
+        outlasts = self.outlasts(error)
+        if not outlasts and not is_passing(error):
             return False
-        if not self.is_away:
-            self._on_away(error)
+        if not self.is_away or (outlasts and not self._is_outlasting):
+            self._on_away(error)  # also in the middle of an outage: only a person can end this one
+            self._is_outlasting = outlasts
         self.is_away = True
         # After a failover the old address refuses writes on connections that look healthy.
         self._redis.connection_pool.disconnect(inuse_connections=False)

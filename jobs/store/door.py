@@ -132,6 +132,7 @@ def reach(
 
 def _ask(redis: Redis, *, before_rqs: bool) -> str | None:
     caution = check_server(redis)
+    redis.eval("return 1", 0)  # every move is a script, and a right of its own
     if not before_rqs:
         redis.exists(keys.suspended.spelling)  # INFO is answered also by a server that still loads its data
         return caution
@@ -158,6 +159,21 @@ def _answers(error: RedisError) -> bool:
     """Tell whether a server has answered that it cannot serve now."""
     is_answer = isinstance(error, (BusyLoadingError, ResponseError)) or "max number of clients" in str(error)
     return is_answer and is_passing(error)
+
+
+def is_lockout(error: Exception) -> bool:
+    """Tell whether a server does not let this user in, or lets it do nothing.
+
+    At a start that is a mistake. Later on somebody changes a password or a right, and may not be through with it.
+    """
+    return isinstance(error, (AuthenticationError, NoPermissionError))
+
+
+def outage_in_words(redis: Redis, error: Exception) -> str:
+    """Say why Redis is away; of a lockout also where, and what to do: it does not end by itself."""
+    if isinstance(error, RedisError) and is_lockout(error):
+        return f"{address_of(redis)}: {_seen(error)}. {_advice(error)}".rstrip(".")
+    return str(error)
 
 
 def address_of(redis: Redis) -> str:

@@ -16,11 +16,6 @@ LEASE = Lease("default", "a", "073f8fc909cd7a4b0000000000000003", 1, 1_000, "1")
 
 
 @pytest.fixture
-def board():
-    return Board()
-
-
-@pytest.fixture
 def say(clock, caplog):
     """Give a worker's log; all jobs that it is told of are plain."""
     caplog.set_level(logging.INFO, "test_say")
@@ -37,35 +32,50 @@ def sums(caplog):
     return [int(said[1]) for said in re.finditer(r"Worker w: (\d+) more jobs OK$", caplog.text, re.MULTILINE)]
 
 
-def test_a_sum_is_said_once_its_second_is_over_though_no_job_comes_after(say, clock, board, caplog):
+def test_a_sum_is_said_once_its_second_is_over_though_no_job_comes_after(say, clock, caplog):
     """A queue that ran dry looks settled: the last of 1,500 must not be told hours later."""
-    say.sum_up(board)
+    say.sum_up()
     complete(say, MOST_TOLD + 40)
-    say.sum_up(board)
+    say.sum_up()
     assert sums(caplog) == []
     clock.advance(1_000)
-    say.sum_up(board)
-    say.sum_up(board)
+    say.sum_up()
+    say.sum_up()
     assert (sums(caplog), caplog.text.count("Job OK")) == ([40], MOST_TOLD)
 
 
-def test_what_a_horse_counted_is_in_its_parents_sum(say, clock, board, caplog):
+def test_what_a_horse_counted_is_in_its_parents_sum(say, clock, caplog):
     """Also where it was killed since: the page that they share outlives it."""
     horses = Say(logging.getLogger("test_say"), "w", clock, log_description=True)
-    horses.counts_on = board
+    horses.board, horses.is_of_horse = say.board, True
     complete(horses, MOST_TOLD + 7)
     complete(say, MOST_TOLD + 1)
     clock.advance(1_000)
-    say.sum_up(board)
+    say.sum_up()
     assert sums(caplog) == [8]
 
 
-def test_at_its_end_a_worker_says_what_is_left_and_its_next_life_begins_at_none(say, board, caplog):
+def test_at_its_end_a_worker_says_what_is_left_and_its_next_life_begins_at_none(say, caplog):
     """An app may call work() again: that life has a board of its own."""
     complete(say, MOST_TOLD + 3)
-    say.sum_up(board, at_end=True)
-    say.sum_up(Board(), at_end=True)
+    say.sum_up(at_end=True)
+    say.board = Board()
+    say.sum_up(at_end=True)
     assert sums(caplog) == [3]
+
+
+def test_an_outage_that_parent_and_horse_see_is_told_once(say, clock, caplog):
+    """Each has its own way to Redis; a reader would take it for two outages."""
+    horses = Say(logging.getLogger("test_say"), "w", clock, log_description=True)
+    horses.board, horses.is_of_horse = say.board, True
+    for told in (events.RedisLeft("gone"), events.RedisLeft("no such user", is_lockout=True), events.RedisReturned()):
+        for each in (horses, say):
+            each(told)
+    assert [caplog.text.count(said) for said in ("(gone)", "(no such user)", "is back")] == [1, 1, 1]
+    horses(events.RedisLeft("gone"))
+    say.board.await_a_horse()  # it was killed before it heard of the end
+    say(events.RedisLeft("gone"))
+    assert caplog.text.count("(gone)") == 3
 
 
 @pytest.mark.processes
