@@ -177,6 +177,15 @@ def test_a_doubt_is_settled_although_an_app_saved_over_the_end(pool, holder, res
     assert resolve(happened=True) == Resolved("job-1")
 
 
+def test_a_doubt_is_settled_on_a_record_that_has_lost_fields(pool, holder, resolve):
+    """FM-033: somebody deleted them; the script ended in an error."""
+    moves, held = holder
+    moves.begin_effect(held, "charge")
+    moves.bury(held, 9, Spell(1, 2), cause="in_doubt", error="")
+    pool.redis.hdel(keys.job("job-1"), "status", "hf_fence", "origin")
+    assert resolve(happened=True) == Resolved("job-1")
+
+
 @pytest.mark.parametrize("happened", [True, False])
 def test_a_doubt_settled_twice_by_one_wish_is_settled_once(pool, holder, succeed, resolve, happened):
     """FM-008: the reply was lost. INV-07: and where that wish comes late, the next doubt is none of its business."""

@@ -88,3 +88,22 @@ def test_what_an_app_saved_over_a_dead_job_does_not_make_it_live(pool, ask, stat
     pool.redis.hset(keys.job("job-1"), "status", status)
     assert ask() in {Requeued("job-1", "default"), Dropped("job-1", ())}
     assert pool.places("job-1") in (["queue default"], [])
+
+
+def test_a_failed_record_without_a_status_is_a_failed_one(pool, ask):
+    """FM-033: somebody deleted the field. The script ended in an error, and with it all wishes beside this one."""
+    pool.enqueue()
+    worker = pool.worker()
+    worker.bury(worker.hold())
+    pool.redis.hdel(keys.job("job-1"), "status")
+    assert isinstance(ask(), Requeued | Dropped)
+    assert "failed default" not in pool.places("job-1")
+
+
+def test_a_failed_record_without_a_queue_can_be_dropped_alone(pool, ask):
+    """FM-033: there is no line for it."""
+    pool.enqueue()
+    worker = pool.worker()
+    worker.bury(worker.hold())
+    pool.redis.hdel(keys.job("job-1"), "origin")
+    assert ask() in {Kept("job-1", "none", ()), Dropped("job-1", ())}

@@ -20,7 +20,7 @@ if left and string.match(left, ' dropped:(%S+) ') == op then
   return {'dropped'}
 end
 local was = redis.call('HMGET', job, 'status', 'origin', 'hf_op', 'hf_fence')
-if not was[1] then
+if redis.call('EXISTS', job) == 0 then
   return {'none'}
 end
 local kept = kept_as_it_is(job_id, was[1])

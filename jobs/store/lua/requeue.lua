@@ -18,8 +18,8 @@ local was = redis.call('HMGET', job, 'status', 'origin', 'hf_requeued', 'hf_ende
 if was[3] == op then
   return {'queued', was[2]}
 end
--- A record without its data is what is left of one.
-if redis.call('HEXISTS', job, 'data') == 0 then
+-- A record without its data, or its queue, is what is left of one.
+if redis.call('HEXISTS', job, 'data') == 0 or not was[2] then
   return {'none'}
 end
 local kept = kept_as_it_is(job_id, was[1])
@@ -38,7 +38,7 @@ local fields = {'status', 'queued', 'enqueued_at', stamp, 'hf_requeued', op}
 if was[4] ~= 'finished' then
   append(fields, 'hf_ended', 'failed')
 end
-journal(fields, was[5], 'requeue', 'person', was[1])
+journal(fields, was[5], 'requeue', 'person', was[1] or 'none')
 keep_for_ever(job_id)
 leave_the_dead(job_id, queue)
 redis.call('HSET', job, unpack(fields))

@@ -25,7 +25,7 @@ local fields = {'hf_resolved', op}
 journal(fields, was[4], 'resolve', 'person', name .. (happened == '1' and ' happened' or ' did not happen'))
 redis.call('HSET', job, unpack(fields))
 if happened == '1' then
-  redis.call('HSET', job, EFFECT .. name, 'done ' .. was[3] .. ' ' .. value)
+  redis.call('HSET', job, EFFECT .. name, 'done ' .. (was[3] or '0') .. ' ' .. value)
 else
   redis.call('HDEL', job, EFFECT .. name)
 end
