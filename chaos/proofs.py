@@ -117,8 +117,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-021": ("tests/chaos/test_processes_servers.py::test_of_two_primaries_the_older_ones_work_is_forgotten",),
     "FM-022": (
         "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
-        "tests/jobs/test_connections.py::test_redis_6_2_says_not_now_of_a_script_by_other_words",
         "tests/jobs/test_connections.py::test_each_failure_makes_the_next_sending_connect_anew",
+        "tests/jobs/test_refusals.py::test_redis_6_2_says_not_now_of_a_script_by_other_words",
         "tests/workers/test_redis_refuses.py::test_a_job_that_ends_while_writes_are_refused_is_settled_when_they_are_not",
         "tests/chaos/test_processes_servers.py::test_a_replica_that_has_heard_everything_loses_nothing",
         "tests/console/test_keeper.py::test_it_follows_a_failover_behind_one_address",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from redis import exceptions as of_redis
+
 if TYPE_CHECKING:
     from holdfast.jobs.lease import Lease
 
@@ -69,8 +71,11 @@ class LeaseEnded(BaseException):
         return _reduced(self)
 
 
-class RedisAwayError(HoldfastError):
-    """Redis did not answer until the moment by which an answer was needed. What was asked may have been done."""
+class RedisAwayError(HoldfastError, of_redis.ConnectionError):
+    """Redis did not answer until the moment by which an answer was needed, or answered only that it cannot now.
+
+    What was not answered may have been done. It is an error of redis-py too: apps catch those to do without Redis.
+    """
 
 
 class UnsupportedServer(HoldfastError):

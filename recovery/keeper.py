@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from holdfast.jobs.store.connections import is_passing, is_refusal
+from holdfast.jobs.store.refusals import is_passing, is_refusal
 from holdfast.jobs.store.upkeep import Upkeep
 from holdfast.recovery.orphans import Orphans
 from holdfast.recovery.promoter import Promoter

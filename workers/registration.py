@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from holdfast.jobs.errors import NameTaken
 from holdfast.jobs.rq_surface import WorkerStatus, list_worker
 from holdfast.jobs.store import leavers
-from holdfast.jobs.store.connections import is_passing
 from holdfast.jobs.store.door import is_lockout
+from holdfast.jobs.store.refusals import is_passing
 from holdfast.workers.runtime import birth_of, is_alive
 
 if TYPE_CHECKING:

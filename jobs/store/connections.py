@@ -7,30 +7,15 @@ does; what is sent twice is sent twice by `Courier`, with an operation id that m
 from __future__ import annotations
 
 import inspect
-import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import ConnectionPool, Redis
 from redis.connection import AbstractConnection, SSLConnection
-from redis.exceptions import (
-    AuthenticationError,
-    ClusterDownError,
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    ResponseError,
-    TryAgainError,
-)
-from redis.exceptions import (
-    ConnectionError as RedisConnectionError,
-)
-from redis.exceptions import (
-    TimeoutError as RedisTimeoutError,
-)
+from redis.exceptions import ResponseError
 from redis.sentinel import SentinelConnectionPool
 
-from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.rq_surface import get_connection_kwargs
+from holdfast.jobs.store.refusals import gave_up, is_answer, is_passing
 from holdfast.jobs.store.transport import Packer, is_readable, take_out
 
 if TYPE_CHECKING:
@@ -45,27 +30,6 @@ T = TypeVar("T")
 _MOST_CONNECTIONS = 10_000
 _FIRST_WAIT_S = 0.02
 _LONGEST_WAIT_S = 2.0
-
-#: Replies that say "not now": the server starts, is busy with a script, lost its master, or may not write. redis-py
-#: has classes for some, whose text has lost the code, and leaves the others as they came.
-_NOT_NOW = (
-    RedisConnectionError,
-    RedisTimeoutError,
-    ReadOnlyError,
-    OutOfMemoryError,
-    MasterDownError,
-    TryAgainError,
-    ClusterDownError,
-)
-_NOT_NOW_CODES = ("LOADING", "BUSY ", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "UNKILLABLE")
-#: What may stand before the code: redis-py's words about a pipeline, and Redis' own about a transaction, or, before
-#: Redis 7, about the line of a script that it stopped at; there the code has a dash before it.
-_BEFORE = re.compile(
-    r"(?:Command # .* of pipeline caused error: )?"
-    r"(?:Transaction discarded because of: )?"
-    r"(?:Error running script \(call to \w+\): (?:@\w+: ?\d+: )*-)?",
-    re.DOTALL,
-)
 
 
 def derive(redis: Redis, *, reply_ms: int) -> Redis:
@@ -101,27 +65,6 @@ def derive(redis: Redis, *, reply_ms: int) -> Redis:
     else:
         own = ConnectionPool(connection_class=pool.connection_class, max_connections=_MOST_CONNECTIONS, **arguments)
     return Redis(connection_pool=own)
-
-
-def is_passing(error: Exception) -> bool:
-    """Tell whether an error of redis-py says nothing of what was asked, only that Redis is away for now."""
-    if isinstance(error, AuthenticationError):
-        return False
-    if isinstance(error, _NOT_NOW):
-        return True
-    return isinstance(error, ResponseError) and _code_of(error).startswith(_NOT_NOW_CODES)
-
-
-def _code_of(error: ResponseError) -> str:
-    """Give what the server said from where its code stands, if redis-py has left it there."""
-    said = str(error)
-    before = _BEFORE.match(said)
-    return said[before.end() :] if before else said
-
-
-def is_refusal(error: Exception) -> bool:
-    """Tell whether Redis answered that what was asked cannot be done, now or later."""
-    return isinstance(error, ResponseError) and not is_passing(error)
 
 
 class Line:
@@ -295,15 +238,16 @@ class Courier:
 
         Raises RedisAwayError once `until_ms` (boot time) has come, or `gives_up()` holds, without an answer.
         """
-        wait_s = _FIRST_WAIT_S
+        wait_s, is_unknown = _FIRST_WAIT_S, False
         while True:
             try:
                 answer = operation()
             except Exception as error:
                 if not self.take_note(error):
                     raise
+                is_unknown = is_unknown or not is_answer(error)
                 if gives_up() or (until_ms is not None and self._clock.boot_ms() >= until_ms):
-                    raise RedisAwayError(f"Redis did not answer in time: {error}") from error
+                    raise gave_up(error, is_unknown=is_unknown) from error
             else:
                 self.note_answer()
                 return answer

@@ -19,9 +19,9 @@ from redis.exceptions import (
 )
 from redis.sentinel import SentinelConnectionPool
 
-from holdfast.jobs.errors import Unreachable, UnsupportedServer
+from holdfast.jobs.errors import RedisAwayError, Unreachable, UnsupportedServer
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.connections import is_passing
+from holdfast.jobs.store.refusals import is_passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,9 +145,11 @@ def _ask(redis: Redis, *, before_rqs: bool) -> str | None:
 
 @contextmanager
 def explained(which: Callable[[], Redis]) -> Iterator[None]:
-    """Say of which server an error is and what to do, unless it is a server's "not now"."""
+    """Say of which server an error is and what to do, unless it is a server's "not now", or one that was waited out."""
     try:
         yield
+    except RedisAwayError:
+        raise
     except RedisError as error:
         if _answers(error):
             raise

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from redis.exceptions import NoPermissionError, NoScriptError
 
 from holdfast.jobs.store import outcomes as out
-from holdfast.jobs.store.connections import is_passing
 from holdfast.jobs.store.records import stamp
+from holdfast.jobs.store.refusals import is_passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

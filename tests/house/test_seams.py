@@ -104,6 +104,7 @@ PERMITTED = {
 
 #: Who may import redis at run time, beside jobs/store, and why.
 SPEAKERS = {
+    "jobs/errors.py": "an app that catches redis-py's errors catches ours of a Redis that is away",
     "workers/lines.py": "a worker waits on connections of its own, beside those for moves",
 }
 
