@@ -19,6 +19,11 @@ def text_of(raw: Any) -> Any:
         return raw
 
 
+def shown(raw: bytes) -> str:
+    """Read a text for people: what of it is not UTF-8 is spelled out, and hides nothing beside it."""
+    return raw.decode(errors="backslashreplace")
+
+
 def refused(answer: list[Any]) -> out.Refused | None:
     """Read a refusal; None if it is none."""
     match answer[0]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.answers import shown
 from holdfast.jobs.store.records import moment_ms
 
 if TYPE_CHECKING:
@@ -125,12 +126,12 @@ def look_at_fleet(redis: Redis, *, every_ms: Mapping[str, int]) -> Fleet:
 
 def _names(found: set[bytes], prefix: str) -> Iterator[str]:
     for key in found:
-        yield key.decode().removeprefix(prefix)
+        yield shown(key).removeprefix(prefix)
 
 
 def queue_names(queue_keys: set[bytes], leased: set[bytes]) -> list[str]:
     """Name every queue that RQ or a chore of ours knows, in order."""
-    return sorted({*_names(queue_keys, keys.queue("")), *(name.decode() for name in leased)})
+    return sorted({*_names(queue_keys, keys.queue("")), *map(shown, leased)})
 
 
 def _server(info: dict[str, Any]) -> ServerLook:
@@ -226,13 +227,13 @@ def cause_of(status: bytes | None, dead: bytes | None) -> str:
     """Name what a job in RQ's failed registry died of; `stock RQ`: it does not say."""
     if status == b"stopped":
         return "stopped"
-    return dead.decode() if dead else "stock RQ"
+    return shown(dead) if dead else "stock RQ"
 
 
 def _worker(name: str, now_ms: int, record: list[bytes | None]) -> WorkerLook | None:
     if not any(record):  # gone, and still in the set of all
         return None
-    said = {field: (value or b"").decode() for field, value in zip(_WORKER, record, strict=True)}
+    said = {field: shown(value or b"") for field, value in zip(_WORKER, record, strict=True)}
     heard_ms = int(float(said["hf_beat"]) * 1000) if said["hf_beat"] else moment_ms(said["last_heartbeat"])
     return WorkerLook(
         name=name,

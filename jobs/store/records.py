@@ -100,5 +100,5 @@ def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
 
 def journal(record: dict[bytes, bytes]) -> Iterator[str]:
     """Give the lines of a job's journal that are still kept, oldest first."""
-    lines = [value.decode() for name, value in record.items() if name.startswith(b"hf_move_")]
+    lines = [value.decode(errors="backslashreplace") for name, value in record.items() if name.startswith(b"hf_move_")]
     yield from sorted(lines, key=lambda line: int(line.split(" ", 1)[0]))

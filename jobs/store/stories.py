@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.state import Status
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.answers import shown
 from holdfast.jobs.store.looks import cause_of, queue_names
 from holdfast.jobs.store.records import journal, moment_ms
 
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 _FAR = 10_000
 #: RQ's numbers for the types of its results.
 _RESULTS = {"1": "successful", "2": "failed", "3": "stopped", "4": "retried", "5": "max retries exceeded"}
+#: A line of the journal is written by the hot path, with spaces between names that may have some of their own. So it is
+#: read from what has none: the last word of what names a queue or a job, the last execution of what names a worker.
+_ENDS_WITH_A_WORD = frozenset({"enqueue", "promote", "released"})
+_OF_PEOPLE = frozenset({"requeue", "resolve"})
+_BY_EXECUTION = re.compile(r"(?P<who>.*) (?P<detail>[0-9a-f]{32}(?: .*)?)", re.DOTALL)
 _LISTED = ("status", "hf_dead", "description", "ended_at", "hf_failures", "hf_crashes")
 
 
@@ -109,7 +115,7 @@ class Story:
 
     def said(self, field: str) -> str:
         """Give a field of the record as text; empty if it has none."""
-        return self.record.get(field.encode(), b"").decode(errors="replace")
+        return shown(self.record.get(field.encode(), b""))
 
     @property
     def has_ended(self) -> bool:
@@ -145,7 +151,7 @@ def count_failed(redis: Redis, queue: str) -> int:
 def read_dead(redis: Redis, queue: str, *, start: int = 0, most: int, newest: bool = False) -> Page:
     """Read some of the failed of a queue, from the one that is forgotten first, or last if `newest`."""
     found: list[Any] = redis.zrange(keys.failed(queue), start, start + most - 1, desc=newest)
-    ids = [each.decode(errors="replace") for each in found]
+    ids = [shown(each) for each in found]
     with redis.pipeline(transaction=False) as pipe:
         for job_id in ids:
             pipe.hmget(keys.job(job_id), *_LISTED)
@@ -180,9 +186,9 @@ def _dead(job_id: str, queue: str, record: list[bytes | None], doubts: tuple[str
     return Dead(
         job_id=job_id,
         queue=queue,
-        what=(what or b"").decode(errors="replace"),
+        what=shown(what or b""),
         cause=cause_of(status, dead),
-        ended_ms=moment_ms((ended or b"").decode()),
+        ended_ms=moment_ms(shown(ended or b"")),
         failures=int(failures or 0),
         crashes=int(crashes or 0),
         doubts=doubts,
@@ -191,7 +197,7 @@ def _dead(job_id: str, queue: str, record: list[bytes | None], doubts: tuple[str
 
 def _marks(fields: Mapping[bytes, bytes | None]) -> Iterator[Mark]:
     for field, value in sorted(fields.items()):
-        name = field.decode().removeprefix(keys.effect_field(""))
+        name = shown(field).removeprefix(keys.effect_field(""))
         if value and (found := re.match(rb"(\w+) (\d+)", value)):
             yield Mark(name=name, state=found[1].decode(), fence=found[2].decode())
 
@@ -209,10 +215,10 @@ def tell(redis: Redis, job_id: str) -> Story | None:
     with redis.pipeline(transaction=False) as pipe:
         _ask_where(pipe, job_id, record)
         for parent in sorted(parents):
-            pipe.hget(keys.job(parent.decode()), "status")
+            pipe.hget(keys.job("").encode() + parent, "status")
         deadline_ms, due_s, place, *statuses = pipe.execute()
     waits_for = {
-        parent.decode(): (status or b"gone").decode() for parent, status in zip(sorted(parents), statuses, strict=True)
+        shown(parent): shown(status or b"gone") for parent, status in zip(sorted(parents), statuses, strict=True)
     }
     effects = {field: value for field, value in record.items() if field.startswith(keys.effect_field("").encode())}
     return Story(
@@ -230,21 +236,27 @@ def tell(redis: Redis, job_id: str) -> Story | None:
 
 
 def _ask_where(pipe: Pipeline, job_id: str, record: dict[bytes, bytes]) -> None:
-    origin = record.get(b"origin", b"").decode()
-    leased_in = record.get(b"hf_lease_queue", b"").decode() or origin
-    pipe.zscore(keys.leases(leased_in), f"{job_id}:{record.get(b'hf_lease', b'').decode()}")
+    origin = shown(record.get(b"origin", b""))
+    leased_in = shown(record.get(b"hf_lease_queue", b"")) or origin
+    pipe.zscore(keys.leases(leased_in), f"{job_id}:{shown(record.get(b'hf_lease', b''))}")
     pipe.zscore(keys.scheduled(origin), job_id)
     pipe.lpos(keys.queue(origin), job_id, maxlen=_FAR)
 
 
 def _move(line: str) -> Move:
-    _, at_ms, move, who, *detail = line.split(" ", 4)
-    return Move(at_ms=int(at_ms), move=move, who=who, detail="".join(detail))
+    _, at_ms, move, said = line.split(" ", 3)
+    if move in _ENDS_WITH_A_WORD:
+        who, _, detail = said.rpartition(" ")
+    elif move not in _OF_PEOPLE and (found := _BY_EXECUTION.fullmatch(said)):
+        who, detail = found["who"], found["detail"]
+    else:
+        who, _, detail = said.partition(" ")
+    return Move(at_ms=int(at_ms), move=move, who=who, detail=detail)
 
 
 def _result(entry: bytes, fields: dict[bytes, bytes]) -> Result:
     def said(name: str) -> str:
-        return fields.get(name.encode(), b"").decode()
+        return shown(fields.get(name.encode(), b""))
 
     def seconds(name: str) -> int | None:
         return round(float(said(name)) * 1000) if said(name) else None
@@ -261,7 +273,7 @@ def _result(entry: bytes, fields: dict[bytes, bytes]) -> Result:
 
 
 def _unpacked(text: str) -> str:
-    return zlib.decompress(b64decode(text)).decode(errors="replace") if text else ""
+    return shown(zlib.decompress(b64decode(text))) if text else ""
 
 
 def decode_call(record: dict[bytes, bytes], serializer: Any) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:

@@ -234,3 +234,21 @@ def test_settings_that_are_wrong_are_said_in_a_line(holdfast, monkeypatch):
     done = holdfast("status")
     assert done.exit_code == 1
     assert "lease_ms (3000) must exceed" in done.output
+
+
+def test_names_that_are_no_text_hide_no_others(well, holdfast):
+    """FM-033: one queue, one worker or one cause that is no UTF-8, as somebody's program wrote it."""
+    name = b"caf\xe9"
+    well.enqueue()
+    well.redis.sadd(keys.queues(), keys.queue("").encode() + name)
+    well.redis.sadd(keys.leased(), name)
+    well.redis.sadd(keys.workers(), keys.worker("").encode() + name)
+    well.redis.hset(keys.worker("w1"), "hostname", name)
+    well.redis.hset(keys.job("dead"), mapping={"status": "failed", "hf_dead": name})
+    well.redis.zadd(keys.failed("default"), {"dead": "+inf"})
+    seen = look(holdfast)
+    assert {r"caf\xe9", "default"} <= {queue["name"] for queue in seen["queues"]}
+    assert [worker["host"] for worker in seen["workers"]] == [r"caf\xe9"]
+    done = holdfast("dead", "list")
+    assert done.exit_code == 0, done.output
+    assert r"caf\xe9" in done.output

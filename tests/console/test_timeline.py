@@ -131,3 +131,28 @@ def test_an_id_that_is_nobodys_is_said(holdfast):
     done = holdfast("timeline", "job-7")
     assert done.exit_code == 1
     assert "there is no job job-7 on this server." in done.output
+
+
+def test_names_with_spaces_are_told_whole(pool, holdfast):
+    """The result stands behind the end of its attempt; a number in the name is no fence."""
+    pool.enqueue(queue="high priority")
+    worker = pool.worker("box 7 of 9")
+    held = worker.hold("high priority")
+    worker.complete(held, value="dGVuIGV1cm9z")
+    events, _ = story_of(holdfast("timeline", "job-1"))
+    assert events == [
+        "enqueued to high priority: queued",
+        f"claimed by box 7 of 9 (execution {held.execution}, fence {held.fence})",
+        f"completed by box 7 of 9 (execution {held.execution})",
+        "  result: successful after 2.0 s",
+    ]
+
+
+def test_what_is_no_text_on_a_record_is_spelled_out(pool, holdfast):
+    """FM-033: somebody's program wrote it; all else is told."""
+    pool.enqueue()
+    pool.redis.hset(keys.job("job-1"), mapping={"hf_move_1": b"1 5 enqueue caf\xe9 queued", "hf_dead": b"\xe9"})
+    pool.redis.sadd(keys.dependencies("job-1"), b"caf\xe9")
+    events, now = story_of(holdfast("timeline", "job-1"))
+    assert events == [r"enqueued to caf\xe9: queued"]
+    assert r"waits for caf\xe9: gone" in now
