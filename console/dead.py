@@ -10,13 +10,17 @@ from holdfast.console.server import as_text, at_url, by_serializer, check_known,
 from holdfast.console.timeline import events_of, key_of, no_job
 from holdfast.console.wishes import drop, how_to_resolve, requeue, resolve
 from holdfast.console.words import duration, refusal, say, show_table
-from holdfast.jobs.store.stories import count_failed, decode_call, queues_with_failures, read_dead, tell
+from holdfast.jobs.store.failed import queues_with_failures, read_newest
+from holdfast.jobs.store.stories import decode_call, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from holdfast.jobs.store.stories import Dead, Story
+    from holdfast.jobs.store.failed import Dead, Newest
+    from holdfast.jobs.store.stories import Story
 
+#: How many rows one may ask for.
+_MOST = 10_000
 _HEADINGS = ("job", "queue", "what", "cause", "ended", "failures", "crashes", "in doubt")
 
 
@@ -31,25 +35,32 @@ for command in (requeue, drop, resolve):
 
 @dead.command("list")
 @click.argument("queue", required=False, callback=as_text)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Rows for each queue.")
+@click.option("--limit", type=click.IntRange(1, _MOST), default=20, show_default=True, help="Rows for each queue.")
 @at_url
 def list_(queue: str | None, limit: int, redis_url: str | None) -> None:
-    """List the dead of QUEUE, or of every queue, the last first."""
+    """List the dead of QUEUE, or of every queue, the last to end first."""
     with desk_at(redis_url) as desk:
         if queue:
             check_known(desk, queue)
         names = [queue] if queue else queues_with_failures(desk.redis)
-        now_ms = int(desk.wall_s() * 1000)
-        pages = [read_dead(desk.redis, name, most=limit, newest=True) for name in names]
-        counts = [count_failed(desk.redis, name) for name in names]
-    rows = [_row(each, now_ms) for page in pages for each in page.dead]
+        pages = {name: read_newest(desk.redis, name, most=limit) for name in names}
+    rows = [_row(each, page.now_ms) for page in pages.values() for each in page.dead]
     if rows:
         show_table(_HEADINGS, rows)
-    for name, page, count in zip(names, pages, counts, strict=True):
-        if len(page.ids) < count:
-            say(f"{name}: {count - len(page.ids)} more of {count}; --limit shows them.")
-    if not rows:
+    for name, page in pages.items():
+        if page.error:
+            say(f"{name}: {page.error}")
+        if len(page.ids) < page.count:
+            say(_how_many_more(name, page))
+    if not rows and not any(page.error for page in pages.values()):
         say(f"nothing is dead in {queue or 'any queue'}.")
+
+
+def _how_many_more(queue: str, page: Newest) -> str:
+    shows = "--limit shows them" if page.count <= _MOST else f"--limit shows {_MOST} at the most"
+    # RQ keeps them by when they are forgotten, and to look for the last to end among all could take minutes.
+    among = f" These are the last of the {page.looked_at} that are kept longest." if page.looked_at < page.count else ""
+    return f"{queue}: {page.count - len(page.ids)} more of {page.count}; {shows}.{among}"
 
 
 def _row(each: Dead, now_ms: int) -> tuple[str, ...]:

@@ -21,9 +21,9 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.connections import Courier, derive
 from holdfast.jobs.store.door import LOOK_AT, client_from, explained
+from holdfast.jobs.store.failed import count_failed
 from holdfast.jobs.store.looks import queue_names
 from holdfast.jobs.store.scripts import Scripts
-from holdfast.jobs.store.stories import count_failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,6 +11,7 @@ import click
 
 from holdfast.console.server import at_url, desk_at
 from holdfast.console.words import duration, say, show_table
+from holdfast.jobs.store import keys
 from holdfast.jobs.store.door import what_is_evicted
 from holdfast.jobs.store.looks import look_at_fleet
 
@@ -45,7 +46,7 @@ def status(*, as_json: bool, redis_url: str | None) -> None:
 
 
 def _show_all(fleet: Fleet) -> None:
-    show_table(_QUEUE, [_queue_row(queue, fleet.now_ms) for queue in fleet.queues])
+    show_table(_QUEUE, [_queue_row(queue, fleet) for queue in fleet.queues])
     click.echo()
     show_table(_WORKER, [_worker_row(worker) for worker in fleet.workers])
     click.echo()
@@ -59,20 +60,21 @@ def _show_all(fleet: Fleet) -> None:
     say("suspended: yes, nobody claims" if fleet.is_suspended else "suspended: no")
 
 
-def _queue_row(queue: QueueLook, now_ms: int) -> tuple[str, ...]:
+def _queue_row(queue: QueueLook, fleet: Fleet) -> tuple[str, ...]:
     causes = ", ".join(f"{cause} {count}" for cause, count in queue.causes.items())
     among = f"; of {queue.causes_read}" if queue.causes_read < queue.failed else ""
-    return (
-        queue.name,
-        str(queue.in_line),
-        _with(queue.leased, _deadline(queue, now_ms)),
-        str(queue.at_stock),
-        _with(queue.scheduled, f"{queue.due} due" if queue.due else ""),
-        str(queue.deferred),
-        _with(queue.failed, causes + among if causes else ""),
-        str(queue.canceled),
-        str(queue.finished),
+    cells = (
+        (keys.queue, str(queue.in_line)),
+        (keys.leases, _with(queue.leased, _deadline(queue, fleet.now_ms))),
+        (keys.wip, str(queue.at_stock)),
+        (keys.scheduled, _with(queue.scheduled, f"{queue.due} due" if queue.due else "")),
+        (keys.deferred, str(queue.deferred)),
+        (keys.failed, _with(queue.failed, causes + among if causes else "")),
+        (keys.canceled, str(queue.canceled)),
+        (keys.finished, str(queue.finished)),
     )
+    told = ("not readable" if key(queue.name) in fleet.unreadable else cell for key, cell in cells)
+    return (queue.name, *told)
 
 
 def _deadline(queue: QueueLook, now_ms: int) -> str:
@@ -130,6 +132,8 @@ def what_needs_you(fleet: Fleet, settings: Settings) -> Iterator[str]:
                 f"{jobs} in line in {queue.name}, and no living worker listens there. Start one: "
                 f"`rq worker -w holdfast.workers.Worker {quote(queue.name)}`."
             )
+    for key in fleet.unreadable:
+        yield (f"{key} is not readable: Redis says WRONGTYPE. Look what it is: `redis-cli type {quote(key)}`.")
     for worker in fleet.workers:
         if worker not in alive:
             silent = duration(worker.silent_ms or 0)

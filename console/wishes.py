@@ -11,10 +11,11 @@ from holdfast.console.server import as_text, at_url, by_serializer, check_known,
 from holdfast.console.timeline import no_job
 from holdfast.console.words import refusal, say
 from holdfast.jobs.rq_surface import resolve_serializer
+from holdfast.jobs.store.failed import count_failed, read_dead
 from holdfast.jobs.store.outcomes import Dropped, Kept, Requeued, Resolved
 from holdfast.jobs.store.people import People, Wish
 from holdfast.jobs.store.records import spell_serializer
-from holdfast.jobs.store.stories import count_failed, read_dead, tell, why_foreign
+from holdfast.jobs.store.stories import tell, why_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

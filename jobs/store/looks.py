@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.answers import shown
-from holdfast.jobs.store.records import moment_ms
+from holdfast.jobs.store.oddities import ask_past, moment_of, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,6 +95,8 @@ class Fleet:
     queues: tuple[QueueLook, ...]
     workers: tuple[WorkerLook, ...]
     chores: tuple[ChoreLook, ...]
+    #: Keys of another type than RQ's or ours: what stands there is not in the counts.
+    unreadable: tuple[str, ...]
 
 
 def look_at_fleet(redis: Redis, *, every_ms: Mapping[str, int]) -> Fleet:
@@ -113,7 +115,7 @@ def look_at_fleet(redis: Redis, *, every_ms: Mapping[str, int]) -> Fleet:
     now_ms = seconds * 1000 + micros // 1000
     names = queue_names(queue_keys, leased)
     people = sorted(_names(worker_keys, keys.worker("")))
-    queues, workers = _look_closer(redis, names, people, now_ms)
+    queues, workers, unreadable = _look_closer(redis, names, people, now_ms)
     return Fleet(
         now_ms=now_ms,
         is_suspended=bool(suspended),
@@ -121,6 +123,7 @@ def look_at_fleet(redis: Redis, *, every_ms: Mapping[str, int]) -> Fleet:
         queues=queues,
         workers=workers,
         chores=tuple(_chores(every_ms, turns, passed)),
+        unreadable=unreadable,
     )
 
 
@@ -145,32 +148,38 @@ def _server(info: dict[str, Any]) -> ServerLook:
 
 def _chores(every_ms: Mapping[str, int], turns: list[bytes | None], passed: bytes | None) -> Iterator[ChoreLook]:
     for (name, interval_ms), turn in zip(every_ms.items(), turns, strict=True):
-        due_ms = None if turn is None else int(turn)
+        due_ms = None if turn is None else number_of(turn)
         last_ms = None if due_ms is None else due_ms - interval_ms
         # Only the reaper writes down when it passed; a turn says the same of a fleet with these settings.
         if name == "reaper" and passed is not None:
-            last_ms = int(passed)
+            last_ms = number_of(passed)
         yield ChoreLook(name=name, last_ms=last_ms, due_ms=due_ms)
 
 
 def _look_closer(
     redis: Redis, names: list[str], workers: list[str], now_ms: int
-) -> tuple[tuple[QueueLook, ...], tuple[WorkerLook, ...]]:
+) -> tuple[tuple[QueueLook, ...], tuple[WorkerLook, ...], tuple[str, ...]]:
     with redis.pipeline(transaction=False) as pipe:
         for name in names:
             _ask_for_queue(pipe, name, now_ms)
         for worker in workers:
             pipe.hmget(keys.worker(worker), *_WORKER)
-        answers = iter(pipe.execute())
-    asked = [[next(answers) for _ in range(_ASKED)] for _ in names]
-    seen = [_worker(worker, now_ms, next(answers)) for worker in workers]
-    causes = _causes(redis, [answer[-1] for answer in asked])
+        answers = ask_past(pipe)
+    asked_of = [family(name) for name in names for family in _ASKED] + [keys.worker(worker) for worker in workers]
+    odd = {key: "" for key, answer in zip(asked_of, answers, strict=True) if isinstance(answer, Exception)}
+    rest = iter(answers)
+    asked = [[next(rest) for _ in _ASKED] for _ in names]
+    seen = [_worker(worker, now_ms, next(rest)) for worker in workers]
+    causes = _causes(redis, [[] if isinstance(answer[-1], Exception) else answer[-1] for answer in asked])
     queues = [_queue(name, answer, cause) for name, answer, cause in zip(names, asked, causes, strict=True)]
-    return tuple(queues), tuple(worker for worker in seen if worker)
+    return tuple(queues), tuple(worker for worker in seen if worker), tuple(odd)
 
 
-#: How many questions `_ask_for_queue` asks.
-_ASKED = 12
+#: Of which key each question is that `_ask_for_queue` asks.
+_ASKED = (
+    *(keys.queue, keys.leases, keys.leases, keys.leases, keys.scheduled, keys.scheduled, keys.deferred, keys.wip),
+    *(keys.failed, keys.canceled, keys.finished, keys.failed),
+)
 
 
 def _ask_for_queue(pipe: Pipeline, name: str, now_ms: int) -> None:
@@ -190,7 +199,8 @@ def _ask_for_queue(pipe: Pipeline, name: str, now_ms: int) -> None:
 
 
 def _queue(name: str, answer: list[Any], causes: Counter[str]) -> QueueLook:
-    in_line, leased, overdue, first, scheduled, due, deferred, wip, failed, canceled, finished, _ = answer
+    read: list[Any] = [0 if isinstance(each, Exception) else each for each in answer]
+    in_line, leased, overdue, first, scheduled, due, deferred, wip, failed, canceled, finished, _ = read
     return QueueLook(
         name=name,
         in_line=in_line,
@@ -215,10 +225,13 @@ def _causes(redis: Redis, failed: list[list[bytes]]) -> list[Counter[str]]:
         for ids in failed:
             for job_id in ids:
                 pipe.hmget(keys.job(job_id.decode(errors="replace")), "status", "hf_dead")
-        answers = iter(pipe.execute())
+        answers = iter(ask_past(pipe))
     counted = []
     for ids in failed:
-        records = [next(answers) for _ in ids]
+        records = [
+            (b"failed", b"not readable") if isinstance(answer, Exception) else answer
+            for answer in (next(answers) for _ in ids)
+        ]
         counted.append(Counter(cause_of(status, dead) for status, dead in records if status))
     return counted
 
@@ -230,15 +243,15 @@ def cause_of(status: bytes | None, dead: bytes | None) -> str:
     return shown(dead) if dead else "stock RQ"
 
 
-def _worker(name: str, now_ms: int, record: list[bytes | None]) -> WorkerLook | None:
-    if not any(record):  # gone, and still in the set of all
+def _worker(name: str, now_ms: int, record: Any) -> WorkerLook | None:
+    if isinstance(record, Exception) or not any(record):  # gone, and still in the set of all
         return None
     said = {field: shown(value or b"") for field, value in zip(_WORKER, record, strict=True)}
-    heard_ms = int(float(said["hf_beat"]) * 1000) if said["hf_beat"] else moment_ms(said["last_heartbeat"])
+    heard_ms = number_of(said["hf_beat"]) * 1000 if said["hf_beat"] else moment_of(said["last_heartbeat"].encode())
     return WorkerLook(
         name=name,
         host=said["hostname"],
-        pid=int(said["pid"] or 0),
+        pid=number_of(said["pid"]),
         state=said["state"],
         queues=tuple(said["queues"].split(",")),
         job_id=said["current_job"],

@@ -1,4 +1,4 @@
-"""One job, and the dead: what a person is told of them."""
+"""One job: what a person is told of it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 from holdfast.jobs.state import Status
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.answers import shown
-from holdfast.jobs.store.looks import cause_of, queue_names
-from holdfast.jobs.store.records import journal, moment_ms
+from holdfast.jobs.store.records import journal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from redis import Redis
     from redis.client import Pipeline
 
 #: How far into a line a job is looked for.
-_FAR = 10_000
+FAR = 10_000
 #: RQ's numbers for the types of its results.
 _RESULTS = {"1": "successful", "2": "failed", "3": "stopped", "4": "retried", "5": "max retries exceeded"}
 #: A line of the journal is written by the hot path, with spaces between names that may have some of their own. So it is
@@ -30,33 +29,6 @@ _RESULTS = {"1": "successful", "2": "failed", "3": "stopped", "4": "retried", "5
 _ENDS_WITH_A_WORD = frozenset({"enqueue", "promote", "released"})
 _OF_PEOPLE = frozenset({"requeue", "resolve"})
 _BY_EXECUTION = re.compile(r"(?P<who>.*) (?P<detail>[0-9a-f]{32}(?: .*)?)", re.DOTALL)
-_LISTED = ("status", "hf_dead", "description", "ended_at", "hf_failures", "hf_crashes")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dead:
-    """A job among the failed of a queue, in a line of a list."""
-
-    job_id: str
-    queue: str
-    #: What was called, as RQ describes it.
-    what: str
-    cause: str
-    #: By the clock of who ended it, in ms; None where it does not say.
-    ended_ms: int | None
-    failures: int
-    crashes: int
-    #: Effects that may or may not have taken place.
-    doubts: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """Some of the failed of a queue, from the one that is forgotten first."""
-
-    dead: tuple[Dead, ...]
-    #: All ids that were read: some may have no record any more.
-    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,73 +101,8 @@ class Story:
         return () if is_held else tuple(mark.name for mark in self.marks if mark.state == "intent")
 
 
-def queues_with_failures(redis: Redis) -> list[str]:
-    """Name the queues in whose failed registry there is something, in order."""
-    with redis.pipeline(transaction=False) as pipe:
-        pipe.smembers(keys.queues())
-        pipe.smembers(keys.leased())
-        names = queue_names(*pipe.execute())
-    with redis.pipeline(transaction=False) as pipe:
-        for name in names:
-            pipe.zcard(keys.failed(name))
-        counts = pipe.execute()
-    return [name for name, count in zip(names, counts, strict=True) if count]
-
-
-def count_failed(redis: Redis, queue: str) -> int:
-    """Count what RQ's failed registry of a queue holds."""
-    count: int = redis.zcard(keys.failed(queue))
-    return count
-
-
-def read_dead(redis: Redis, queue: str, *, start: int = 0, most: int, newest: bool = False) -> Page:
-    """Read some of the failed of a queue, from the one that is forgotten first, or last if `newest`."""
-    found: list[Any] = redis.zrange(keys.failed(queue), start, start + most - 1, desc=newest)
-    ids = [shown(each) for each in found]
-    with redis.pipeline(transaction=False) as pipe:
-        for job_id in ids:
-            pipe.hmget(keys.job(job_id), *_LISTED)
-            pipe.hkeys(keys.job(job_id))
-        answers = pipe.execute()
-    records, names = answers[::2], answers[1::2]
-    marks = [[name for name in fields if name.startswith(keys.effect_field("").encode())] for fields in names]
-    doubts = _read_doubts(redis, ids, marks)
-    dead = [
-        _dead(job_id, queue, record, doubt)
-        for job_id, record, doubt in zip(ids, records, doubts, strict=True)
-        if record[0]
-    ]
-    return Page(dead=tuple(dead), ids=tuple(ids))
-
-
-def _read_doubts(redis: Redis, ids: Sequence[str], marks: list[list[bytes]]) -> list[tuple[str, ...]]:
-    with redis.pipeline(transaction=False) as pipe:
-        for job_id, fields in zip(ids, marks, strict=True):
-            if fields:
-                pipe.hmget(keys.job(job_id), *fields)
-        answers = iter(pipe.execute())
-    return [_in_doubt(dict(zip(fields, next(answers), strict=True))) if fields else () for fields in marks]
-
-
-def _in_doubt(fields: Mapping[bytes, bytes | None]) -> tuple[str, ...]:
-    return tuple(mark.name for mark in _marks(fields) if mark.state == "intent")
-
-
-def _dead(job_id: str, queue: str, record: list[bytes | None], doubts: tuple[str, ...]) -> Dead:
-    status, dead, what, ended, failures, crashes = record
-    return Dead(
-        job_id=job_id,
-        queue=queue,
-        what=shown(what or b""),
-        cause=cause_of(status, dead),
-        ended_ms=moment_ms(shown(ended or b"")),
-        failures=int(failures or 0),
-        crashes=int(crashes or 0),
-        doubts=doubts,
-    )
-
-
-def _marks(fields: Mapping[bytes, bytes | None]) -> Iterator[Mark]:
+def marks_of(fields: Mapping[bytes, bytes | None]) -> Iterator[Mark]:
+    """Read the markers of effects among the fields of a record, in order."""
     for field, value in sorted(fields.items()):
         name = shown(field).removeprefix(keys.effect_field(""))
         if value and (found := re.match(rb"(\w+) (\d+)", value)):
@@ -227,7 +134,7 @@ def tell(redis: Redis, job_id: str) -> Story | None:
         record=record,
         moves=tuple(_move(line) for line in journal(record)),
         results=tuple(_result(entry, fields) for entry, fields in reversed(results)),
-        marks=tuple(_marks(effects)),
+        marks=tuple(marks_of(effects)),
         deadline_ms=None if deadline_ms is None else int(deadline_ms),
         due_ms=None if due_s is None else int(due_s * 1000),
         place=place,
@@ -240,7 +147,7 @@ def _ask_where(pipe: Pipeline, job_id: str, record: dict[bytes, bytes]) -> None:
     leased_in = shown(record.get(b"hf_lease_queue", b"")) or origin
     pipe.zscore(keys.leases(leased_in), f"{job_id}:{shown(record.get(b'hf_lease', b''))}")
     pipe.zscore(keys.scheduled(origin), job_id)
-    pipe.lpos(keys.queue(origin), job_id, maxlen=_FAR)
+    pipe.lpos(keys.queue(origin), job_id, maxlen=FAR)
 
 
 def _move(line: str) -> Move:

@@ -1,5 +1,7 @@
 """A key that somebody wrote by hand costs the operator nothing but what stands under it."""
 
+import json
+
 import pytest
 from redis.exceptions import BusyLoadingError, NoPermissionError, ResponseError
 
@@ -60,3 +62,50 @@ def test_an_error_in_the_settling_of_a_doubt_is_said(pool, holdfast, monkeypatch
     done = holdfast("dead", "resolve", "a", "charge", "--happened")
     assert done.exit_code == 1
     assert "a: Redis answered with an error: WRONGTYPE of all things" in done.output
+
+
+def test_all_but_the_odd_one_are_requeued(pool, holdfast):
+    """At three in the morning, with a hundred and fifty of them: one that cannot be read is left and named."""
+    bury(pool, *(f"job-{number}" for number in range(6)))
+    spoil(pool, "job-3")
+    done = holdfast("dead", "requeue", "--all", "default")
+    assert done.exit_code == 1
+    assert "5 in line again, 1 left as they were." in done.output
+    assert "job-3: Redis answered with an error: WRONGTYPE" in done.output
+
+
+def test_the_dead_are_listed_beside_one_that_cannot_be_read(pool, holdfast):
+    """It is in the list, with the reason; so are those of other queues than the one whose set is none."""
+    bury(pool, "a", "b")
+    bury(pool, "c", queue="high")
+    spoil(pool, "b")
+    pool.redis.hset(keys.job("a"), mapping={"ended_at": "2026-01-02T03:04:05+00:00", "hf_failures": "many"})
+    pool.enqueue("d", "other")
+    pool.redis.set(keys.failed("other"), "x")
+    done = holdfast("dead", "list")
+    assert done.exit_code == 0, done.output
+    rows = {line.split()[0]: line for line in done.output.splitlines()}
+    assert {"a", "b", "c"} < set(rows)
+    assert "not readable" in rows["b"]
+    assert " d ago" in rows["a"]
+    assert "other: rq:failed:other is not readable: WRONGTYPE" in done.output
+
+
+def test_the_fleet_is_shown_beside_what_cannot_be_read(pool, holdfast):
+    """Each column and row but that one, and the key is named."""
+    bury(pool, "a", "b")
+    spoil(pool, "b")
+    pool.enqueue("c", "other")
+    pool.redis.set(keys.failed("other"), "x")
+    pool.redis.set(keys.worker("w9"), "x")
+    pool.redis.hset(keys.worker("w8"), mapping={"hostname": "box-7", "pid": "none", "last_heartbeat": "some day"})
+    pool.redis.sadd(keys.workers(), keys.worker("w9"), keys.worker("w8"))
+    seen = json.loads(holdfast("status", "--json").output)
+    queues = {queue["name"]: queue for queue in seen["queues"]}
+    assert queues["default"]["causes"] == {"failures": 1, "not readable": 1}
+    assert queues["other"]["in_line"] == 1
+    assert seen["unreadable"] == ["rq:failed:other", "rq:worker:w9"]
+    assert [(worker["name"], worker["pid"], worker["silent_ms"]) for worker in seen["workers"]] == [("w8", 0, None)]
+    shown = holdfast("status").output
+    assert "! rq:failed:other is not readable: " in shown
+    assert next(line for line in shown.splitlines() if line.startswith("other")).split()[6:8] == ["not", "readable"]
