@@ -5,7 +5,7 @@ import pytest
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import NotDue, Pass, Waiting
-from holdfast.jobs.store.upkeep import BATCH
+from holdfast.jobs.store.upkeep import BATCH, Upkeep
 
 
 def words(told):
@@ -144,6 +144,16 @@ def test_who_goes_on_keeps_the_turn(pool):
         assert isinstance(pool.reap(every_ms=1_000), NotDue)
     pool.time_passes(1_001)
     assert pool.reap(every_ms=1_000) == Pass(())
+
+
+def test_who_looks_for_orphans_keeps_the_turn_too(pool):
+    """FM-035: a page of suspects is looked at some at a time."""
+    upkeep = Upkeep(pool.scripts, pool.clock, pool.settings)
+    upkeep.rescue(every_ms=2_000)
+    pool.time_passes(1_500)
+    assert upkeep.rescue(every_ms=2_000, goes_on=True) == ()
+    pool.time_passes(1_500)
+    assert isinstance(upkeep.rescue(every_ms=2_000), NotDue)
 
 
 def test_after_a_late_pass_holders_get_a_heartbeat_first(pool):

@@ -215,10 +215,6 @@ def test_the_fleet_takes_turns(pool):
     upkeep = Upkeep(pool.scripts, pool.clock, pool.settings)
     assert upkeep.rescue(every_ms=2_000) == ()
     assert isinstance(upkeep.rescue(every_ms=2_000), NotDue)
-    pool.time_passes(1_500)
-    assert upkeep.rescue(every_ms=2_000, goes_on=True) == ()
-    pool.time_passes(1_500)
-    assert isinstance(upkeep.rescue(every_ms=2_000), NotDue)
 
 
 def test_names_that_are_no_text_do_not_hide_a_lost_job(pool):
