@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdfast.console.server import as_text, at_url, by_serializer, check_known, desk_at
-from holdfast.console.timeline import no_job
-from holdfast.console.words import refusal, say
+from holdfast.console.timeline import key_of, no_job
+from holdfast.console.words import refusal, say, visible
 from holdfast.jobs.rq_surface import resolve_serializer
-from holdfast.jobs.store.failed import count_failed, read_dead
+from holdfast.jobs.store.door import address_of
+from holdfast.jobs.store.failed import count_failed, read_dead, read_named
 from holdfast.jobs.store.outcomes import Dropped, Kept, Requeued, Resolved
 from holdfast.jobs.store.people import People, Wish
 from holdfast.jobs.store.records import spell_serializer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.console.server import Desk
+    from holdfast.jobs.store.failed import Dead
     from holdfast.jobs.store.stories import Story
 
 #: How many jobs one round trip asks for.
@@ -113,16 +115,25 @@ def _requeue_all(desk: Desk, asks: Requeues, queue: str) -> list[Kept]:
 @click.command()
 @click.argument("job_ids", metavar="JOB...", callback=as_text, nargs=-1, required=True)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--even-in-doubt", is_flag=True, help="Also those with an effect in doubt: its key is forgotten, too.")
 @at_url
-def drop(job_ids: tuple[str, ...], *, yes: bool, redis_url: str | None) -> None:
-    """Delete each JOB for good, with its results and what is known of its effects."""
-    if not yes:
-        click.confirm(f"Delete {', '.join(job_ids)} for good?", abort=True)
-    left = 0
+def drop(job_ids: tuple[str, ...], *, yes: bool, even_in_doubt: bool, redis_url: str | None) -> None:
+    """Delete each JOB for good, with its results and what is known of its effects.
+
+    One with an effect in doubt is left, and the effect named. That is looked at once, before you are asked.
+    """
     with desk_at(redis_url) as desk:
+        found = read_named(desk.redis, job_ids)
+        doubtful = [] if even_in_doubt else [job_id for job_id in job_ids if job_id in found and found[job_id].doubts]
+        for job_id in doubtful:
+            _say_doubts(desk, job_id)
+        wishes = [Wish(job_id=job_id, op=desk.new_op()) for job_id in job_ids if job_id not in doubtful]
+        if wishes and not yes:
+            what = ", ".join(_with_cause(wish.job_id, found.get(wish.job_id)) for wish in wishes)
+            click.confirm(visible(f"Delete for good at {address_of(desk.redis)}: {what}?"), abort=True)
+        left = len(doubtful)
         people = People(desk.scripts)
-        wishes = [Wish(job_id=job_id, op=desk.new_op()) for job_id in job_ids]
-        for answer in desk.send(lambda: people.drop(wishes)):
+        for answer in desk.send(lambda: people.drop(wishes)) if wishes else ():
             match answer:
                 case Dropped(job_id, waiting):
                     say(f"{job_id}: deleted")
@@ -132,7 +143,21 @@ def drop(job_ids: tuple[str, ...], *, yes: bool, redis_url: str | None) -> None:
                     left += 1
                     _say_why(kept)
     if left:
-        raise refusal(f"{len(wishes) - left} deleted, {left} left as they were.")
+        raise refusal(f"{len(job_ids) - left} deleted, {left} left as they were.")
+
+
+def _with_cause(job_id: str, found: Dead | None) -> str:
+    if found is None:
+        return job_id
+    return f"{job_id} ({', '.join([found.cause, *(f'{name} in doubt' for name in found.doubts)])})"
+
+
+def _say_doubts(desk: Desk, job_id: str) -> None:
+    if not (story := tell(desk.redis, job_id)):
+        return
+    for name in story.doubts:
+        say(how_to_resolve(job_id, name, f"ask the outside by its key {key_of(story, name)}"), err=True)
+    say("  Who deletes it deletes that key. To do so all the same: add --even-in-doubt.", err=True)
 
 
 def _say_why(kept: Kept) -> None:

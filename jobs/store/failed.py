@@ -115,6 +115,11 @@ def read_dead(redis: Redis, queue: str, *, start: int = 0, most: int) -> Page:
     return Page(dead=tuple(_read(redis, queue, ids)), ids=tuple(ids))
 
 
+def read_named(redis: Redis, ids: Sequence[str]) -> dict[str, Dead]:
+    """Read what is said of these, wherever they failed; what cannot be dead is left out."""
+    return {each.job_id: each for each in _read(redis, "", ids)}
+
+
 def _read(redis: Redis, queue: str, ids: Sequence[str]) -> list[Dead]:
     """Read what is said of these, but for those that have no record, have finished, or are elsewhere by now."""
     with redis.pipeline(transaction=False) as pipe:
