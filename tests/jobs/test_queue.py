@@ -90,12 +90,13 @@ def tcp_server():
 
 @pytest.fixture
 def proxied(tcp_server, server):
-    """Give a proxy before an empty server, which eats the replies to scripts on the word of `eaten`."""
+    """Give a proxy before an empty server; the replies that it is told to eat must come."""
     with tcp_server.client() as client:
         client.flushall()
         client.script_flush()
     with FaultProxy(("127.0.0.1", tcp_server.port)) as proxy:
         yield proxy
+        assert not getattr(proxy.rule, "left", [0])[0], "replies were to be eaten that never came"
 
 
 def eat(proxy, count):
@@ -108,6 +109,7 @@ def eat(proxy, count):
             return EatReply()
         return Pass()
 
+    rule.left = left
     proxy.rule = rule
 
 

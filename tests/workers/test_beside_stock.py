@@ -19,14 +19,17 @@ STOCK = {"worker_class": "rq.Worker"}
 def test_a_mixed_fleet_does_everything_once(start_worker, redis, notes, wait_until, ledger):
     """INV-06, FM-053: whoever takes a job, nobody else does."""
     queue = rq.Queue(connection=redis)
-    jobs = [queue.enqueue("work.note", notes.path, f"{number}") for number in range(60)]
-    start_worker(name="stock", **STOCK)
-    start_worker(name="ours")
+    for name, how in (("stock", STOCK), ("ours", {})):
+        start_worker(name=name, **how)
+    wait_until(lambda: len(rq.Worker.all(redis)) == 2)
+    jobs = [queue.enqueue("work.noted_nap", notes.path, 0.05, f"{number}") for number in range(60)]
     wait_until(lambda: all(ledger.status(job) == "finished" for job in jobs), within=30)
-    assert sorted(notes(), key=int) == [f"{number}" for number in range(60)]
+    began = [line.split()[0] for line in notes() if not line.startswith("ended")]
+    assert sorted(began, key=int) == [f"{number}" for number in range(60)]
     served = {name: int(redis.hget(keys.worker(name), "successful_job_count") or 0) for name in ("stock", "ours")}
     print(served)
     assert sum(served.values()) == 60
+    assert all(served.values()), "one of them has taken all: nothing was tried"
 
 
 def test_a_stock_workers_running_job_is_left_to_it(start_worker, start_ready, redis, notes, wait_until, ledger):

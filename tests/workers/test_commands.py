@@ -134,15 +134,25 @@ def test_a_second_stop_does_not_cut_short_what_the_first_set_off(start_worker, r
 def test_a_stop_that_came_too_late_tells_nobody(start_worker, server, redis, notes, wait_until, ledger):
     """INV-06, FM-008: the job had finished, its horse had not heard so yet; it is finished, and was not stopped."""
     complete = redis.script_load(load(record=True)["complete"].sent).encode()
+    delayed = []
+
+    def rule(request):
+        if complete not in request.words:
+            return Pass()
+        delayed.append(request)
+        return DelayReply(1_000)
+
     with FaultProxy(("127.0.0.1", server.port)) as proxy:
-        proxy.rule = lambda request: DelayReply(1_000) if complete in request.words else Pass()
-        worker = start_worker(url=proxy.url, lease_ms=8_000)
+        proxy.rule = rule
+        # A horse of many jobs would settle it by a turn of its own.
+        worker = start_worker(url=proxy.url, lease_ms=8_000, jobs_per_horse=1)
         queue = rq.Queue(connection=redis)
         job = queue.enqueue("work.noted_nap", notes.path, 0, on_stopped=Callback("work.on_stopped"))
         wait_until(lambda: ledger.status(job) == "finished")
         send_command(redis, worker.name, "stop-job", job_id=job.id)
         behind = queue.enqueue("work.say", 1)
         wait_until(lambda: ledger.status(behind) == "finished")
+    assert len(delayed) == 2
     assert (ledger.status(job), notes("stopped")) == ("finished", [])
 
 

@@ -175,8 +175,16 @@ def test_a_worker_that_slept_past_its_leases_does_not_begin_what_others_have_run
 def test_a_worker_whose_idle_horse_has_died_can_leave(start_worker, server, crowd, notes, wait_until, is_alive):
     """LIV-04: it has nothing more to do, and while it asks for more the horse is killed. No endless loop."""
     claim = load(record=True)["claim"].sha.encode()
+    delayed = []
+
+    def rule(request):
+        if claim not in request.words or not notes("quick"):
+            return Pass()
+        delayed.append(request)
+        return DelayReply(700)
+
     with FaultProxy(("127.0.0.1", server.port)) as proxy:
-        proxy.rule = lambda request: DelayReply(700) if claim in request.words and notes("quick") else Pass()
+        proxy.rule = rule
         worker = start_worker(url=proxy.url, options=["--burst"], lease_ms=8_000, **MANY)
         crowd.all_over(crowd.line(before=1, after=0))
         horse = worker.horse
@@ -185,6 +193,7 @@ def test_a_worker_whose_idle_horse_has_died_can_leave(start_worker, server, crow
         wait_until(lambda: not is_alive(horse))
         assert not worker.has_ended
         assert worker.wait(4) == 0
+    assert delayed
 
 
 @pytest.mark.parametrize("prefetch", [1, 16])
