@@ -23,6 +23,10 @@ _SERVICE_LINK = re.compile(r"HOLDFAST_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|P
 
 #: So that no script holds the server for more than some ms.
 MOST_PREFETCHED = 100
+#: Longer than any answer is worth a core: 10 ms.
+MOST_SPUN_US = 10_000
+#: A holder must hear of its lease several times before it must stop, and no reply is waited for less than 100 ms.
+_LEAST_HELD_MS = 400
 #: Ten years in ms. More is a slip, and grows past what the server's scripts and our shared memory count in.
 MOST_MS = 315_360_000_000
 
@@ -70,7 +74,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         times = (each.name for each in fields(self) if each.name.endswith("_ms"))
-        ceilings = dict.fromkeys(("spin_us", "horse_memory_max_mb", *times), MOST_MS) | {"prefetch": MOST_PREFETCHED}
+        ceilings = dict.fromkeys(("horse_memory_max_mb", *times), MOST_MS)
+        ceilings |= {"prefetch": MOST_PREFETCHED, "spin_us": MOST_SPUN_US}
         for name, most in ceilings.items():
             self._require(getattr(self, name) <= most, f"{name} ({getattr(self, name)}) must be at most {most}")
         chores = ("reap_ms", "promote_ms", "orphans_ms")
@@ -88,6 +93,11 @@ class Settings:
             f"margin_ms ({self.margin_ms}) must be below lease_ms - renew_ms "
             f"({self.lease_ms - self.renew_ms}), or a holder stops before it could have renewed",
         )
+        self._require(
+            self.lease_ms - self.margin_ms >= _LEAST_HELD_MS,
+            f"lease_ms - margin_ms ({self.lease_ms - self.margin_ms}) must be at least {_LEAST_HELD_MS}, "
+            f"so that four replies of 100 ms fit before a holder must stop",
+        )
         for name in ("jobs_per_horse", "prefetch"):
             self._require(getattr(self, name) >= 1, f"{name} ({getattr(self, name)}) must be at least 1")
 
@@ -99,7 +109,7 @@ class Settings:
     @property
     def reply_ms(self) -> int:
         """How long one reply of Redis is waited for: several tries must fit before the stop-by moment."""
-        return max(100, min(3_000, (self.lease_ms - self.margin_ms) // 4))
+        return min(3_000, (self.lease_ms - self.margin_ms) // 4)
 
     @property
     def listen_ms(self) -> int:

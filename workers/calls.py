@@ -75,7 +75,23 @@ def _result_of(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         return loop.run_until_complete(value)
     finally:
         # RQ leaves it open, as its horse ends at once: its files and its pool of threads would live on in ours.
-        loop.close()
+        try:
+            _finish(loop)
+        finally:
+            loop.close()
+
+
+def _finish(loop: asyncio.AbstractEventLoop) -> None:
+    """Let what the job left unfinished in its loop clean up after itself, as asyncio.run() does.
+
+    Not its threads: they are waited for there, and one that hangs would make of a success a job that ran out of time.
+    """
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
 
 
 def _is_rqs_own(perform: Any) -> bool:

@@ -34,8 +34,6 @@ class Hold:
     stop_by_ms: int
     #: For how long it may run before a horse that ignores the job's timeout is killed, in ms, or None.
     limit_ms: int | None
-    #: Whether nothing else may be in hand beside it.
-    is_alone: bool = False
     #: The number under which our horse was handed it; 0: not yet.
     number: int = 0
     #: Since when it is the horse's first, on the boot clock.
@@ -108,13 +106,11 @@ class Patience:
         #: How often a horse that looks for a job is asked whether it has found one.
         self.look_ms = min(500, settings.renew_ms // 4)
         self._overtime_ms = settings.overtime_ms
-        self._at_most_once = str(settings.crashes).encode()
 
     def hold(self, lease: Lease, record: dict[bytes, bytes], asked_ms: int) -> Hold:
         """Take a lease in hand that was asked for at that moment."""
-        is_alone = b"hf_suspect" in record or record.get(b"hf_crashes_max", self._at_most_once) == b"0"
         renew_at, stop_by_ms = asked_ms + self.renew_ms, asked_ms + self.hold_ms
-        return Hold(lease, record, renew_at, stop_by_ms, self._limit_ms(record), is_alone)
+        return Hold(lease, record, renew_at, stop_by_ms, self._limit_ms(record))
 
     def _limit_ms(self, record: dict[bytes, bytes]) -> int | None:
         """Tell for how long a job may run at the most: its own timeout, its callbacks', and some more."""

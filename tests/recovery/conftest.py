@@ -103,7 +103,7 @@ class Fleet:
 
     def __init__(self, redis):
         #: So short that a test need not wait for the dead.
-        self.settings = Settings(lease_ms=100, renew_ms=30, margin_ms=10)
+        self.settings = Settings(lease_ms=500, renew_ms=30, margin_ms=10)
         self.redis = redis
         self.clock = SystemClock()
         self.scripts = Scripts(redis)

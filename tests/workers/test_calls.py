@@ -1,5 +1,6 @@
 """How a job's function is called: by an app's or a tracer's own perform() where there is one; and what is sent then."""
 
+import asyncio
 import functools
 import sys
 from types import SimpleNamespace
@@ -45,6 +46,35 @@ def test_a_tracer_that_wraps_perform_sees_the_job(job, monkeypatch):
     monkeypatch.setattr(Job, "perform", traced)
     assert execute(job) == 4
     assert seen == [job.id]
+
+
+def test_what_an_async_job_leaves_unfinished_may_clean_up(fake, monkeypatch):
+    """A task that nobody awaited, a generator that was left in its middle: both may hold a connection."""
+    cleaned = []
+
+    async def numbers():
+        try:
+            while True:
+                yield 1
+        finally:
+            cleaned.append("generator")
+
+    async def wait():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cleaned.append("task")
+
+    async def deed():
+        left.append(asyncio.create_task(wait()))
+        left.append(numbers())
+        await asyncio.sleep(0)
+        return await anext(left[1])
+
+    left = []
+    monkeypatch.setattr("shutil.deed", deed, raising=False)
+    assert execute(Job.create("shutil.deed", connection=fake)) == 1
+    assert sorted(cleaned) == ["generator", "task"]
 
 
 def test_what_an_error_tracker_gathered_is_sent_before_a_horse_ends(monkeypatch):
