@@ -33,7 +33,8 @@ class _Judge(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.Abort, click.UsageError):
+        # Click itself ends quietly where nobody reads any more.
+        except (click.exceptions.Exit, click.Abort, click.UsageError, BrokenPipeError):
             raise
         except click.ClickException as refused:
             raise _NotRun(refused.message) from refused

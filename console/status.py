@@ -12,7 +12,7 @@ import click
 from holdfast.console.server import at_url, desk_at
 from holdfast.console.words import duration, say, show_table
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.door import what_is_evicted
+from holdfast.jobs.store.door import address_of, what_is_evicted
 from holdfast.jobs.store.looks import look_at_fleet
 
 if TYPE_CHECKING:
@@ -36,10 +36,13 @@ def status(*, as_json: bool, redis_url: str | None) -> None:
         settings = desk.settings
         chores = {"reaper": settings.reap_ms, "promoter": settings.promote_ms, "orphans": settings.orphans_ms}
         fleet = look_at_fleet(desk.redis, every_ms=chores)
+        address = address_of(desk.redis)
     needs = list(what_needs_you(fleet, settings))
     if as_json:
         click.echo(json.dumps({**asdict(fleet), "needs_you": needs}))
         return
+    say(f"server: {address}, {_server(fleet.server)}")
+    click.echo()
     _show_all(fleet)
     for need in needs:
         say(f"! {need}")
@@ -52,12 +55,12 @@ def _show_all(fleet: Fleet) -> None:
     click.echo()
     for chore in fleet.chores:
         say(_chore_line(chore, fleet.now_ms))
-    server = fleet.server
-    most = f" of {_megabytes(server.memory_most_bytes)}" if server.memory_most_bytes else ""
-    say(
-        f"server: {server.version}, {_megabytes(server.memory_bytes)}{most}, maxmemory-policy {server.maxmemory_policy}"
-    )
     say("suspended: yes, nobody claims" if fleet.is_suspended else "suspended: no")
+
+
+def _server(server: ServerLook) -> str:
+    most = f" of {_megabytes(server.memory_most_bytes)}" if server.memory_most_bytes else ""
+    return f"{server.version}, {_megabytes(server.memory_bytes)}{most}, maxmemory-policy {server.maxmemory_policy}"
 
 
 def _queue_row(queue: QueueLook, fleet: Fleet) -> tuple[str, ...]:
@@ -114,6 +117,8 @@ def _megabytes(count: int) -> str:
 
 def what_needs_you(fleet: Fleet, settings: Settings) -> Iterator[str]:
     """Say what will not mend by itself, each with what to do. Nothing for a fleet that is well."""
+    if fleet.server.refuses_writes:  # before the workers and chores, which wait for that
+        yield f"the server refuses writes, and nobody claims or repairs: {fleet.server.refuses_writes}."
     if fleet.is_suspended:
         yield "the fleet is suspended: jobs wait. `rq resume` lets workers claim again."
     if lost := what_is_evicted(fleet.server.maxmemory_policy, fleet.server.memory_most_bytes):

@@ -83,6 +83,8 @@ class ServerLook:
     memory_bytes: int
     memory_most_bytes: int
     maxmemory_policy: str
+    #: Why it refuses writes now, by its own word; empty if it says none.
+    refuses_writes: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +145,20 @@ def _server(info: dict[str, Any]) -> ServerLook:
         memory_bytes=int(info.get("used_memory", 0)),
         memory_most_bytes=int(info.get("maxmemory", 0)),
         maxmemory_policy=str(info.get("maxmemory_policy", "")),
+        refuses_writes=_why_no_writes(info),
     )
+
+
+def _why_no_writes(info: dict[str, Any]) -> str:
+    if info.get("role") == "slave":
+        return "it is a replica (READONLY): ask its primary, or look why there is none"
+    if info.get("aof_last_write_status", "ok") != "ok":
+        return "its last write to the append-only file failed (MISCONF): look at its disk and log"
+    if info.get("rdb_last_bgsave_status", "ok") != "ok":
+        return "its last save to disk failed (MISCONF, unless stop-writes-on-bgsave-error is no): see its disk and log"
+    if info.get("min_slaves_good_slaves", 1) == 0:  # told only where min-replicas-to-write is set
+        return "it has no replica that keeps up (NOREPLICAS), and min-replicas-to-write wants one: look at the replicas"
+    return ""
 
 
 def _chores(every_ms: Mapping[str, int], turns: list[bytes | None], passed: bytes | None) -> Iterator[ChoreLook]:

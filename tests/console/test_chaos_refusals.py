@@ -2,6 +2,9 @@
 
 import errno
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -92,3 +95,15 @@ def test_ctrl_c_is_no_verdict(monkeypatch):
 
     monkeypatch.setattr(replay_module, "run_plan", interrupt)
     assert chaos("replay", 1).exit_code == 130
+
+
+def test_a_reader_that_leaves_early_is_no_bug():
+    """`holdfast chaos list | head -1`."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [sys.executable, "-c", "from holdfast.console.cli import main; main()", "chaos", "list"],
+        stdout=theirs, stderr=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    os.close(theirs)
+    assert b"Traceback" not in done.stderr, done.stderr.decode()

@@ -8,7 +8,7 @@ from redis.exceptions import OutOfMemoryError
 from rq.worker import Worker as StockWorker
 
 from holdfast.jobs.settings import Settings
-from holdfast.jobs.store import keys
+from holdfast.jobs.store import keys, looks
 
 
 def look(holdfast):
@@ -68,6 +68,31 @@ def test_each_job_is_counted_where_it_is(pool, holdfast):
     }
     assert {name: queue[name] for name in counts} == counts
     assert queue["first_deadline_ms"] == held.deadline_ms
+
+
+def test_the_head_line_names_the_server(pool, holdfast):
+    """One shell looks at production, the other does not."""
+    where = pool.redis.connection_pool.connection_kwargs["path"]
+    assert holdfast("status").output.startswith(f"server: unix://{where}, ")
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"role": "slave"}, "it is a replica (READONLY)"),
+        ({"aof_last_write_status": "err"}, "its last write to the append-only file failed (MISCONF)"),
+        ({"rdb_last_bgsave_status": "err"}, "its last save to disk failed (MISCONF"),
+        ({"min_slaves_good_slaves": 0}, "it has no replica that keeps up (NOREPLICAS)"),
+    ],
+)
+def test_a_server_that_refuses_writes_is_named_first(well, holdfast, monkeypatch, said, why):
+    """Workers fall silent and chores late for that, and none of them is at fault."""
+    register(well, "w2", beat_s=60)
+    server = looks._server
+    monkeypatch.setattr(looks, "_server", lambda info: server({**info, **said}))
+    first, *others = look(holdfast)["needs_you"]
+    assert first.startswith(f"the server refuses writes, and nobody claims or repairs: {why}")
+    assert others
 
 
 def test_what_is_overdue_and_due_is_told_apart(pool, holdfast):
