@@ -26,6 +26,8 @@ _MOST = 100
 #: To look for a job in its line the server walks through all of it. So many entries a pass, for all jobs together, are
 #: a twentieth of its time; where lines are empty, as after somebody deleted one, nothing keeps jobs waiting.
 _STEPS = 2_000_000
+#: Where in line somebody is asked since when they wait.
+_LANDMARKS = (0, 5_000)
 _JOB = keys.job("").encode()
 _QUEUE = keys.queue("").encode()
 
@@ -125,25 +127,28 @@ class Census:
         yield from (each.job_id for each, score in zip(scheduled, scores, strict=True) if score is None)
 
     def _lines(self, queues: set[bytes]) -> tuple[dict[bytes, bytes], dict[bytes, int]]:
-        """Tell since when the next job of each queue waits, and how many wait there.
+        """Tell since when the next jobs of each queue wait, and how many wait there.
 
-        One that waits for longer was passed over, or is lost. An empty line has a head younger than all.
+        One that waits for longer was passed over, or is lost. An empty line has a head younger than all. In a long one
+        somebody further back counts, too: what went to the front is younger than all behind it, which are not lost.
         """
         names = sorted(queues)
         with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
-                pipeline.lindex(_QUEUE + name, 0)
-            heads = ask_all(pipeline)
-            for head in heads:
-                pipeline.hget(_JOB + (head or b""), "enqueued_at")
-            moments = ask_all(pipeline)
+                for place in _LANDMARKS:
+                    pipeline.lindex(_QUEUE + name, place)
+            marks = ask_all(pipeline)
+            for mark in marks:
+                pipeline.hget(_JOB + (mark or b""), "enqueued_at")
+            moments = [moment or b"" for moment in ask_all(pipeline)]
             for name in names:
                 pipeline.llen(_QUEUE + name)
             lengths = dict(zip(names, (length or 0 for length in ask_all(pipeline)), strict=True))
-        since = {
-            name: (moment or b"") if head is not None else b"~"
-            for name, head, moment in zip(names, heads, moments, strict=True)
-        }
+        since = {}
+        for number, name in enumerate(names):
+            first = number * len(_LANDMARKS)
+            known = [moments[at] for at in range(first, first + len(_LANDMARKS)) if marks[at] is not None]
+            since[name] = min(known, default=b"~")
         return since, lengths
 
 

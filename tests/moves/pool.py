@@ -178,7 +178,10 @@ class Pool:
 
     def rescue(self):
         """Look once through all records, and at what was suspected before."""
-        return self._upkeep.rescue(every_ms=0, suspects=self._upkeep.suspects())
+        return self._upkeep.rescue(every_ms=0, suspects=self.suspects())
+
+    def suspects(self):
+        return self._upkeep.suspects()
 
     def time_passes(self, ms):
         self.clock.advance(ms)

@@ -72,3 +72,16 @@ def test_since_when_it_waits_is_since_it_has_its_place(pool):
     pool.redis.hset(keys.job("job-1"), "enqueued_at", "2026-02-01T00:00:00.000000Z")
     pool.enqueue()
     assert pool.record()["enqueued_at"] == "2026-02-01T00:00:00.000000Z"
+
+
+def test_who_goes_to_the_front_of_a_long_line_puts_nobody_behind_it_in_question(pool):
+    """The orphans chore would look for each of them through all of the line."""
+    early = "2026-01-01T00:00:00.000000Z"
+    waiting = [f"waits-{number}" for number in range(NEAR_AN_END + 10)]
+    pool.redis.rpush(keys.queue("default"), *waiting)
+    for job_id in waiting[-20:]:
+        pool.redis.hset(keys.job(job_id), mapping={"status": "queued", "origin": "default", "enqueued_at": early})
+    pool.enqueue(at_front=True)
+    assert pool.suspects() == []
+    pool.redis.ltrim(keys.queue("default"), 0, 100)
+    assert sorted(pool.suspects()) == sorted(waiting[-20:]), "where the line is short they are looked for"
