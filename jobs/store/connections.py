@@ -16,7 +16,8 @@ from redis.sentinel import SentinelConnectionPool
 
 from holdfast.jobs.rq_surface import get_connection_kwargs
 from holdfast.jobs.store.refusals import gave_up, is_answer, is_passing
-from holdfast.jobs.store.transport import Packer, is_readable, take_out
+from holdfast.jobs.store.sizes import size_of
+from holdfast.jobs.store.transport import Packer, give_time, is_big, is_readable, redis_pys, take_out
 
 if TYPE_CHECKING:
     import random
@@ -36,7 +37,8 @@ def derive(redis: Redis, *, reply_ms: int) -> Redis:
     """Give a client of the same server on a pool of our own: no hidden retries, bounded waits.
 
     Works for whatever the user connects with (TLS, Sentinel, sockets, fakes), as it keeps the class and arguments of
-    their connections. `reply_ms` is the longest wait for one connect or one reply.
+    their connections. `reply_ms` is the longest wait for one connect or one reply; what is
+    big has more, and as much as the user gave it.
     """
     pool = redis.connection_pool
     arguments = get_connection_kwargs(redis)
@@ -51,19 +53,20 @@ def derive(redis: Redis, *, reply_ms: int) -> Redis:
         decode_responses=False,
         health_check_interval=0,
         protocol=2,
-        command_packer=Packer(),
+        command_packer=Packer(reply_s=reply_ms / 1000, users_s=arguments.get("socket_timeout") or 0),
     )
+    kind = redis_pys(pool.connection_class, arguments)
     takes_driver_info = "driver_info" in inspect.signature(AbstractConnection.__init__).parameters
-    if takes_driver_info and not issubclass(pool.connection_class, SSLConnection):
+    if takes_driver_info and not issubclass(kind, SSLConnection):
         # A round trip at each connect that no one reads. Under TLS it reads the server's session tickets, which would
         # else be taken for an answer that nobody asked for.
         arguments["driver_info"] = None
     own: ConnectionPool
     if asker is not None and hasattr(asker, "sentinel_manager"):
-        kind = type(pool) if isinstance(pool, SentinelConnectionPool) else SentinelConnectionPool
-        own = kind(asker.service_name, asker.sentinel_manager, is_master=asker.is_master, **arguments)
+        follower = type(pool) if isinstance(pool, SentinelConnectionPool) else SentinelConnectionPool
+        own = follower(asker.service_name, asker.sentinel_manager, is_master=asker.is_master, **arguments)
     else:
-        own = ConnectionPool(connection_class=pool.connection_class, max_connections=_MOST_CONNECTIONS, **arguments)
+        own = ConnectionPool(connection_class=kind, max_connections=_MOST_CONNECTIONS, **arguments)
     return Redis(connection_pool=own)
 
 
@@ -79,6 +82,8 @@ class Line:
         self._connection: AbstractConnection | None = None
         #: Whose answer is still to be read; None: nobody's.
         self.asked_by: object = None
+        #: Whether it waits for longer than others, for something big.
+        self._has_time = False
 
     def send(self, *words: str | bytes | float, by: object = "somebody") -> None:
         """Send a command, whose answer is for `by`. Raises what redis-py raises."""
@@ -89,6 +94,10 @@ class Line:
         try:
             # Noted first: a job's time may be up as soon as the command is out.
             self.asked_by = by
+            size = size_of(words)
+            if is_big(size) or self._has_time:
+                give_time(self._pool, self._connection, size)
+                self._has_time = is_big(size)
             self._connection.send_command(*words)
         except BaseException:
             self.hang_up()
@@ -125,6 +134,9 @@ class Line:
         connection, self._connection = self._connection, None
         self.asked_by = None
         if connection is not None:
+            if self._has_time:
+                give_time(self._pool, connection, 0)
+                self._has_time = False
             self._pool.release(connection)  # type: ignore[arg-type]  # pools give it by another name than they take it
 
 
@@ -236,17 +248,21 @@ class Courier:
     ) -> T:
         """Send until answered. The operation must carry an id that makes a second sending harmless.
 
-        Raises RedisAwayError once `until_ms` (boot time) has come, or `gives_up()` holds, without an answer.
+        Raises RedisAwayError once `until_ms` (boot time) has come, after two tries at least, or `gives_up()` holds,
+        without an answer.
         """
-        wait_s, is_unknown = _FIRST_WAIT_S, False
+        wait_s, is_unknown, tries = _FIRST_WAIT_S, False, 0
         while True:
+            tries += 1
             try:
                 answer = operation()
             except Exception as error:
                 if not self.take_note(error):
                     raise
                 is_unknown = is_unknown or not is_answer(error)
-                if gives_up() or (until_ms is not None and self._clock.boot_ms() >= until_ms):
+                # What is big may be waited for until then, and its answer has been lost only once.
+                is_over = until_ms is not None and tries > 1 and self._clock.boot_ms() >= until_ms
+                if gives_up() or is_over:
                     raise gave_up(error, is_unknown=is_unknown) from error
             else:
                 self.note_answer()

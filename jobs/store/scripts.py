@@ -15,7 +15,8 @@ from redis.exceptions import NoScriptError
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.connections import Line, SpareLines
 from holdfast.jobs.store.pieces import Piece, pieces_of, used_by, without_comments
-from holdfast.jobs.store.transport import take_out
+from holdfast.jobs.store.sizes import size_of
+from holdfast.jobs.store.transport import give_time, is_big, take_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -254,11 +255,14 @@ class Scripts:
         """
         script, pool = self._scripts[move], self.redis.connection_pool
         connection = take_out(pool)
-        unanswered = 0
+        unanswered = biggest = 0
         try:
             for named in asked:
+                values = script.arguments(named)
+                if is_big(size := _AHEAD * size_of(values)) and size > biggest:
+                    give_time(pool, connection, biggest := size)
                 unanswered += 1  # noted first, as on a line
-                connection.send_command("EVALSHA", script.sha, 0, *script.arguments(named))
+                connection.send_command("EVALSHA", script.sha, 0, *values)
                 if unanswered == _AHEAD:
                     answer = connection.read_response()
                     unanswered -= 1
@@ -270,6 +274,7 @@ class Scripts:
         finally:
             if unanswered:
                 connection.disconnect()
+            give_time(pool, connection, 0)
             pool.release(connection)
 
     def taught(self, move: str, send: Callable[[], T]) -> T:

@@ -6,9 +6,10 @@ import inspect
 import select
 from typing import TYPE_CHECKING, Any
 
+import redis.connection
 from hiredis import pack_command
 from redis import ConnectionPool
-from redis.connection import HiredisRespSerializer
+from redis.connection import AbstractConnection, HiredisRespSerializer
 
 if TYPE_CHECKING:
     from _typeshed import HasFileno
@@ -19,19 +20,70 @@ _WANTS_A_NAME = (
 )
 
 
+#: A command is big from here on: it is sent in parts, and it and its answer are given more time than others.
+_BIG = 64 * 1024
+#: The slowest link that is reckoned with, in bytes a second, and what may be on its way there, in buffers.
+_SLOWEST = 256 * 1024
+_ON_ITS_WAY = 16 * 1024 * 1024
+
+
 class Packer:
     """Spells commands as redis-py does with hiredis, which looks at each word first for longer than the rest takes."""
 
-    @staticmethod
-    def pack(*words: Any) -> list[bytes]:
-        """Spell a command, whose name may be of several words. Raises redis-py's DataError for what is no word."""
+    def __init__(self, *, reply_s: float, users_s: float = 0.0) -> None:
+        self._reply_s = reply_s
+        #: What the app gave its own connections.
+        self._users_s = users_s
+
+    def pack(self, *words: Any) -> list[bytes | memoryview]:
+        """Spell a command, whose name may be of several words. Raises redis-py's DataError for what is no word.
+
+        A big one comes in parts: redis-py's connections give each all of their time, and one as a whole would have to
+        be out by then, however well it goes on.
+        """
         if " " in words[0]:
             words = (*words[0].split(), *words[1:])
         try:
             packed: bytes = pack_command(words)
         except TypeError:
             return HiredisRespSerializer().pack(*words)  # type: ignore[no-any-return]
-        return [packed]
+        if len(packed) <= _BIG:
+            return [packed]
+        whole = memoryview(packed)
+        return [whole[begin : begin + _BIG] for begin in range(0, len(whole), _BIG)]
+
+    def wait_s(self, size: int) -> float:
+        """Tell how long nothing may happen on a line with a command of so many bytes, or on the way to its answer."""
+        if size <= _BIG:
+            return self._reply_s
+        return max(self._reply_s + min(size, _ON_ITS_WAY) / _SLOWEST, self._users_s)
+
+
+def is_big(size: int) -> bool:
+    """Tell whether a command of so many bytes needs more time than others."""
+    return size > _BIG
+
+
+def give_time(pool: ConnectionPool, connection: Any, size: int) -> None:
+    """Have a connection wait as long as a command of so many bytes needs it, until it is told otherwise."""
+    packer: Any = pool.connection_kwargs.get("command_packer")
+    sock: Any = getattr(connection, "_sock", None)
+    if isinstance(packer, Packer) and hasattr(sock, "settimeout"):  # a fake server's has none
+        sock.settimeout(packer.wait_s(size))
+
+
+def redis_pys(kind: type[Any], arguments: dict[str, Any]) -> type[Any]:
+    """Give redis-py's connection class for valkey-py's of that name, and drop the arguments that it does not take.
+
+    What valkey-py raises is no error of redis-py, by which we know who is away.
+    """
+    own = getattr(redis.connection, kind.__name__, None)
+    if own is None or issubclass(kind, AbstractConnection):
+        return kind
+    taken = {name for each in own.__mro__ for name in inspect.signature(each.__init__).parameters}
+    for name in arguments.keys() - taken:
+        del arguments[name]
+    return own  # type: ignore[no-any-return]
 
 
 def take_out(pool: ConnectionPool) -> Any:

@@ -83,3 +83,9 @@ def test_what_was_waited_out_is_not_explained_once_more():
     """A worker that is told to stop while Redis is away at its start stops, and does not say what to look at."""
     with pytest.raises(RedisAwayError), explained(lambda: pytest.fail("nobody needs to know where")):
         raise RedisAwayError("Redis did not answer in time")
+
+
+def test_what_took_all_the_time_is_tried_once_more(clock):
+    """Something big is waited for for longer than a courier's time, and one lost answer is no outage."""
+    operation = Flaky(clock, failures=1)
+    assert courier_of(clock).send(operation, until_ms=clock.boot_ms()) == "answer"

@@ -5,14 +5,19 @@ import select
 import socket
 import subprocess
 import sys
+import threading
+import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
-from redis import UnixDomainSocketConnection
+import redis.exceptions as errors
+from redis import Connection, ConnectionPool, Redis, SSLConnection, UnixDomainSocketConnection
 
 from holdfast.jobs.store import connections, scripts, transport
-from holdfast.jobs.store.connections import Line, SpareLines
+from holdfast.jobs.store.connections import Line, SpareLines, derive
 from holdfast.jobs.store.scripts import Scripts
+from holdfast.jobs.store.transport import Packer
 from tests.jobs.test_spare_lines import RENEWAL
 
 #: What Windows has not, which this machine has: an app there enqueues all the same.
@@ -109,6 +114,84 @@ def test_a_line_is_looked_at_where_there_is_no_poll(monkeypatch):
         assert not transport.is_readable(ours)
         theirs.send(b"+")
         assert transport.is_readable(ours, within_s=5)
+
+
+class SlowServer:
+    """Takes what comes through a thin pipe, and answers a while after the last byte of each of so many commands."""
+
+    def __init__(self, sizes, *, answers_after_s):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        self.port = self._listener.getsockname()[1]
+        self._sizes, self._answers_after_s = sizes, answers_after_s
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with self._listener, self._listener.accept()[0] as peer, suppress(OSError):
+            for size in self._sizes:
+                left = size
+                while left > 0 and (taken := len(peer.recv(min(left, 400_000)))):
+                    left -= taken
+                    time.sleep(taken / 10_000_000)
+                time.sleep(self._answers_after_s)
+                peer.sendall(b"+OK\r\n")
+
+
+def test_what_is_big_may_take_longer_than_a_reply():
+    """A call of 20 MB over a slow link went on its way again and again, and never arrived."""
+    big, small = ("SET", "big", b"x" * 8_000_000), ("PING",)
+    sizes = [sum(map(len, Packer(reply_s=1).pack(*words))) for words in (big, small)]
+    server = SlowServer(sizes, answers_after_s=0.8)
+    line = Line(derive(Redis(port=server.port, host="127.0.0.1"), reply_ms=400))
+    line.send(*big)
+    assert line.read() == b"OK"
+    line.send(*small)
+    with pytest.raises(errors.TimeoutError):  # a small one has no more time than before
+        line.read()
+
+
+def test_what_is_big_is_sent_in_parts_that_are_the_whole():
+    """Each has all of the time: a write that goes on is not ended in the middle."""
+    words = ("SET", "big", bytes(range(256)) * 2_000)
+    parts = Packer(reply_s=1).pack(*words)
+    assert b"".join(parts) == b"".join(Connection().pack_command(*words))
+    assert max(map(len, parts)) <= 65_536
+
+
+def test_what_is_big_has_no_less_time_than_the_user_gave():
+    """And more, the bigger it is; what is small is rather sent again."""
+    theirs = derive(Redis(socket_timeout=60), reply_ms=3_000).connection_pool.connection_kwargs["command_packer"]
+    other = derive(Redis(socket_timeout=None), reply_ms=3_000).connection_pool.connection_kwargs["command_packer"]
+    assert [theirs.wait_s(size) for size in (1_000, 2**20)] == [3, 60]
+    assert [other.wait_s(size) for size in (1_000, 2**20, 2**30)] == [3, 7, 67]
+
+
+def test_many_in_flow_have_time_for_all_that_are_on_their_way(server, redis, monkeypatch):
+    """And those that come after them on that connection have no more than others."""
+    del redis
+    given = []
+    monkeypatch.setattr(scripts, "give_time", lambda _pool, _connection, size: given.append(size))
+    with server.client() as client:
+        moves = Scripts(client)
+        moves.teach("drop")
+        list(moves.flow("drop", [{"op": op, "job_id": "A-1"} for op in ("1", "2" * 50_000, "3")]))
+    assert given[1:] == [0]
+    assert given[0] > 4 * 50_000
+
+
+class Foreign:
+    """A connection as of valkey-py: its errors are not redis-py's."""
+
+    def __init__(self, *, host, of_its_own):
+        pass
+
+
+def test_a_client_of_valkey_py_is_served_by_redis_py():
+    """Its connections know arguments that redis-py's do not, and raise errors by which nobody is known to be away."""
+    kind = type("SSLConnection", (Foreign,), {})
+    pool = ConnectionPool(connection_class=kind, host="redis.example", of_its_own=1, ssl_cert_reqs="required")
+    made = derive(Redis(connection_pool=pool), reply_ms=500).connection_pool.make_connection()
+    assert (type(made), made.host) == (SSLConnection, "redis.example")
 
 
 def test_a_producer_needs_nothing_that_windows_has_not(server, redis):
