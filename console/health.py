@@ -10,7 +10,7 @@ import click
 from holdfast.console.server import at_url, connect, plain_errors
 from holdfast.console.words import refusal, say
 from holdfast.jobs.settings import Settings
-from holdfast.jobs.store.vitals import silence_of_reapers_ms, silence_of_worker_s
+from holdfast.jobs.store.vitals import false_starts_of, silence_of_reapers_ms, silence_of_worker_s
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -39,6 +39,8 @@ def _worker(client: Redis, settings: Settings, name: str) -> str:
         raise refusal(
             f"worker {name} has been silent for {silent_s} s, and says that it lives every {settings.renew_ms} ms."
         )
+    if count := false_starts_of(client, name):
+        raise refusal(f"worker {name}: {count} horses in a row ended before they began a job. Its log says why.")
     return f"worker {name} lives: {silent_s} s ago"
 
 

@@ -143,6 +143,9 @@ def what_needs_you(fleet: Fleet, settings: Settings) -> Iterator[str]:
         if worker not in alive:
             silent = duration(worker.silent_ms or 0)
             yield f"worker {worker.name} on {worker.host} is silent for {silent}: look whether it lives."
+        elif worker.false_starts:
+            count = worker.false_starts
+            yield f"worker {worker.name}: {count} horses in a row ended before they began a job. Its log says why."
 
 
 def _lack_of_memory(server: ServerLook) -> Iterator[str]:

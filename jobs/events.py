@@ -83,13 +83,22 @@ class HorseDied(Event):
     usage: Any = None
 
 
+class HorsesSeen(Event):
+    """Whether the horses of a worker begin anything."""
+
+
 @dataclass(frozen=True)
-class HorsesFailed(Event):
+class HorsesFailed(HorsesSeen):
     """So many in a row ended before they began anything; none is started for a while."""
 
     count: int
     why: str
     wait_ms: int
+
+
+@dataclass(frozen=True)
+class HorsesBegin(HorsesSeen):
+    """After such a row, one has begun something."""
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,7 @@ class Engine:
         at a time otherwise, since on a slow link each takes long. The beat goes before chores: one may go on for long.
         """
         self._when_awake()
+        self._false_starts.look_up()
         renewals = [hold.renew_at for hold in self._mount.holds if hold.end is None]
         if not renewals:
             self._keeper.run_due()

@@ -36,11 +36,21 @@ class FalseStarts:
     def look_at(self, ending: Ending, *, is_leaving: bool) -> None:
         """Count a horse that has ended, if it had not begun anything and was not told to go; else count anew."""
         if self._board.has_come_up or is_leaving:
-            self._count = self.until_ms = 0
+            self._begin_anew()
         elif ending.exit_code is None:
             self.note(str(ending))
         else:
             self.note(f"exit code {ending.exit_code}: their error stands above")
+
+    def look_up(self) -> None:
+        """Count anew once a horse has begun something: one that is well may live for days."""
+        if self._count and self._board.has_come_up:
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        if self._count > _FORGIVEN:
+            self._tell.tell(events.HorsesBegin())
+        self._count = self.until_ms = 0
 
     def note(self, why: str) -> None:
         """Count one more."""

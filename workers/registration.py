@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from holdfast.jobs import events
 from holdfast.jobs.errors import NameTaken
 from holdfast.jobs.rq_surface import WorkerStatus, list_worker
 from holdfast.jobs.store import leavers
@@ -37,6 +38,8 @@ class Registration:
         #: The way through RQ's lists, to take out who is gone, and when it is time for the next.
         self._sweep: Iterator[None] | None = None
         self._sweep_at = 0
+        #: How many horses in a row have failed, and when the next may be started, by the server's clock in seconds.
+        self._false_starts = self._next_try = self._wait_s = 0
 
     def enter(self, register_birth: Callable[[], None]) -> None:
         """Enter RQ's registry, also under the name of one that is known to be dead. May be done again after any error.
@@ -109,7 +112,10 @@ class Registration:
             if is_new:  # the entry had gone: Redis lost it, or we were away for longer than it lives
                 worker.connection.hset(worker.key, mapping=worker.serialize())
                 list_worker(worker, worker.connection)
-            worker.connection.hset(worker.key, mapping={"hf_instance": self._instance, "hf_beat": seconds})
+            if self._wait_s:
+                self._next_try, self._wait_s = seconds + self._wait_s, 0
+            horses = {"hf_false_starts": self._false_starts, "hf_next_try": self._next_try}
+            worker.connection.hset(worker.key, mapping={"hf_instance": self._instance, "hf_beat": seconds, **horses})
 
     def _take_out_some(self) -> bool:
         """Go a step on through RQ's lists, to take out who is gone; False: that was all for now.
@@ -131,6 +137,13 @@ class Registration:
             return True
         self._sweep = None
         return False
+
+    def note_horses(self, event: events.Event) -> None:
+        """Let the next heartbeat say whether our horses begin anything: who is idle for want of them looks well."""
+        self._false_starts = self._next_try = self._wait_s = 0
+        if isinstance(event, events.HorsesFailed):
+            self._false_starts, self._wait_s = event.count, event.wait_ms // 1_000
+        self._next_ms = 0
 
     def busy(self) -> None:
         """Remember that a claim has said so."""

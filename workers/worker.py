@@ -17,7 +17,7 @@ from rq.worker import DequeueStrategy
 from holdfast.jobs import classes
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.errors import NoHorses, RedisAwayError, SettingsError
-from holdfast.jobs.events import Event, Events, HorseDied, RedisLeft, RedisReturned
+from holdfast.jobs.events import Event, Events, HorseDied, HorsesSeen, RedisLeft, RedisReturned
 from holdfast.jobs.rq_surface import UnixSignalDeathPenalty
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, Line, derive
@@ -89,6 +89,7 @@ class Worker(rq.Worker):
         self._say = Say(self.log, self.name, self._clock, log_description=self.log_job_description)
         self._events = Events(self._say)
         self._events.listen(self._hand_over_the_dead, HorseDied)
+        self._events.listen(lambda event: self._registration.note_horses(event), HorsesSeen)  # noqa: PLW0108 - made anew
         self._begin_life()
 
     def work(

@@ -21,7 +21,7 @@ CAUSES_READ = 100
 
 _WORKER = (
     *("hostname", "pid", "state", "queues", "current_job", "last_heartbeat", "birth", "version"),
-    *("hf_instance", "hf_beat"),
+    *("hf_instance", "hf_beat", "hf_false_starts"),
 )
 
 
@@ -64,6 +64,8 @@ class WorkerLook:
     version: str
     #: How long ago it said that it lives, in ms. For a stock worker also as long as its clock is behind ours.
     silent_ms: int | None
+    #: How many horses in a row ended before they began a job.
+    false_starts: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,4 +275,5 @@ def _worker(name: str, now_ms: int, record: Any) -> WorkerLook | None:
         is_ours=bool(said["hf_instance"]),
         version=said["version"],
         silent_ms=None if heard_ms is None else max(0, now_ms - heard_ms),
+        false_starts=int(said["hf_false_starts"] or 0),
     )

@@ -23,6 +23,11 @@ def silence_of_worker_s(redis: Redis, name: str) -> int | None:
     return None if beat is None or death is not None else now_s - int(beat)
 
 
+def false_starts_of(redis: Redis, name: str) -> int:
+    """Count the horses in a row that ended before they began a job, as their worker last said."""
+    return int(redis.hget(keys.worker(name), "hf_false_starts") or 0)
+
+
 def silence_of_reapers_ms(redis: Redis) -> int | None:
     """Count the milliseconds, by the server's clock, since any reaper of the fleet passed; None if none ever did."""
     with redis.pipeline(transaction=False) as pipeline:

@@ -48,6 +48,16 @@ def test_the_lease_is_the_workers_own_setting(ask, entry, monkeypatch):
     assert ask("w1").exit_code == 0
 
 
+def test_a_worker_whose_horses_all_die_at_birth_is_not_well(ask, entry):
+    """It says that it lives and is idle, and runs nothing."""
+    entry(0, hf_false_starts=6)
+    told = ask("w1")
+    assert told.exit_code == 1
+    assert "worker w1: 6 horses in a row ended before they began a job" in told.output
+    entry(0, hf_false_starts=0)
+    assert ask("w1").exit_code == 0
+
+
 def test_a_worker_that_has_left_does_not_live(ask, entry):
     """Its entry stays for a minute, with a fresh beat on it."""
     entry(0, death="2026-11-21T00:00:00.000000Z")

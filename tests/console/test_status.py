@@ -159,6 +159,10 @@ def test_a_fleet_that_is_well_needs_nobody(well, holdfast):
             lambda pool: pool.enqueue(queue="low"),
             "1 job is in line in low, and no living worker listens there. Start one: `rq worker -w holdfast.workers.W",
         ),
+        (
+            lambda pool: pool.redis.hset(keys.worker("w1"), "hf_false_starts", 6),
+            "worker w1: 6 horses in a row ended before they began a job",
+        ),
         (lambda pool: register(pool, "w2", beat_s=60), "worker w2 on box-7 is silent for 1 min"),
     ],
 )

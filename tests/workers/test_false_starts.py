@@ -54,8 +54,13 @@ def test_a_worker_without_horses_gives_its_job_back_and_tries_again_later(
     wait_until(lambda: f"4 horses in a row ended before they began a job {why}; next try in 2 s" in broken.log)
     assert (ledger.status(job), redis.zcard(keys.leases("default"))) == ("queued", 0)
     assert len(notes("foal")) == len(ledger.moves(job, "give_back")) == 4
+    # Idle for want of horses, it looks well: its record says that it is not.
+    record = keys.worker(broken.name)
+    wait_until(lambda: redis.hget(record, "hf_false_starts") == b"4")
+    assert 0 < int(redis.hget(record, "hf_next_try")) - redis.time()[0] <= 2
     notes.say_go()
     wait_until(lambda: ledger.status(job) == "finished")
+    wait_until(lambda: redis.hmget(record, "hf_false_starts", "hf_next_try") == [b"0", b"0"])
     assert (ledger.number(job, "hf_crashes"), len(notes("foal"))) == (0, 5)
 
 
