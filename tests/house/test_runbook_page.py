@@ -9,7 +9,10 @@ LEVELS = {"debug", "info", "warning", "error", "exception"}
 #: Texts with fewer letters of their own would be found in any line.
 LETTERS = 10
 #: What RQ's own worker logs while it does our bidding.
-OF_RQ = ("Work horse killed for job %s: retpid=%s, ret_val=%s",)
+OF_RQ = (
+    "Work horse killed for job %s: retpid=%s, ret_val=%s",
+    "Worker %s: job %s: exception raised while executing (%s)",
+)
 
 
 def logged_in(tree):
