@@ -16,7 +16,7 @@ from holdfast.jobs.store.door import address_of, what_is_evicted
 from holdfast.jobs.store.looks import look_at_fleet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from holdfast.jobs.settings import Settings
     from holdfast.jobs.store.looks import ChoreLook, Fleet, QueueLook, ServerLook, WorkerLook
@@ -139,7 +139,11 @@ def what_needs_you(fleet: Fleet, settings: Settings) -> Iterator[str]:
             )
     for key in fleet.unreadable:
         yield (f"{key} is not readable: Redis says WRONGTYPE. Look what it is: `redis-cli type {quote(key)}`.")
-    for worker in fleet.workers:
+    yield from _workers_in_need(fleet.workers, alive)
+
+
+def _workers_in_need(workers: Sequence[WorkerLook], alive: Sequence[WorkerLook]) -> Iterator[str]:
+    for worker in workers:
         if worker not in alive:
             silent = duration(worker.silent_ms or 0)
             yield f"worker {worker.name} on {worker.host} is silent for {silent}: look whether it lives."
