@@ -68,6 +68,9 @@ class Door:
     def exists(self, _):
         return 0
 
+    def eval(self, *_):
+        return 1
+
     def reach(self):
         return reach(self, Courier(self, self._clock, random.Random(7)), self._clock, gives_up=lambda: False)
 
