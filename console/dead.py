@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,7 @@ from holdfast.console.timeline import events_of, key_of, no_job
 from holdfast.console.wishes import drop, how_to_resolve, requeue, resolve
 from holdfast.console.words import duration, refusal, say, show_table
 from holdfast.jobs.store.failed import queues_with_failures, read_newest
-from holdfast.jobs.store.stories import decode_call, tell
+from holdfast.jobs.store.stories import decode_call, function_of, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,15 +72,19 @@ def _row(each: Dead, now_ms: int) -> tuple[str, ...]:
 
 @dead.command()
 @click.argument("job_id", metavar="JOB", callback=as_text)
+@click.option("--arguments", is_flag=True, help="Read them: unpickling runs what the producer wrote, on this machine.")
 @by_serializer
 @at_url
-def show(job_id: str, serializer: Any, redis_url: str | None) -> None:
-    """Show all that is on record of JOB: the call, the cause, the error, the effects, the moves."""
+def show(job_id: str, *, arguments: bool, serializer: Any, redis_url: str | None) -> None:
+    """Show what is on record of JOB: the call, the cause, the error, the effects, the moves."""
     with desk_at(redis_url) as desk:
         story = tell(desk.redis, job_id)
     if story is None:
         raise refusal(no_job(job_id))
-    for name, value in _facts(story, serializer):
+    facts = _facts(story)
+    if arguments:
+        facts = chain(facts, [("arguments", _arguments(story, serializer))])
+    for name, value in facts:
         say(f"{name + ':':<12} {value}")
     error = next((result.error for result in reversed(story.results) if result.error), "") or story.said("hf_error")
     if error:
@@ -93,13 +98,27 @@ def show(job_id: str, serializer: Any, redis_url: str | None) -> None:
         say(how_to_resolve(job_id, name, f"ask the outside by its key {key_of(story, name)}"))
 
 
-def _facts(story: Story, serializer: Any) -> Iterator[tuple[str, str]]:
+def _arguments(story: Story, serializer: Any) -> str:
+    try:
+        _, args, kwargs = decode_call(story.record, serializer)
+    except Exception as error:  # noqa: BLE001 - a serializer may raise anything
+        why = f"{type(error).__name__}: {error}".rstrip(".")
+        return f"cannot be read here: {why}. Name their code's folder in PYTHONPATH, your workers' serializer by -S."
+    return ", ".join([*map(_shown, args), *(f"{name}={_shown(value)}" for name, value in kwargs.items())])
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001 - an app's __repr__ may raise anything
+        return f"<{type(value).__name__}, whose repr() raised {type(error).__name__}>"
+
+
+def _facts(story: Story) -> Iterator[tuple[str, str]]:
     yield "job", story.job_id
     yield "what", story.said("description")
-    call = decode_call(story.record, serializer)
-    yield "function", call[0] if call else "cannot be read here: try --serializer"
-    if call:
-        yield "arguments", ", ".join([*map(repr, call[1]), *(f"{name}={value!r}" for name, value in call[2].items())])
+    if function := function_of(story.record):
+        yield "function", function
     yield "status", f"{story.said('status')} in {story.said('origin')}"
     fields = (
         *(("cause", "hf_dead"), ("ended at", "ended_at"), ("last crash", "hf_last_crash")),

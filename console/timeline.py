@@ -10,7 +10,7 @@ import click
 from holdfast.console.server import as_text, at_url, desk_at
 from holdfast.console.words import duration, refusal, say
 from holdfast.jobs.running import effect_key
-from holdfast.jobs.store.stories import tell
+from holdfast.jobs.store.stories import FAR, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,6 +143,8 @@ def now_of(story: Story) -> Iterator[str]:
         yield "no lease of ours: run by a stock worker, or left by one that died"
     if story.place is not None:
         yield f"in line, {story.place} ahead of it"
+    elif state == "queued" and story.deadline_ms is None:
+        yield _where_it_waits(story, queue)
     if story.due_ms is not None:
         wait_ms = story.due_ms - story.now_ms
         yield f"due in {duration(wait_ms)}" if wait_ms > 0 else f"due since {duration(-wait_ms)}: the promoter is next"
@@ -153,3 +155,9 @@ def now_of(story: Story) -> Iterator[str]:
         yield f"in doubt: {', '.join(story.doubts)}: find out, then `{how}`"
     elif story.doubts:
         yield f"in doubt: {', '.join(story.doubts)}: the next attempt settles it by its on_doubt=, or stops"
+
+
+def _where_it_waits(story: Story, queue: str) -> str:
+    if story.in_line > FAR:
+        return f"not among the first {FAR:,} of {story.in_line:,} in line in {queue}"
+    return f"in no line: not among the {story.in_line:,} in {queue}. The orphans chore of any worker restores it"

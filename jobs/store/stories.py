@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pickletools
 import re
 import zlib
 from base64 import b64decode
@@ -82,6 +84,8 @@ class Story:
     due_ms: int | None
     #: Its place in line, from 0; None where it is not, or is further back than 10,000.
     place: int | None
+    #: How many are in its line.
+    in_line: int
     #: The jobs it waits for, with their statuses; "gone" for one without a record.
     waits_for: dict[str, str]
 
@@ -123,7 +127,7 @@ def tell(redis: Redis, job_id: str) -> Story | None:
         _ask_where(pipe, job_id, record)
         for parent in sorted(parents):
             pipe.hget(keys.job("").encode() + parent, "status")
-        deadline_ms, due_s, place, *statuses = pipe.execute()
+        deadline_ms, due_s, place, length, *statuses = pipe.execute()
     waits_for = {
         shown(parent): shown(status or b"gone") for parent, status in zip(sorted(parents), statuses, strict=True)
     }
@@ -138,6 +142,7 @@ def tell(redis: Redis, job_id: str) -> Story | None:
         deadline_ms=None if deadline_ms is None else int(deadline_ms),
         due_ms=None if due_s is None else int(due_s * 1000),
         place=place,
+        in_line=length,
         waits_for=waits_for,
     )
 
@@ -148,6 +153,7 @@ def _ask_where(pipe: Pipeline, job_id: str, record: dict[bytes, bytes]) -> None:
     pipe.zscore(keys.leases(leased_in), f"{job_id}:{shown(record.get(b'hf_lease', b''))}")
     pipe.zscore(keys.scheduled(origin), job_id)
     pipe.lpos(keys.queue(origin), job_id, maxlen=FAR)
+    pipe.llen(keys.queue(origin))
 
 
 def _move(line: str) -> Move:
@@ -183,16 +189,24 @@ def _unpacked(text: str) -> str:
     return shown(zlib.decompress(b64decode(text))) if text else ""
 
 
-def decode_call(record: dict[bytes, bytes], serializer: Any) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
-    """Read what a job calls: function, arguments, keyword arguments. None if this serializer cannot read it.
+def decode_call(record: dict[bytes, bytes], serializer: Any) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    """Read what a job calls: function, arguments, keyword arguments. Raises whatever the serializer does.
 
     Unpickling runs what the producer wrote, as a worker would.
     """
-    try:
-        name, _, args, kwargs = _read_data(record, serializer)
-    except Exception:  # noqa: BLE001 - a serializer may raise anything
-        return None
+    name, _, args, kwargs = _read_data(record, serializer)
     return name, tuple(args), dict(kwargs)
+
+
+def function_of(record: dict[bytes, bytes]) -> str:
+    """Read the name of the function that a job calls from a pickle or JSON, and run nothing; empty if it is neither."""
+    data = _data_of(record)
+    with suppress(IndexError, TypeError, ValueError):
+        if data.startswith(b"["):
+            return str(json.loads(data)[0])
+        # The first text in it: RQ writes the name before all else.
+        return next((str(said) for code, said, _ in pickletools.genops(data) if "UNICODE" in code.name), "")
+    return ""
 
 
 def why_foreign(record: dict[bytes, bytes], serializer: Any) -> str:
@@ -207,8 +221,12 @@ def why_foreign(record: dict[bytes, bytes], serializer: Any) -> str:
 
 
 def _read_data(record: dict[bytes, bytes], serializer: Any) -> tuple[Any, Any, Any, Any]:
+    name, instance, args, kwargs = serializer.loads(_data_of(record))
+    return name, instance, args, kwargs
+
+
+def _data_of(record: dict[bytes, bytes]) -> bytes:
     data = record.get(b"data", b"")
     with suppress(zlib.error):  # older records are not compressed
         data = zlib.decompress(data)
-    name, instance, args, kwargs = serializer.loads(data)
-    return name, instance, args, kwargs
+    return data

@@ -79,7 +79,7 @@ def test_no_dead_is_said(pool, holdfast):
 def test_a_dead_job_is_shown_whole(pool, holdfast):
     """The call, the cause, the error, the effects, the moves, and what to do about a doubt."""
     bury(pool, cause="in_doubt", effects=("charge",), error="Traceback\nInDoubt: effect 'charge' was begun")
-    shown = holdfast("dead", "show", "job-1").output
+    shown = holdfast("dead", "show", "job-1", "--arguments").output
     for line in (
         *("function:    shop.fulfil", "arguments:   'A-1'", "status:      failed in default", "cause:       in_doubt"),
         *("failures:    1", "executions:  1", "  InDoubt: effect 'charge' was begun"),
@@ -94,7 +94,7 @@ def test_a_call_that_was_not_compressed_is_read(pool, holdfast):
     """As RQ reads it."""
     bury(pool)
     pool.redis.hset(keys.job("job-1"), "data", pickle.dumps(("shop.fulfil", None, ("B-2",), {"fast": True})))
-    assert "arguments:   'B-2', fast=True" in holdfast("dead", "show", "job-1").output
+    assert "arguments:   'B-2', fast=True" in holdfast("dead", "show", "job-1", "--arguments").output
 
 
 def test_of_two_errors_the_last_is_shown(pool, holdfast):
@@ -119,9 +119,10 @@ def test_a_call_that_cannot_be_read_does_not_hide_the_rest(pool, holdfast):
     """Another serializer, or a class that this machine does not have."""
     bury(pool)
     pool.redis.hset(keys.job("job-1"), "data", b"\x80 not a pickle")
-    shown = holdfast("dead", "show", "job-1")
+    shown = holdfast("dead", "show", "job-1", "--arguments")
     assert shown.exit_code == 0
-    assert "cannot be read here: try --serializer" in shown.output
+    assert "arguments:   cannot be read here: " in shown.output
+    assert "PYTHONPATH, your workers' serializer by -S." in shown.output
     assert "status:      failed in default" in shown.output
 
 

@@ -156,3 +156,13 @@ def test_what_is_no_text_on_a_record_is_spelled_out(pool, holdfast):
     events, now = story_of(holdfast("timeline", "job-1"))
     assert events == [r"enqueued to caf\xe9: queued"]
     assert r"waits for caf\xe9: gone" in now
+
+
+def test_a_job_in_no_line_is_told_from_a_deep_one(pool, holdfast):
+    """The one is lost until a chore restores it, the other waits its turn."""
+    pool.enqueue()
+    pool.redis.delete(keys.queue("default"))
+    said = story_of(holdfast("timeline", "job-1"))[1][1]
+    assert said.startswith("in no line: not among the 0 in default. The orphans chore")
+    pool.redis.rpush(keys.queue("default"), *(f"other-{number}" for number in range(10_001)), "job-1")
+    assert story_of(holdfast("timeline", "job-1"))[1][1] == "not among the first 10,000 of 10,002 in line in default"
