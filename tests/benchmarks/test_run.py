@@ -22,7 +22,7 @@ pytestmark = pytest.mark.processes
 #: Nothing is pinned: other tests run beside this one.
 ONE_CORE = Cores((0,))
 FLOOR = next(system for system in SYSTEMS if system.adapter == "floor" and system.mode == "10")
-REFUSED = System("holdfast, refused", "holdfast", "Queue", {"HOLDFAST_NO_SUCH": "1"}, words="refused")
+REFUSED = System("holdfast, refused", "holdfast", "Queue", {"HOLDFAST_LEASE_MS": "1"}, words="refused")
 MISSING = System("nobody", "floor", "1", environment="nowhere", words="missing")
 
 
@@ -86,7 +86,7 @@ def test_a_system_that_refuses_its_settings_is_said_to_be_not_run():
     """With its own last words, and without a number."""
     page = report(run(REFUSED, measures=("drain",)))
     assert "- **holdfast, refused**, drain: its client ended" in page
-    assert "HOLDFAST_NO_SUCH" in page
+    assert "lease_ms (1) must exceed" in page
     assert "Draining" not in page
 
 
