@@ -28,7 +28,7 @@ BUDGETS = {
     "once-is-twice": Ground("deploy-once", 5),
     "overtaken-enqueue-done": Ground("std", 60),
     "promote-early": Ground("scheduled", 5),
-    "promote-in-two-trips": Ground("std", 130),
+    "promote-in-two-trips": Ground("hard", 60),
     "reap-without-second-look": Ground("std", 30),
     "reaper-by-own-clock": Ground("hard", 30),
     "reaper-seldom": Ground("std", 20),

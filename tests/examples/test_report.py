@@ -69,7 +69,7 @@ def test_the_report_ends_well_when_all_is_done(shop, redis, tmp_path):
 )
 def test_a_redis_that_is_not_there_is_a_sentence(shop, monkeypatch, module, url, said):
     """Whoever tries the shop has not started everything yet."""
-    monkeypatch.setattr("holdfast.jobs.queue._PATIENCE_MS", 100)
+    monkeypatch.setattr("holdfast.jobs.store.way_in._PATIENCE_MS", 100)
     done = shop(module, url)
     assert done.exit_code == 1
     assert len(done.output.splitlines()) == 1, done.output

@@ -52,7 +52,7 @@ def test_a_worker_without_horses_gives_its_job_back_and_tries_again_later(
     broken = start_broken(kind)
     job = rq.Queue(connection=redis).enqueue("work.say", 1)
     wait_until(lambda: f"4 horses in a row ended before they began a job {why}; next try in 2 s" in broken.log)
-    assert (ledger.status(job), redis.zcard(keys.leases("default"))) == ("queued", 0)
+    wait_until(lambda: (ledger.status(job), redis.zcard(keys.leases("default"))) == ("queued", 0))
     assert len(notes("foal")) == len(ledger.moves(job, "give_back")) == 4
     # Idle for want of horses, it looks well: its record says that it is not.
     record = keys.worker(broken.name)
