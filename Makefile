@@ -21,7 +21,7 @@ help: ## say what there is
 demo: $(READY) ## run a shop on three workers, hurt them, count the charges (a minute)
 	@$(BIN)/holdfast demo $(ARGS)
 
-test: $(READY) ## run every test but the slow ones (ten minutes)
+test: $(READY) ## run every test but the slow ones (twelve minutes)
 	$(BIN)/pytest -m 'not slow' -n $(WORKERS) --dist loadfile $(ARGS)
 
 sweep: $(READY) ## kill a worker at every request it makes (several minutes)

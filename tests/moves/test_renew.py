@@ -1,5 +1,7 @@
 """started -> started: the holder pushes its deadline back, and writes on its job's record."""
 
+from datetime import timedelta
+
 import pytest
 
 from holdfast.jobs.rq_surface import Job
@@ -86,6 +88,18 @@ def test_the_end_of_a_stock_workers_run_of_the_same_id_is_not_the_end_of_ours(po
     assert not isinstance(worker.renew(held), Lost)
     assert not isinstance(worker.complete(held), Lost)
     assert pool.places("job-1") == ["finished default"]
+
+
+def test_a_stock_enqueue_of_a_held_id_for_later_waits_until_the_settle(pool):
+    """INV-02: beside its lease it is not put off as well, or the promoter would put it in line while it runs."""
+    pool.enqueue()
+    worker = pool.worker()
+    held = worker.hold()
+    pool.stock_queue().enqueue_in(timedelta(days=1), "shop.fulfil", "A-1", job_id="job-1")
+    worker.renew(held)
+    assert pool.places("job-1") == ["leases default"]
+    worker.complete(held)
+    assert pool.places("job-1") == ["scheduled default"]
 
 
 @pytest.mark.parametrize("way", ["before the settle", "before a claim", "just before the settle"])

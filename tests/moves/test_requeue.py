@@ -191,6 +191,12 @@ def test_an_effect_in_doubt_keeps_a_job_where_it_is(pool, requeue):
     assert requeue() == Requeued("job-1", "default")
 
 
+def test_a_field_that_only_reads_like_a_doubt_is_none(pool, requeue):
+    """What a producer writes may begin with any word."""
+    bury(pool, description="intent to pay")
+    assert requeue() == Requeued("job-1", "default")
+
+
 def test_a_job_whose_code_settles_doubts_goes_in_line_with_them(pool, requeue):
     """Its on_doubt= asks the outside: the marker is there for it."""
     pool.enqueue()
