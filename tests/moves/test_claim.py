@@ -307,3 +307,11 @@ def test_what_a_stock_producer_writes_over_an_id_that_was_kept_for_a_while_does_
     pool.redis.expire(keys.job("job-1"), 500)
     pool.worker().hold()
     assert pool.state("job-1", "ttl_s") == {"ttl_s": None}
+
+
+def test_one_idle_worker_listens_at_each_queue(pool):
+    """Else each plain enqueue would wake the whole fleet."""
+    first, second = pool.worker("w1"), pool.worker("w2")
+    assert first.claim("default").listens_at == ("default",)
+    assert second.claim("default", "other").listens_at == ("other",)
+    assert first.claim("default").listens_at == ("default",)
