@@ -38,7 +38,7 @@ _NOBODY_THERE = (RedisConnectionError, RedisTimeoutError, InvalidResponse, NoPer
 at_url = click.option(
     "--redis-url",
     envvar=["HOLDFAST_REDIS_URL", "RQ_REDIS_URL"],
-    help="A server that is already there, such as redis://localhost:6379.",
+    help="The server, such as redis://localhost:6379. Else HOLDFAST_REDIS_URL says, else RQ_REDIS_URL.",
 )
 #: The same where the command line alone may lead there: what a shell is set to is often production.
 at_url_alone = click.option("--redis-url", help="A server that is already there, such as redis://localhost:6379.")

@@ -229,5 +229,8 @@ def _advice(error: RedisError) -> str:
         case _ if "closed" in said or "reset" in said:
             what = "It hung up: if that port speaks TLS, the address begins with rediss://; else see its log."
         case _:
-            what = "Start it, or give another address (-u, --redis-url, RQ_REDIS_URL)."
+            what = (
+                "Start it, or give another address: -u of rq worker, --redis-url or HOLDFAST_REDIS_URL of holdfast, "
+                "RQ_REDIS_URL of both."
+            )
     return what

@@ -62,7 +62,10 @@ def test_a_server_that_is_not_there_is_named_with_what_to_do(nowhere, command):
     done = run(command, nowhere)
     assert is_one_sentence(done)
     assert f"no Redis to work with at {nowhere}/0: " in done.output
-    assert "Start it, or give another address (-u, --redis-url, RQ_REDIS_URL)." in done.output
+    assert (
+        "Start it, or give another address: -u of rq worker, --redis-url or HOLDFAST_REDIS_URL of holdfast, "
+        in done.output
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
