@@ -87,6 +87,11 @@ class Bank:
 
 
 @pytest.fixture
+def queue(fake, clock):
+    return Queue(connection=fake, clock=clock, rng=random.Random(7), settings=Settings())
+
+
+@pytest.fixture
 def attempts(fake, clock):
     return Attempts(fake, clock)
 

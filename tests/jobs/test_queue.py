@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-import rq
 from redis import ConnectionPool, Redis, UnixDomainSocketConnection
 from redis.exceptions import AuthenticationError
 
@@ -11,10 +10,7 @@ from holdfast.chaos.proxy import EatReply, FaultProxy, Pass
 from holdfast.chaos.server import PrivateServer
 from holdfast.jobs import Queue, RedisAwayError
 from holdfast.jobs.store.scripts import Scripts
-
-
-def line(queue):
-    return rq.Queue(queue.name, connection=queue.connection).job_ids
+from tests.jobs.stock_eyes import line
 
 
 class Counted(UnixDomainSocketConnection):

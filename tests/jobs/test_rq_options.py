@@ -1,6 +1,5 @@
 """App code enqueues as it did with RQ, and stock tools read what it wrote."""
 
-import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,22 +10,7 @@ from rq.serializers import JSONSerializer
 
 from holdfast.jobs import Exponential, Fixed, Queue
 from holdfast.jobs.rq_surface import DuplicateJobError, Job
-from holdfast.jobs.settings import Settings
-
-
-@pytest.fixture
-def queue(fake, clock):
-    return Queue(connection=fake, clock=clock, rng=random.Random(7), settings=Settings())
-
-
-def fetch(queue, job):
-    """Read a job as any stock tool does."""
-    return Job.fetch(job.id, connection=queue.connection)
-
-
-def line(queue):
-    return rq.Queue(queue.name, connection=queue.connection).job_ids
-
+from tests.jobs.stock_eyes import fetch, line
 
 OPTIONS = {
     "job_timeout": (60, lambda job: job.timeout, 60),

@@ -1,30 +1,12 @@
 """What our enqueue takes beyond RQ's options is heeded, or refused; never kept from a function that wants it."""
 
-import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import rq
 from rq.job import Dependency
 
-from holdfast.jobs import HoldfastError, KeyTaken, Queue
-from holdfast.jobs.rq_surface import Job
-from holdfast.jobs.settings import Settings
-
-
-@pytest.fixture
-def queue(fake, clock):
-    return Queue(connection=fake, clock=clock, rng=random.Random(7), settings=Settings())
-
-
-def fetch(queue, job):
-    """Read a job as any stock tool does."""
-    return Job.fetch(job.id, connection=queue.connection)
-
-
-def line(queue):
-    return rq.Queue(queue.name, connection=queue.connection).job_ids
-
+from holdfast.jobs import HoldfastError, KeyTaken
+from tests.jobs.stock_eyes import fetch, line
 
 SOON = timedelta(seconds=5)
 WAYS = {
