@@ -18,11 +18,10 @@ from holdfast.jobs import HoldfastError
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.rq_surface import resolve_serializer
 from holdfast.jobs.settings import Settings
-from holdfast.jobs.store import keys
 from holdfast.jobs.store.connections import Courier, derive
 from holdfast.jobs.store.door import LOOK_AT, client_from, explained
 from holdfast.jobs.store.failed import count_failed
-from holdfast.jobs.store.looks import queue_names
+from holdfast.jobs.store.looks import read_queue_names
 from holdfast.jobs.store.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -127,8 +126,7 @@ def desk_at(redis_url: str | None) -> Iterator[Desk]:
 
 def check_known(desk: Desk, queue: str) -> None:
     """Refuse a name that is no queue's: nothing is dead in one that is misspelled."""
-    found: Any = (desk.redis.smembers(keys.queues()), desk.redis.smembers(keys.leased()))
-    known = queue_names(*found)
+    known = read_queue_names(desk.redis)
     if queue not in known and not count_failed(desk.redis, queue):
         raise refusal(
             f"there is no queue {queue} on this server; the ones there are: {', '.join(known) or 'none'}. Look at the "

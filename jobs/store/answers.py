@@ -24,6 +24,12 @@ def shown(raw: bytes) -> str:
     return raw.decode(errors="backslashreplace")
 
 
+def server_ms(told: tuple[int, int]) -> int:
+    """Read the server's answer to TIME, in ms since the epoch."""
+    seconds, micros = told
+    return seconds * 1000 + micros // 1000
+
+
 def refused(answer: list[Any]) -> out.Refused | None:
     """Read a refusal; None if it is none."""
     match answer[0]:

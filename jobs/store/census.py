@@ -8,16 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import ResponseError
-
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.answers import text_of
+from holdfast.jobs.store.answers import server_ms, text_of
+from holdfast.jobs.store.oddities import ask_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from redis import Redis
-    from redis.client import Pipeline
 
 #: How many keys are looked at in one pass.
 PAGE = 1_000
@@ -57,13 +55,13 @@ class Census:
             pipeline.get(keys.sweep())
             pipeline.get(keys.second_look())
             pipeline.time()
-            cursor, second, (seconds, micros) = pipeline.execute()
+            cursor, second, told = pipeline.execute()
             pipeline.scan(int(cursor or 0), match=keys.job("*"), count=PAGE, _type="hash")
             pipeline.hscan(keys.orphans(), int(second or 0), count=PAGE)
             (cursor, found), (second, seen) = pipeline.execute()
             pipeline.mset({keys.sweep(): cursor, keys.second_look(): second})
             pipeline.execute()
-        now_ms = seconds * 1000 + micros // 1000
+        now_ms = server_ms(told)
         due = [job_id for job_id, note in seen.items() if self._may_be_due(note, now_ms)]
         again = self._read(due)
         # Of these only the note is left, which the script then takes away.
@@ -150,19 +148,6 @@ class Census:
             known = [moments[at] for at in range(first, first + len(_LANDMARKS)) if marks[at] is not None]
             since[name] = min(known, default=b"~")
         return since, lengths
-
-
-def ask_all(pipeline: Pipeline) -> list[Any]:
-    """Ask all, and give None for what stands under a key of another type: it hides nothing but itself."""
-    answers = pipeline.execute(raise_on_error=False)
-    for answer in answers:
-        if isinstance(answer, Exception) and not _is_of_another_type(answer):
-            raise answer
-    return [None if isinstance(answer, Exception) else answer for answer in answers]
-
-
-def _is_of_another_type(error: Exception) -> bool:
-    return isinstance(error, ResponseError) and "WRONGTYPE" in str(error)
 
 
 def _spelled(family: keys.Key, name: bytes) -> bytes:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.state import Status
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.answers import shown
-from holdfast.jobs.store.looks import cause_of, queue_names
-from holdfast.jobs.store.oddities import ask_past, moment_of, number_of
+from holdfast.jobs.store.answers import server_ms, shown
+from holdfast.jobs.store.looks import cause_of, read_queue_names
+from holdfast.jobs.store.oddities import ask_all, ask_past, moment_of, number_of
 from holdfast.jobs.store.stories import FAR, marks_of
 
 if TYPE_CHECKING:
@@ -68,10 +68,7 @@ class Newest(Page):
 
 def queues_with_failures(redis: Redis) -> list[str]:
     """Name the queues in whose failed registry there is something, also if it cannot be read, in order."""
-    with redis.pipeline(transaction=False) as pipe:
-        pipe.smembers(keys.queues())
-        pipe.smembers(keys.leased())
-        names = queue_names(*pipe.execute())
+    names = read_queue_names(redis)
     with redis.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.zcard(keys.failed(name))
@@ -87,8 +84,7 @@ def count_failed(redis: Redis, queue: str) -> int:
 
 def read_newest(redis: Redis, queue: str, *, most: int) -> Newest:
     """Read those of a queue's failed that ended last."""
-    seconds, micros = redis.time()
-    now_ms = seconds * 1000 + micros // 1000
+    now_ms = server_ms(redis.time())
     with redis.pipeline(transaction=False) as pipe:
         pipe.zcount(keys.failed(queue), now_ms / 1000, "+inf")
         pipe.zrevrangebyscore(keys.failed(queue), "+inf", now_ms / 1000, start=0, num=max(most, LOOKED_AT))
@@ -156,7 +152,7 @@ def _elsewhere(redis: Redis, records: dict[str, Any]) -> set[str]:
             pipe.zscore(keys.deferred(origin), job_id)
             pipe.zscore(keys.leases(lease_queue or origin), f"{job_id}:{lease}")
             pipe.zcard(keys.executions(job_id))
-        answers = [None if isinstance(each, Exception) else each for each in ask_past(pipe)]
+        answers = ask_all(pipe)
     return {
         job_id
         for number, (job_id, _) in enumerate(asked)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import WatchError
 
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.census import ask_all
+from holdfast.jobs.store.answers import server_ms
+from holdfast.jobs.store.oddities import ask_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -58,8 +59,8 @@ def _is_due(server: Any) -> bool:
     with server.pipeline(transaction=False) as pipe:
         pipe.time()
         pipe.get(keys.turn("leavers"))
-        (seconds, micros), due = pipe.execute()
-    now_ms = seconds * 1000 + micros // 1000
+        told, due = pipe.execute()
+    now_ms = server_ms(told)
     # Further off than the interval: the server's clock went back, and nothing may wait for it to catch up.
     if 0 < int(due or 0) - now_ms <= EVERY_MS:
         return False

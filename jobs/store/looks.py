@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.answers import shown
+from holdfast.jobs.store.answers import server_ms, shown
 from holdfast.jobs.store.oddities import ask_past, moment_of, number_of
 
 if TYPE_CHECKING:
@@ -115,9 +115,9 @@ def look_at_fleet(redis: Redis, *, every_ms: Mapping[str, int]) -> Fleet:
         pipe.hget(keys.reaper(), "pass_ms")
         for chore in every_ms:
             pipe.get(keys.turn(chore))
-        (seconds, micros), suspended, info, queue_keys, leased, worker_keys, passed, *turns = pipe.execute()
-    now_ms = seconds * 1000 + micros // 1000
-    names = queue_names(queue_keys, leased)
+        told, suspended, info, queue_keys, leased, worker_keys, passed, *turns = pipe.execute()
+    now_ms = server_ms(told)
+    names = _queue_names(queue_keys, leased)
     people = sorted(_names(worker_keys, keys.worker("")))
     queues, workers, unreadable = _look_closer(redis, names, people, now_ms)
     return Fleet(
@@ -136,8 +136,15 @@ def _names(found: set[bytes], prefix: str) -> Iterator[str]:
         yield shown(key).removeprefix(prefix)
 
 
-def queue_names(queue_keys: set[bytes], leased: set[bytes]) -> list[str]:
+def read_queue_names(redis: Redis) -> list[str]:
     """Name every queue that RQ or a chore of ours knows, in order."""
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.smembers(keys.queues())
+        pipe.smembers(keys.leased())
+        return _queue_names(*pipe.execute())
+
+
+def _queue_names(queue_keys: set[bytes], leased: set[bytes]) -> list[str]:
     return sorted({*_names(queue_keys, keys.queue("")), *map(shown, leased)})
 
 

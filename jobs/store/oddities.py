@@ -23,6 +23,11 @@ def ask_past(pipeline: Pipeline) -> list[Any]:
     return answers
 
 
+def ask_all(pipeline: Pipeline) -> list[Any]:
+    """Ask all, and give None for what stands under a key of another type."""
+    return [None if isinstance(answer, Exception) else answer for answer in ask_past(pipeline)]
+
+
 def is_of_another_type(error: Exception) -> bool:
     """Tell whether a server says that what stands under a key is not what was asked for."""
     return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.state import Status
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.answers import shown
+from holdfast.jobs.store.answers import server_ms, shown
 from holdfast.jobs.store.records import journal
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def tell(redis: Redis, job_id: str) -> Story | None:
         pipe.hgetall(keys.job(job_id))
         pipe.xrevrange(keys.results(job_id), count=20)
         pipe.smembers(keys.dependencies(job_id))
-        (seconds, micros), record, results, parents = pipe.execute()
+        told, record, results, parents = pipe.execute()
     if not record:
         return None
     with redis.pipeline(transaction=False) as pipe:
@@ -134,7 +134,7 @@ def tell(redis: Redis, job_id: str) -> Story | None:
     effects = {field: value for field, value in record.items() if field.startswith(keys.effect_field("").encode())}
     return Story(
         job_id=job_id,
-        now_ms=seconds * 1000 + micros // 1000,
+        now_ms=server_ms(told),
         record=record,
         moves=tuple(_move(line) for line in journal(record)),
         results=tuple(_result(entry, fields) for entry, fields in reversed(results)),
