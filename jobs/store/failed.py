@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from holdfast.jobs.state import Status
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.answers import server_ms, shown
 from holdfast.jobs.store.looks import cause_of, read_queue_names
 from holdfast.jobs.store.oddities import ask_all, ask_past, moment_of, number_of
-from holdfast.jobs.store.stories import FAR, marks_of
+from holdfast.jobs.store.stories import DEAD, FAR, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 #: How many of a queue's failed are put in order by their ends, at the least: RQ keeps them by when they are forgotten.
 LOOKED_AT = 1_000
-_ENDED = {Status.FAILED, Status.STOPPED, Status.CANCELED}
 _LISTED = (
     *("status", "origin", "hf_lease", "hf_lease_queue"),
     *("hf_dead", "description", "ended_at", "hf_failures", "hf_crashes"),
@@ -144,7 +142,7 @@ def _elsewhere(redis: Redis, records: dict[str, Any]) -> set[str]:
         for job_id, record in records.items()
         if not isinstance(record, Exception)
     ]
-    asked = [(job_id, said) for job_id, said in asked if said[0] not in _ENDED]
+    asked = [(job_id, said) for job_id, said in asked if said[0] not in DEAD]
     with redis.pipeline(transaction=False) as pipe:
         for job_id, (_, origin, lease, lease_queue) in asked:
             pipe.lpos(keys.queue(origin), job_id, maxlen=FAR)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.client import Pipeline
 
+#: What a person finds among the failed.
+DEAD = {Status.FAILED, Status.STOPPED, Status.CANCELED}
 #: How far into a line a job is looked for.
 FAR = 10_000
 #: RQ's numbers for the types of its results.
@@ -96,7 +98,7 @@ class Story:
     @property
     def has_ended(self) -> bool:
         """Whether it failed, was stopped or was canceled: what a person may put in line again."""
-        return self.said("status") in {Status.FAILED, Status.STOPPED, Status.CANCELED}
+        return self.said("status") in DEAD
 
     @property
     def doubts(self) -> tuple[str, ...]:
