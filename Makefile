@@ -4,8 +4,9 @@ ifndef PYTHON
 PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 endif
-# Test processes at a time. Files are kept whole: a private server serves one file's tests.
-WORKERS ?= 2
+# Test processes at a time: on two cores three, since tests wait as long as they work. Files are kept whole: a private
+# server serves one file's tests.
+WORKERS ?= 3
 # More words for the command at hand: make test ARGS='-k claim', make chaos ARGS='--minutes 30'
 ARGS ?=
 
@@ -21,7 +22,7 @@ help: ## say what there is
 demo: $(READY) ## run a shop on three workers, hurt them, count the charges (a minute)
 	@$(BIN)/holdfast demo $(ARGS)
 
-test: $(READY) ## run every test but the slow ones (twelve minutes)
+test: $(READY) ## run every test but the slow ones (nine minutes)
 	$(BIN)/pytest -m 'not slow' -n $(WORKERS) --dist loadfile $(ARGS)
 
 sweep: $(READY) ## kill a worker at every request it makes (several minutes)

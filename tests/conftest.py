@@ -1,6 +1,7 @@
 """What every room's tests start from: a real server, a fake one, and time that passes when told to."""
 
 import os
+import signal
 import time
 from contextlib import contextmanager
 from unittest.mock import patch
@@ -9,6 +10,12 @@ import fakeredis
 import pytest
 
 from holdfast.chaos.server import NoServer, PrivateServer
+
+
+def pytest_configure():
+    """Let what tests start be interrupted, also where a script runs the tests behind itself, deaf to SIGINT."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class FakeClock:
