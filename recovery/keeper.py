@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.jobs.store.refusals import is_passing, is_refusal
-from holdfast.jobs.store.upkeep import Upkeep
+from holdfast.jobs.store.upkeep import BATCH, Upkeep
 from holdfast.recovery.orphans import Orphans
 from holdfast.recovery.promoter import Promoter
 from holdfast.recovery.reaper import Reaper
@@ -133,9 +133,9 @@ def log_refusal(chore: Chore, error: Exception) -> None:
     logger.error("The %s cannot go on, and tries again in 10 s: %s", type(chore).__name__.lower(), error)
 
 
-def all_chores(scripts: Scripts, clock: Clock, settings: Settings, tell: Events) -> list[Chore]:
+def all_chores(scripts: Scripts, clock: Clock, settings: Settings, tell: Events, *, batch: int = BATCH) -> list[Chore]:
     """Give every chore there is, as each worker's parent and `holdfast keeper` run them."""
-    upkeep = Upkeep(scripts, clock, settings)
+    upkeep = Upkeep(scripts, clock, settings, batch=batch)
     return [
         Reaper(upkeep, tell, every_ms=settings.reap_ms),
         Promoter(upkeep, tell, every_ms=settings.promote_ms),

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from holdfast.jobs import events
 from holdfast.jobs.store import outcomes as out
-from holdfast.jobs.store.upkeep import BATCH
 
 if TYPE_CHECKING:
     from holdfast.jobs.store.upkeep import Upkeep
@@ -28,4 +27,4 @@ class Promoter:
             case out.Promoted(count, seen):
                 if count:
                     self._tell.tell(events.Promoted(count))
-                return self.every_ms if seen < BATCH else 0
+                return self.every_ms if seen < self._upkeep.batch else 0

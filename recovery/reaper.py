@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from holdfast.jobs import events
 from holdfast.jobs.store import outcomes as out
-from holdfast.jobs.store.upkeep import BATCH
 
 if TYPE_CHECKING:
     from holdfast.jobs.store.upkeep import Upkeep
@@ -37,4 +36,4 @@ class Reaper:
                     self._tell.tell(events.Reclaimed(taken))
                 for found in passed_over:
                     self._tell.tell(events.PassedOver(found))
-                return self.every_ms if len(reclaimed) < BATCH else 0
+                return self.every_ms if len(reclaimed) < self._upkeep.batch else 0

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from holdfast.chaos.history import History
     from holdfast.chaos.simulation.world import Process, World
     from holdfast.jobs.settings import Settings
+    from holdfast.recovery.keeper import Chore
     from holdfast.workers.reins import Bit
     from holdfast.workers.shared_memory import Board
 
@@ -59,6 +60,7 @@ class Stage:
         judge: redis.Redis,
         apply: Callable[[Any], None],
         queues: Sequence[str],
+        batch: int,
     ) -> None:
         self.world = world
         self.connect = connect
@@ -69,6 +71,8 @@ class Stage:
         #: Has a packed command done whose sender waits for no answer.
         self.apply = apply
         self.queues = tuple(queues)
+        #: How many jobs a pass of a chore takes at a time.
+        self.batch = batch
         self.looked_at_s = -1
         #: How many moves and leases there were, and since when, in virtual s.
         self.moved: tuple[list[int], int] = ([], 0)
@@ -92,6 +96,10 @@ class Stage:
         """Give the moves on a connection, recording themselves in the server's order."""
         kind = NextVersion if who.split(".", maxsplit=1)[0] in self.deployed else Scripts
         return kind(client, record=True, line=line)
+
+    def chores(self, scripts: Scripts, who: str) -> list[Chore]:
+        """Give what a keeper of that name does."""
+        return all_chores(scripts, self.clock, self.settings, self.tell(who), batch=self.batch)
 
     def hear(self) -> tuple[Move, ...]:
         """Write down what the server has done so far, and give it: at the end, or when it is about to forget some."""
@@ -184,9 +192,7 @@ class SimWorker:
             clock=stage.clock,
             runtime=SimRuntime(stage.world),
             ears=ears,
-            keeper=Keeper(
-                all_chores(scripts, stage.clock, stage.settings, tell), stage.clock, rng, on_trouble=courier.take_note
-            ),
+            keeper=Keeper(stage.chores(scripts, name), stage.clock, rng, on_trouble=courier.take_note),
             board=board,
             order=Order(self._queues, "default", rng),
             tell=tell,

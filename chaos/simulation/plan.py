@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.chaos.faults import load_all
+from holdfast.jobs.store.upkeep import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,6 +31,9 @@ class _Company(NamedTuple):
 _FEW = _Company(16, ((1, 1), (1, 1), (1_000, 1), (1_000, 1), (3, 1), (1, 4), (3, 4), (1_000, 4)), 0.8)
 #: So that much is in hand, and on its way, at the same time.
 _CROWD = _Company(40, ((1_000, 8), (1_000, 16), (30, 8), (1_000, 2), (5, 8)), 0.9)
+
+#: How many jobs a pass of a chore takes at a time. Few: with so few jobs most passes have to go on.
+_BATCHES = (1, 2, BATCH)
 
 #: What is told of a job by its only generation.
 _ONE_LIFE = {"crashes", "timeout_s", "in_s"}
@@ -75,6 +79,8 @@ class Plan:
     #: How workers run jobs: so many a horse, so many in hand.
     jobs_per_horse: int = 1
     prefetch: int = 1
+    #: How many jobs a pass of a chore takes at a time.
+    batch: int = BATCH
     #: Whether its jobs are a crowd.
     crowd: bool = False
     #: After the storm, how long the rest may take.
@@ -102,7 +108,8 @@ def plan_for(seed: int, *, hard: bool = False, crowd: bool = False, only: str | 
         for producer in range(producers)
     )
     plan = Plan(seed, hard, orders, rng.randint(2, 3), queues, STORM_US, kinds, keepers=rng.randint(0, 1), crowd=crowd)
-    return _in_mode(_with_more_lives(plan, random.Random(f"{seed}/lives")), company, random.Random(f"{seed}/mode"))
+    plan = _in_mode(_with_more_lives(plan, random.Random(f"{seed}/lives")), company, random.Random(f"{seed}/mode"))
+    return replace(plan, batch=random.Random(f"{seed}/batch").choice(_BATCHES))
 
 
 def _with_more_lives(plan: Plan, rng: random.Random) -> Plan:

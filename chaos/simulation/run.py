@@ -25,7 +25,7 @@ from holdfast.chaos.terms import Terms, Violation, uncharged_with
 from holdfast.jobs import mould
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys
-from holdfast.recovery.keeper import Keeper, all_chores
+from holdfast.recovery.keeper import Keeper
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -195,6 +195,7 @@ def run_plan(plan: Plan, *, real: RealServer | None = None, settings: Settings =
         judge=server.client(),
         apply=server.apply,
         queues=plan.queues,
+        batch=plan.batch,
     )
     fates.strikes = strikes = StrikesOf(plan, stage)
     with server.in_force(), _rq_time(world):
@@ -253,8 +254,7 @@ def _start(plan: Plan, stage: Stage) -> None:
 def _keep(stage: Stage, name: str) -> int:
     scripts = stage.scripts(stage.connect())
     rng = stage.world.chance(name + "/keeper")
-    chores = all_chores(scripts, stage.clock, stage.settings, stage.tell(name))
-    Keeper(chores, stage.clock, rng).run(stops=lambda: stage.is_over)
+    Keeper(stage.chores(scripts, name), stage.clock, rng).run(stops=lambda: stage.is_over)
     return 0
 
 

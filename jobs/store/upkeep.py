@@ -27,10 +27,12 @@ BATCH = 50
 class Upkeep:
     """What chores do, whoever runs them."""
 
-    def __init__(self, scripts: Scripts, clock: Clock, settings: Settings) -> None:
+    def __init__(self, scripts: Scripts, clock: Clock, settings: Settings, *, batch: int = BATCH) -> None:
         self._scripts = scripts
         self._clock = clock
         self._settings = settings
+        #: How many a pass takes at a time.
+        self.batch = batch
 
     def reclaim(self, *, every_ms: int, goes_on: bool = False) -> out.Pass | out.Waiting | out.NotDue:
         """Take back at most a batch of leases past their deadline; `every_ms` 0: whoever was last."""
@@ -42,7 +44,7 @@ class Upkeep:
             late_ms=self._settings.late_reaper_ms,
             grace_ms=self._settings.holder_grace_ms,
             budget=self._settings.crashes,
-            most=BATCH,
+            most=self.batch,
             stamp=stamp(wall_s),
             epoch=f"{wall_s:.6f}",
             obituary=obituary("The worker died with the job and its lease ran out; no crashes left in its budget."),
@@ -83,7 +85,7 @@ class Upkeep:
             "promote",
             every_ms=every_ms,
             goes_on=int(goes_on),
-            most=BATCH,
+            most=self.batch,
             stamp=stamp(self._clock.wall_s()),
         )
         if answer[0] == b"not_due":

@@ -13,6 +13,7 @@ from holdfast.chaos.simulation.batch import quiet
 from holdfast.chaos.simulation.findings import look
 from holdfast.chaos.simulation.plan import plan_for
 from holdfast.chaos.simulation.run import run_plan
+from holdfast.jobs.store.upkeep import Upkeep
 
 SEEDS = int(os.environ.get("SIMULATED_SEEDS", "150"))
 CROWDS = SEEDS // 5
@@ -77,3 +78,19 @@ def test_a_run_is_repeated_from_its_strikes():
         run = run_plan(plan_for(3, hard=True))
         again = run_plan(run.plan.with_strikes(run.strikes))
     assert again.history.digest() == run.history.digest()
+
+
+def test_chores_have_more_to_do_than_a_batch(monkeypatch):
+    """In some seeds, of both kinds that go on: what is due is few jobs, and what fits in a batch is fewer."""
+    went_on = set()
+    for ask in (Upkeep.reclaim, Upkeep.promote):
+
+        def asked(upkeep, *, goes_on=False, ask=ask, **how):
+            went_on.update([ask.__name__] * goes_on)
+            return ask(upkeep, goes_on=goes_on, **how)
+
+        monkeypatch.setattr(Upkeep, ask.__name__, asked)
+    plan = next(plan for plan in map(plan_for, range(100)) if plan.batch == 1)
+    with quiet():
+        run_plan(plan)
+    assert went_on == {"reclaim", "promote"}

@@ -11,7 +11,7 @@ from holdfast.jobs.events import Events
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
-from holdfast.jobs.store.upkeep import Upkeep
+from holdfast.jobs.store.upkeep import BATCH, Upkeep
 from holdfast.recovery.keeper import Keeper
 from tests.conftest import FakeClock
 
@@ -25,6 +25,8 @@ class NoSpread(random.Random):
 
 class ScriptedUpkeep:
     """Answers one line of its script after the other, and notes how it was asked."""
+
+    batch = BATCH
 
     def __init__(self, *answers):
         self._answers = list(answers)
@@ -48,6 +50,7 @@ class TimedUpkeep:
 
     def __init__(self, upkeep, size_of):
         self._upkeep = upkeep
+        self.batch = upkeep.batch
         self._size_of = size_of
         self.took_ms = []
         self.sizes = []
