@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.chaos.demo_fleet import QUEUES
 from holdfast.chaos.demo_judge import Farewell, Harm, short
-from holdfast.chaos.demo_story import Refusal, Story, move_of, refusals_in
+from holdfast.chaos.demo_story import Refusal, Story, refusals_in
+from holdfast.chaos.history import move_of
 from holdfast.jobs.store import keys
 
 if TYPE_CHECKING:

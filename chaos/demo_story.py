@@ -7,22 +7,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from holdfast.chaos.history import Move
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from holdfast.chaos.history import Move
 
 _SETTLES = {"complete", "postpone", "bury", "give_back", "crash", "reclaim"}
 # What `workers/say.py` writes when a move of a worker was refused. The log is the one witness: a move that was
 # refused leaves no trace in Redis, which is its point.
 _REFUSED = re.compile(r"job (\S+) \(execution (\w+), fence (\d+)\) is no longer ours: (\w+)")
-
-
-def move_of(entry: dict[bytes, bytes]) -> Move:
-    """Read an entry of the stream of moves."""
-    told = {name.decode(): value.decode() for name, value in entry.items()}
-    told["ms"], told["fence"] = int(told["ms"]), int(told["fence"] or 0)  # type: ignore[assignment]
-    return Move(**told)  # type: ignore[arg-type]  # the two numbers were just made
 
 
 @dataclass(frozen=True)

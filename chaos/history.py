@@ -42,6 +42,13 @@ class Move:
     who: str
 
 
+def move_of(entry: dict[bytes, bytes]) -> Move:
+    """Read an entry of the stream of moves."""
+    told = {name.decode(): value.decode() for name, value in entry.items()}
+    told["ms"], told["fence"] = int(told["ms"]), int(told["fence"] or 0)  # type: ignore[assignment]
+    return Move(**told)  # type: ignore[arg-type]  # the two numbers were just made
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a job is when all is over, by the server's records."""

@@ -11,8 +11,7 @@ from redis.exceptions import RedisError
 from rq.job import Job
 from rq.results import Result
 
-from holdfast.chaos.demo_story import move_of
-from holdfast.chaos.history import History, Line, Place
+from holdfast.chaos.history import History, Line, Place, move_of
 from holdfast.chaos.processes.logs import Log
 from holdfast.chaos.processes.outside import now_us
 from holdfast.chaos.processes.workload import QUEUES

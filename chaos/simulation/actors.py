@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rq import Repeat
 
-from holdfast.chaos.history import Move
+from holdfast.chaos.history import Move, move_of
 from holdfast.chaos.simulation.bodies import SimBoard, SimClock, SimEars, SimFace, SimRuntime, SimWatch
 from holdfast.chaos.simulation.breaking import NextVersion
 from holdfast.jobs import events
@@ -105,7 +105,7 @@ class Stage:
         """Write down what the server has done so far, and give it: at the end, or when it is about to forget some."""
         judge: Any = self.judge  # redis-py's types know nothing of decode_responses
         # By the stream's own numbers: when a clock is put back, two moves may look the same.
-        on_record = {(number, _move(fields)): None for number, fields in judge.xrange(keys.moves())}
+        on_record = {(number, move_of(fields)): None for number, fields in judge.xrange(keys.moves())}
         self._heard |= on_record
         self.history.moves = [move for _, move in self._heard]
         return tuple(move for _, move in on_record)
@@ -119,20 +119,6 @@ class Stage:
             self.history.event(self.world.now_us, who, event)
 
         return events.Events(note)
-
-
-def _move(fields: Any) -> Move:
-    said = {name.decode(): value.decode() for name, value in dict(fields).items()}
-    return Move(
-        int(said["ms"]),
-        said["move"],
-        said["job"],
-        said["queue"],
-        said["execution"],
-        int(said["fence"] or 0),
-        said["to"],
-        said["who"],
-    )
 
 
 class SimWorker:

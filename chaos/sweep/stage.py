@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from holdfast.chaos.demo_story import move_of
+from holdfast.chaos.history import move_of
 from holdfast.chaos.processes.family import Family
 from holdfast.chaos.programs import find_program
 from holdfast.chaos.proxy import FaultProxy, let_pass
