@@ -10,10 +10,12 @@ import rq
 from rq.job import Job
 from rq.serializers import DefaultSerializer
 
+from holdfast.jobs.errors import LeaseEnded
 from holdfast.jobs.lease import Lease
 from holdfast.jobs.rq_surface import job_stack
 from holdfast.jobs.running import Running
 from holdfast.jobs.store import keys
+from holdfast.jobs.store import outcomes as out
 from holdfast.workers.attempt import Attempt
 from holdfast.workers.fenced_job import Blanks, unread_record
 from holdfast.workers.trade import Trade
@@ -183,6 +185,33 @@ def test_a_job_whose_id_rq_gives_to_no_job_has_it_all_the_same(fake, attempt, jo
     assert type(job).__name__ == type(made).__name__
     assert os.fsencode(job.id) == os.fsencode(job_id)
     assert job.key == keys.job(job.id)
+
+
+def call_back(*_):
+    work_done.append("called back")
+
+
+class Elsewhere:
+    """Stands for a server at which the job is another's by now, and for who asks it."""
+
+    def renew(self, lease, *, worked_s):
+        return out.Fenced(lease.fence + 1)
+
+    def send(self, move, *, gives_up):
+        return move()
+
+
+@pytest.mark.parametrize(
+    ("function", "options"),
+    [(work.say, {"on_success": rq.Callback(call_back)}), (work.boom, {"on_failure": rq.Callback(call_back)})],
+)
+def test_a_callback_of_a_job_that_is_no_longer_ours_is_not_called(attempt, ran, function, options):
+    """FM-012, INV-07: it acts on the world too, and its worker may have slept while the function ran."""
+    made, _ = attempt(function, **options)
+    made.execution.moves = made.execution.courier = Elsewhere()
+    with pytest.raises(LeaseEnded):
+        made.run()
+    assert ran == []
 
 
 def leave_the_stack_as_nobody_should():

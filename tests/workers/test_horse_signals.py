@@ -20,6 +20,15 @@ def test_every_signal_has_a_name(number, name):
     assert horse_signals.name_of(number) == name
 
 
+def ended_in_time(horse):
+    """Give how it ended."""
+    until = time.monotonic() + 10
+    while (ending := horse.ended()) is None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert ending is not None
+    return ending
+
+
 @pytest.mark.processes
 def test_a_worker_that_was_started_with_sigchld_ignored_knows_how_its_horses_end(start_worker, redis, wait_until):
     """Some supervisors and shells hand that down."""
@@ -43,11 +52,14 @@ def test_a_horse_is_watched_where_the_system_refuses_to_give_a_file_for_it(monke
     monkeypatch.setattr(os, "pidfd_open", refuse)
     horse = SystemRuntime().start_horse(lambda bit: 7)
     assert not horse.is_watched
-    until = time.monotonic() + 10
-    while (ending := horse.ended()) is None and time.monotonic() < until:
-        time.sleep(0.01)
-    assert ending is not None
-    assert ending.exit_code == 7
+    assert ended_in_time(horse).exit_code == 7
+
+
+def test_a_horse_whose_parent_died_before_the_kernel_was_asked_to_watch_it_runs_nothing(monkeypatch):
+    """FM-004: that death is over by then, and would be told to nobody; the horse is another's child already."""
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    horse = SystemRuntime().start_horse(lambda bit: bit.say(("ran",)) or 0)
+    assert (ended_in_time(horse).exit_code, horse.heard()) == (1, [])
 
 
 def test_a_process_whose_name_is_cut_in_the_middle_of_a_character_has_a_birth():

@@ -89,6 +89,19 @@ def test_a_holder_renews_in_time_while_a_chore_has_seconds_of_work(stable, upkee
     assert stable.redis.zscore(keys.leases("default"), f"a:{hold.lease.execution}") > stable.clock.boot_ms()
 
 
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_renewal_that_is_due_comes_before_chores_that_are_due_too(stable, upkeep, is_away):
+    """FM-043, PM-0005: on a slow link each takes long; and what nobody answers takes as long as a reply may."""
+    [hold] = stable.mount.holds
+    stable.engine._courier.is_away = is_away
+    stable.clock.advance(hold.renew_at - stable.clock.boot_ms() - (1 if is_away else 0))
+    assert stable.engine._do_upkeep() == hold.renew_at
+    assert (upkeep.left, upkeep.reaped, stable.engine._face.beats) == (BATCHES, [], [])
+    stable.clock.advance(1)
+    stable.step()
+    assert hold.renew_at > stable.clock.boot_ms()
+
+
 def test_the_other_chores_and_the_beat_come_when_they_are_due(stable, upkeep):
     """LIV-02, LIV-03: a reaper that comes late takes that for an outage; a worker that is silent is taken for dead."""
     began, *_, ended = rounds(stable, upkeep)
