@@ -88,6 +88,16 @@ def test_an_old_entry_beside_a_living_execution_is_only_removed(pool):
     assert pool.redis.zrange(keys.wip("default"), 0, -1) == [f"job-1:{lease.execution}".encode()]
 
 
+def test_an_old_entry_of_a_job_that_another_stock_worker_runs_is_only_removed(pool):
+    """FM-053, INV-04: RQ itself gave it to that one; to take it back would run it a second time, beside that."""
+    begin_as_stock(pool, heard_of_for_s=1)
+    execution = begin_as_stock(pool, heard_of_for_s=90)
+    pool.reap()
+    assert [taken.word for taken in pass_by(pool, 3)] == ["removed"]
+    assert (pool.record()["status"], pool.places("job-1")) == ("started", [])
+    assert pool.redis.zrange(keys.wip("default"), 0, -1) == [f"job-1:{execution.id}".encode()]
+
+
 def test_what_kills_its_stock_worker_each_time_is_buried(pool):
     """FM-004: adopted three times, and not a fourth."""
     begin_as_stock(pool, heard_of_for_s=1)

@@ -135,6 +135,14 @@ def test_the_fleet_reaps_once_an_interval(pool):
     assert pool.reap(every_ms=1_000) == Pass(())
 
 
+def test_a_turn_that_lies_further_ahead_than_its_interval_keeps_nobody_waiting(pool):
+    """FM-018, LIV-02: the server's clock went back by an hour, and no chore is to wait for it to catch up."""
+    pool.reap(every_ms=1_000)
+    pool.time_passes(-3_600_000)
+    assert pool.reap(every_ms=1_000) == Pass(())
+    assert isinstance(pool.reap(every_ms=1_000), NotDue)
+
+
 def test_who_goes_on_keeps_the_turn(pool):
     """FM-035: batch by batch, for longer than an interval; the others are told to wait, and do not join in."""
     pool.reap(every_ms=1_000)
