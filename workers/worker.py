@@ -165,7 +165,7 @@ class Worker(rq.Worker):
             raise _NotBegun from away
 
     def _make_engine(self, order: Order, ears: SocketEars) -> Engine:
-        line = Line(self.connection)
+        line = Line(self.connection, now_s)
         scripts = Scripts(self.connection, record=self.settings.record_moves, line=line)
         courier = self._make_courier(self.connection, line)
         chores = all_chores(scripts, self._clock, self.settings, self._events)
@@ -268,7 +268,7 @@ class Worker(rq.Worker):
         return Moves(scripts, self._clock, self.settings, caller), self._make_courier(connection)
 
     def _lane(self, connection: Redis, caller: Caller) -> Lane:
-        line = Line(connection)
+        line = Line(connection, now_s)
         scripts = Scripts(connection, record=self.settings.record_moves, line=line)
         return Lane(
             Moves(scripts, self._clock, self.settings, caller),

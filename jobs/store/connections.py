@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import ConnectionPool, Redis
 from redis.connection import AbstractConnection, SSLConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.sentinel import SentinelConnectionPool
 
 from holdfast.jobs.rq_surface import get_connection_kwargs
 from holdfast.jobs.store.refusals import gave_up, is_answer, is_passing
 from holdfast.jobs.store.sizes import size_of
-from holdfast.jobs.store.transport import Packer, give_time, is_big, is_readable, redis_pys, take_out
+from holdfast.jobs.store.transport import Packer, give_time, is_big, is_readable, keep_alive, redis_pys, take_out
 
 if TYPE_CHECKING:
     import random
@@ -31,6 +32,8 @@ T = TypeVar("T")
 _MOST_CONNECTIONS = 10_000
 _FIRST_WAIT_S = 0.02
 _LONGEST_WAIT_S = 2.0
+#: After so much silence a line may have been closed: servers and proxies count whole seconds.
+_SILENT_S = 1.0
 
 
 def derive(redis: Redis, *, reply_ms: int) -> Redis:
@@ -38,7 +41,7 @@ def derive(redis: Redis, *, reply_ms: int) -> Redis:
 
     Works for whatever the user connects with (TLS, Sentinel, sockets, fakes), as it keeps the class and arguments of
     their connections. `reply_ms` is the longest wait for one connect or one reply; what is
-    big has more, and as much as the user gave it.
+    big has more, and as much as the user gave it. What is silent is kept alive, unless the user said how.
     """
     pool = redis.connection_pool
     arguments = get_connection_kwargs(redis)
@@ -55,6 +58,7 @@ def derive(redis: Redis, *, reply_ms: int) -> Redis:
         protocol=2,
         command_packer=Packer(reply_s=reply_ms / 1000, users_s=arguments.get("socket_timeout") or 0),
     )
+    keep_alive(pool.connection_class, arguments)
     kind = redis_pys(pool.connection_class, arguments)
     takes_driver_info = "driver_info" in inspect.signature(AbstractConnection.__init__).parameters
     if takes_driver_info and not issubclass(kind, SSLConnection):
@@ -74,11 +78,16 @@ class Line:
     """One connection of a pool, kept from one command to the next: taking one out costs more than most commands.
 
     For one thread. What a broken line was asked is unknown; it is hung up, and the next command has a new one. So
-    is one that still owes an answer when something else is asked: the one must not be read for the other.
+    is one that still owes an answer when something else is asked: the one must not be read for the other. One that
+    was closed while nobody used it is found out before it is used, if it is told the time.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, now_s: Callable[[], float] = lambda: 0.0) -> None:
         self._pool = redis.connection_pool
+        self._now_s = now_s
+        self._sent_s = 0.0
+        #: Whether the last command went out on a connection that nobody had used for long.
+        self.was_silent = False
         self._connection: AbstractConnection | None = None
         #: Whose answer is still to be read; None: nobody's.
         self.asked_by: object = None
@@ -89,7 +98,13 @@ class Line:
         """Send a command, whose answer is for `by`. Raises what redis-py raises."""
         if self.asked_by is not None:
             self.hang_up()
+        now_s = self._now_s()
+        self.was_silent = now_s - self._sent_s > _SILENT_S
+        self._sent_s = now_s
+        if self.was_silent and self._connection is not None and self.has_answer():
+            self.hang_up()  # nobody owes one: it was closed
         if self._connection is None:
+            self.was_silent = False
             self._connection = take_out(self._pool)
         try:
             # Noted first: a job's time may be up as soon as the command is out.
@@ -146,6 +161,9 @@ class SpareLines:
     For any thread, and across a fork, if `process` tells one from another: a child has none, and leaves its parent's
     alone. At most so many are kept.
     """
+
+    #: As of a line: here each is looked at whenever it is taken.
+    was_silent = False
 
     def __init__(self, redis: Redis, *, most: int, process: Callable[[], int] = lambda: 0) -> None:
         self._redis = redis
@@ -216,10 +234,21 @@ class Courier:
             self._on_away(error)  # also in the middle of an outage: only a person can end this one
             self._is_outlasting = outlasts
         self.is_away = True
+        self._connect_anew()
+        return True
+
+    def _connect_anew(self) -> None:
         # After a failover the old address refuses writes on connections that look healthy.
         self._redis.connection_pool.disconnect(inuse_connections=False)
         if self._line is not None:
             self._line.hang_up()
+
+    def _has_lost_a_silent_line(self, error: Exception) -> bool:
+        # Who forgets a connection may say so only to who uses it. Whether Redis is away a new one tells.
+        was_silent = self._line is not None and self._line.was_silent
+        if not was_silent or not isinstance(error, RedisConnectionError) or is_answer(error):
+            return False
+        self._connect_anew()
         return True
 
     def send_once(self, operation: Callable[[], T]) -> T | None:
@@ -257,7 +286,7 @@ class Courier:
             try:
                 answer = operation()
             except Exception as error:
-                if not self.take_note(error):
+                if not self._has_lost_a_silent_line(error) and not self.take_note(error):
                     raise
                 is_unknown = is_unknown or not is_answer(error)
                 # What is big may be waited for until then, and its answer has been lost only once.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import select
+import socket
 from typing import TYPE_CHECKING, Any
 
 import redis.connection
@@ -25,6 +26,13 @@ _BIG = 64 * 1024
 #: The slowest link that is reckoned with, in bytes a second, and what may be on its way there, in buffers.
 _SLOWEST = 256 * 1024
 _ON_ITS_WAY = 16 * 1024 * 1024
+#: After how many seconds of silence a machine asks whether the other is still there, how often then, and how many
+#: times. What lies between them forgets who says nothing: the hastiest after a minute.
+_KEEPALIVE = (
+    ("TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE", 15),  # the latter on macOS
+    ("TCP_KEEPINTVL", 5),
+    ("TCP_KEEPCNT", 3),
+)
 
 
 class Packer:
@@ -84,6 +92,22 @@ def redis_pys(kind: type[Any], arguments: dict[str, Any]) -> type[Any]:
     for name in arguments.keys() - taken:
         del arguments[name]
     return own  # type: ignore[no-any-return]
+
+
+def keep_alive(kind: Any, arguments: dict[str, Any]) -> None:
+    """Have connections of that class asked now and then whether the other side is there: one that is gone is found out.
+
+    Not where the user said how, or that they are not to be, nor for sockets that have no such thing.
+    """
+    parameters: dict[str, inspect.Parameter] = {}
+    for each in kind.__mro__:
+        parameters = {**inspect.signature(each.__init__).parameters, **parameters}
+    name = "socket_keepalive_options"
+    if name not in parameters or arguments.get("socket_keepalive") is False:
+        return
+    if arguments.get(name, parameters[name].default) is parameters[name].default:
+        options = {getattr(socket, option): value for option, value in _KEEPALIVE if hasattr(socket, option)}
+        arguments.update({"socket_keepalive": True, name: options})
 
 
 def take_out(pool: ConnectionPool) -> Any:

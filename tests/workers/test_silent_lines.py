@@ -1,9 +1,10 @@
-"""A firewall forgets a worker's connections and tells nobody: what it waited for there, it waits for on new ones."""
+"""What closes a worker's silent lines, or forgets them and tells nobody, is no outage: it goes on by new ones."""
 
 import asyncio
 from types import SimpleNamespace
 
 import pytest
+import rq
 from redis import Redis
 
 from holdfast.chaos.proxy import FaultProxy
@@ -121,3 +122,14 @@ def test_plain_jobs_are_heard_again_after_a_firewall_forgot_their_line(ears, for
     while not heard and clock.boot_ms() < until_ms:
         heard = ears.hear(until_ms, None).bell
     assert heard
+
+
+@pytest.mark.processes
+def test_a_server_that_closes_what_is_silent_is_not_told_of_as_away(start_ready, redis, wait_until, ledger):
+    """Its `timeout`, or a proxy's: a horse says nothing while it waits, and nothing during the whole of a job."""
+    redis.config_set("timeout", 1)
+    worker = start_ready()
+    for _ in range(2):
+        job = rq.Queue(connection=redis).enqueue("work.nap", 2.5)
+        wait_until(lambda: ledger.status(job) == "finished")  # noqa: B023 - it is called at once
+    assert "Redis is" not in worker.log
