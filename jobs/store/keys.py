@@ -66,7 +66,7 @@ FAMILIES: dict[str, Key] = {
     "tombstone": Key(
         "holdfast:tombstone:{}",
         "string",
-        "a job deleted by its settle or by a person: which enqueue made it, and its last fence",
+        "a job deleted by its settle or by a person: which enqueue made it, RQ's `created_at`, and its last fence",
     ),
     # With the length of the queue's name: `a:b` and `c` are not `a` and `b:c`.
     "dedupe": Key(

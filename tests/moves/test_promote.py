@@ -102,7 +102,6 @@ def test_a_ghost_is_told_where_moves_are_recorded(pool):
         ("finished", "finished"),
         ("queued", "queue"),
         ("deferred", "deferred"),
-        ("started", "leases"),
     ],
 )
 def test_an_entry_of_a_job_that_has_gone_on_is_only_dropped(pool, status, family):
@@ -115,12 +114,25 @@ def test_an_entry_of_a_job_that_has_gone_on_is_only_dropped(pool, status, family
             Job.fetch("job-1", connection=pool.redis).cancel()
         case "finished":
             worker.complete(worker.hold())
-        case "started":
-            worker.hold()
     pool.redis.zadd(keys.scheduled("default"), {"job-1": 1})
     assert pool.promote() == Promoted(0, 1)
     after = {"status": status, "place": f"{family} default"}
     assert pool.state("job-1", *after) == after
+
+
+def test_an_entry_of_a_job_that_somebody_has_was_made_since_and_runs_once_more(pool):
+    """INV-01: a claim leaves none in its queue. One in another queue is what RQ has left there."""
+    pool.enqueue()
+    worker = pool.worker()
+    lease = worker.hold()
+    pool.redis.zadd(keys.scheduled("other"), {"job-1": 1})
+    pool.redis.sadd(keys.queues(), keys.queue("other"))
+    assert pool.promote() == Promoted(0, 1)
+    assert pool.places("job-1") == ["leases default"]
+    pool.redis.zadd(keys.scheduled("default"), {"job-1": 1})
+    assert pool.promote() == Promoted(1, 1)
+    worker.complete(lease)
+    assert pool.places("job-1") == ["queue default"]
 
 
 def test_a_pass_takes_a_bounded_batch(pool):

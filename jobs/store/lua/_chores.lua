@@ -45,11 +45,12 @@ local function server_run()
   return type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
 end
 
--- Whether a stock worker, whose heartbeats RQ keeps among those at work, has the job in hand.
-local function is_run_by_stock(job_id, queue)
+-- Whether a stock worker, whose heartbeats RQ keeps among those at work, has the job in hand. `ours` is an execution that is
+-- known to be none of theirs.
+local function is_run_by_stock(job_id, queue, ours)
   -- What is no set names none.
   for _, id in ipairs(redis.pcall('ZRANGE', keys.executions(job_id), 0, -1)) do
-    local patience = redis.call('ZSCORE', keys.wip(queue), job_id .. ':' .. id)
+    local patience = id ~= ours and redis.call('ZSCORE', keys.wip(queue), job_id .. ':' .. id)
     if patience and tonumber(patience) > now_s then
       return true
     end
@@ -59,7 +60,7 @@ end
 
 -- Whether anybody has it: one of ours by the lease that its record names, or a stock worker.
 local function is_in_hand(job_id, queue, lease, lease_queue)
-  return lease_stands(job_id, lease, lease_queue) or is_run_by_stock(job_id, queue)
+  return lease_stands(job_id, lease, lease_queue) or is_run_by_stock(job_id, queue, lease)
 end
 
 -- An entry in line, or among what is due, has no job behind it.

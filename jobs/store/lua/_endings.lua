@@ -35,14 +35,16 @@ end
 -- kept at all.
 local BRIEF_S = 60
 
-local function leave_tombstone(job_id, made_by, fence)
-  redis.call('SET', keys.tombstone(job_id), (made_by or '0 none') .. ' ' .. (fence or '0'), 'EX', REPLAY_HORIZON_S)
+-- An app may save an object of what is gone: by its birth that is known for what it is.
+local function leave_tombstone(job_id, made_by, born, fence)
+  local words = {made_by or '0 none', born or '-', fence or '0'}
+  redis.call('SET', keys.tombstone(job_id), table.concat(words, ' '), 'EX', REPLAY_HORIZON_S)
 end
 
-local function forget_after(job_id, ttl, has_dependents, has_dependencies)
+local function forget_after(job_id, ttl, has_dependents, has_dependencies, may_have_results)
   if tonumber(ttl) > 0 then
     if tonumber(ttl) < BRIEF_S then
-      leave_tombstone(job_id, unpack(redis.call('HMGET', keys.job(job_id), 'hf_op', 'hf_fence')))
+      leave_tombstone(job_id, unpack(redis.call('HMGET', keys.job(job_id), 'hf_op', 'created_at', 'hf_fence')))
     end
     redis.call('EXPIRE', keys.job(job_id), ttl)
     if has_dependents then
@@ -50,6 +52,9 @@ local function forget_after(job_id, ttl, has_dependents, has_dependencies)
     end
     if has_dependencies then
       redis.call('EXPIRE', keys.dependencies(job_id), ttl)
+    end
+    if may_have_results then
+      redis.call('EXPIRE', keys.results(job_id), ttl)
     end
   end
 end
@@ -89,7 +94,10 @@ local function release_dependents(parent_id, parent_failed, stamp)
   for _, id in ipairs(dependents) do
     local job = redis.call('HMGET', keys.job(id), 'status', 'origin', 'allow_dependency_failures', 'enqueue_at_front', 'hf_moves', 'enqueued_at', 'ttl')
     local allows_failure = job[3] == '1'
-    local waits = job[2] and (job[1] == 'deferred' or redis.call('ZSCORE', keys.deferred(job[2]), id)) and not has_ended(id, job[1], job[2])
+    -- By its place alone: an app may have saved an old status over a child that a person has ended. One that was put off
+    -- meanwhile has its own time.
+    local waits = job[2] and redis.call('ZSCORE', keys.deferred(job[2]), id) and not has_ended(id, job[1], job[2])
+      and not redis.call('ZSCORE', keys.scheduled(job[2]), id)
     if waits and (allows_failure or not parent_failed) and dependencies_are_met(id, parent_id, allows_failure) then
       local fields = {'status', 'queued', 'enqueued_at', stamp}
       journal(fields, job[5], 'released', parent_id, '')
@@ -111,7 +119,6 @@ end
 
 local function keep_for_ever(job_id)
   redis.call('PERSIST', keys.job(job_id))
-  redis.call('PERSIST', keys.results(job_id))
   redis.call('PERSIST', keys.dependents(job_id))
 end
 
@@ -151,10 +158,10 @@ end
 
 -- Leaves of a job whose record is not kept only what its id must be known by for a while: which enqueue made it, its fence.
 local function forget_now(job_id, fence)
-  local made_by = redis.call('HGET', keys.job(job_id), 'hf_op')
+  local was = redis.call('HMGET', keys.job(job_id), 'hf_op', 'created_at')
   redis.call('DEL', keys.job(job_id), keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id),
     keys.results(job_id))
-  leave_tombstone(job_id, made_by, fence)
+  leave_tombstone(job_id, was[1], was[2], fence)
 end
 
 local DEFAULT_FAILURE_TTL = '31536000'
@@ -291,7 +298,7 @@ local function complete_one(worker, stamp, look, queue, job_id, execution, fence
     forget_now(job_id, fence)
   else
     keep_until(keys.finished(queue), job_id, result_ttl)
-    forget_after(job_id, result_ttl, has_dependents, was[7])
+    forget_after(job_id, result_ttl, has_dependents, was[7], value == NO_RESULT)
   end
   tell('complete', job_id, queue, execution, fence, to, worker)
   return {'completed'}

@@ -73,9 +73,10 @@ local function begin_generation(job_id, job, fields, gone)
   return generation
 end
 
-local function continue_generation(job, fields, gone)
+local function continue_generation(job_id, job, fields, gone)
   append(fields, 'hf_executions', whole((tonumber(job.hf_executions) or 0) + 1))
   if job.hf_ended == 'failed' then
+    keep_for_ever(job_id)
     append(fields, 'hf_crashes', '0')
     append(fields, 'hf_failures', '0')
     gone[#gone + 1] = 'number_of_retries'
@@ -181,7 +182,7 @@ local function take(job_id, queue, flat, job, tombstone, asker, number, in_compa
   end
   local gone = {'hf_ended', 'hf_dead', 'hf_retry_state', 'hf_next_run_ms', 'hf_again', 'hf_company'}
   local is_new = not job.hf_generation or job.hf_ended == 'finished' or job.hf_born ~= (job.created_at or '')
-  local generation = is_new and begin_generation(job_id, job, fields, gone) or continue_generation(job, fields, gone)
+  local generation = is_new and begin_generation(job_id, job, fields, gone) or continue_generation(job_id, job, fields, gone)
   gone = only_those_there(job, gone)
   -- As many as Lua can spread out at once: a job may have made an effect for each of many.
   for first = 1, #gone, 1000 do

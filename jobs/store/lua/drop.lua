@@ -19,7 +19,7 @@ local left = redis.call('GET', keys.tombstone(job_id))
 if left and string.match(left, ' dropped:(%S+) ') == op then
   return {'dropped'}
 end
-local was = redis.call('HMGET', job, 'status', 'origin', 'hf_op', 'hf_fence')
+local was = redis.call('HMGET', job, 'status', 'origin', 'hf_op', 'hf_fence', 'created_at')
 if redis.call('EXISTS', job) == 0 then
   return {'none'}
 end
@@ -37,6 +37,6 @@ end
 table.sort(waiting)
 leave_the_dead(job_id, was[2] or '')
 redis.call('DEL', job, keys.dependents(job_id), keys.dependencies(job_id), keys.executions(job_id), keys.results(job_id))
-redis.call('SET', keys.tombstone(job_id), (was[3] or '0 none') .. ' dropped:' .. op .. ' ' .. (was[4] or '0'), 'EX', REPLAY_HORIZON_S)
+leave_tombstone(job_id, (was[3] or '0 none') .. ' dropped:' .. op, was[5], was[4])
 tell('drop', job_id, was[2] or '', '', was[4] or '', 'none', 'person')
 return word_and_all('dropped', waiting)

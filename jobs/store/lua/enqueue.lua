@@ -116,6 +116,7 @@ if was[1] == 'started' and lease_stands(job_id, was[4], was[5]) then
   end
   journal(record, was[6], 'enqueue', queue_name, 'again')
   redis.call('HSET', job, unpack(record))
+  redis.call('DEL', keys.dependencies(job_id))
   tell('enqueue', job_id, queue_name, '', '', 'again', 'producer')
   return {status, job_id}
 end

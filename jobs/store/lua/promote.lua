@@ -19,20 +19,21 @@ end
 
 -- Ended by a person, put in line by a stock producer or scheduler, or at work. Else it is only its status that an app
 -- has saved over.
-local function has_gone_on(job_id, queue, status)
-  if has_ended(job_id, status, queue) or is_run_by_stock(job_id, queue) then
+local function has_gone_on(job_id, queue, status, lease, listed_in)
+  if has_ended(job_id, status, queue) or is_run_by_stock(job_id, queue, lease) then
     return true
   elseif status == 'queued' then
     return redis.call('LPOS', keys.queue(queue), job_id) and true or false
   elseif status == 'deferred' then
     return redis.call('ZSCORE', keys.deferred(queue), job_id) and true or false
   end
-  return held_until_ms(job_id, redis.call('HGET', keys.held(), job_id)) and true or false
+  -- A claim takes the job out of its queue's set: an entry there under a lease was made later, and is to run once more.
+  return queue ~= listed_in and held_until_ms(job_id, redis.call('HGET', keys.held(), job_id)) and true or false
 end
 
 local function promote(queue, job_id)
   redis.call('ZREM', keys.scheduled(queue), job_id)
-  local job = redis.call('HMGET', keys.job(job_id), 'status', 'data', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'hf_moves', 'hf_failures', 'origin', 'ttl')
+  local job = redis.call('HMGET', keys.job(job_id), 'status', 'data', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'hf_moves', 'hf_failures', 'origin', 'ttl', 'hf_lease')
   if not job[2] then
     note_ghost(job_id, queue, 'promoter')
     return 0
@@ -40,7 +41,7 @@ local function promote(queue, job_id)
   if job[1] == 'scheduled' and job[7] and job[7] ~= queue and redis.call('ZSCORE', keys.scheduled(job[7]), job_id) then
     return 0 -- put off anew in another queue, and listed here still
   end
-  if job[1] ~= 'scheduled' and has_gone_on(job_id, job[7] or queue, job[1]) then
+  if job[1] ~= 'scheduled' and has_gone_on(job_id, job[7] or queue, job[1], job[9], queue) then
     return 0
   end
   local fields = {'status', 'queued', 'enqueued_at', stamp}

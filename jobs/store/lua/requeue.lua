@@ -1,9 +1,10 @@
 -- requeue: failed, stopped, canceled -> queued
 -- A person puts a job in line again that had ended: with both budgets new, its generation and its effects kept.
 --
--- KEYS     job           hash  the record
--- KEYS     queue         list  gets the id
--- KEYS     queues        set   gets the queue's key
+-- KEYS     job           hash    the record
+-- KEYS     queue         list    gets the id
+-- KEYS     queues        set     gets the queue's key
+-- KEYS     results       stream  what it failed of, kept until it ends again
 -- ARGV     op            names this wish; sent again with a repeated request
 -- ARGV     job_id        whose
 -- ARGV     even_in_doubt 1: also where an effect is in doubt: the job's own code can settle it
@@ -40,6 +41,7 @@ if was[4] ~= 'finished' then
 end
 journal(fields, was[5], 'requeue', 'person', was[1] or 'none')
 keep_for_ever(job_id)
+redis.call('PERSIST', keys.results(job_id))
 leave_the_dead(job_id, queue)
 redis.call('HSET', job, unpack(fields))
 redis.call('HDEL', job, 'started_at', 'ended_at', 'exc_info', 'hf_dead', 'hf_retry_state', 'hf_next_run_ms', 'hf_again')

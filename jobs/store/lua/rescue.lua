@@ -9,6 +9,7 @@
 -- KEYS     scheduled     zset    what waits
 -- KEYS     deferred      zset    what waits for others
 -- KEYS     dependencies  set     and for whom
+-- KEYS     tombstone     string  what the end of a job without a record has left
 -- ARGV     every_ms      how often the fleet does this; 0: now, whoever was last
 -- ARGV     goes_on       1: the turn is ours, and there was more to do than fits in a batch
 -- ARGV     patience_ms   how long a job must have been seen in no place, unchanged
@@ -41,12 +42,31 @@ end
 
 local MISSED_FROM = {queued = 'line', scheduled = 'scheduled', deferred = 'deferred', started = 'hands'}
 
--- Where a job of that state is missed, or nil when it stands somewhere: an app may have saved an old status over it.
-local function missed_from(job_id, job)
+-- Where an app has saved an old state of it over the record, or made the record anew after it was forgotten, the job is over.
+local function is_over(job_id, job)
+  if job.is_made_anew then
+    return false
+  end
   for _, status in ipairs({'finished', 'failed', 'canceled'}) do
-    if not job.is_made_anew and has_ended(job_id, status, job.queue) then
-      return nil
+    if has_ended(job_id, status, job.queue) then
+      return true
     end
+  end
+  -- Known for a while by what its end has left, and from then on by a mark.
+  local tombstone = redis.call('GET', keys.tombstone(job_id))
+  if job.created_at and string.match(tombstone or '', '(%S+) %d+$') == job.created_at then
+    redis.call('HSET', keys.job(job_id), 'hf_ended', 'gone', 'hf_born', job.created_at)
+    return true
+  end
+  return job.ended == 'gone'
+end
+
+-- Where a job of that state is missed, or nil when it stands somewhere.
+local function missed_from(job_id, job)
+  -- Stock producers leave an id listed where it ended before; what a stock worker has taken was in line since.
+  local is_handed_over = job.status == 'queued' and is_in_list(keys.intermediate(job.queue), job_id)
+  if is_over(job_id, job) and not (is_handed_over and not has_ended(job_id, 'canceled', job.queue)) then
+    return nil
   end
   if redis.call('ZSCORE', keys.scheduled(job.queue), job_id) then
     return nil
@@ -55,7 +75,7 @@ local function missed_from(job_id, job)
   elseif not MISSED_FROM[job.status] or job.is_a_draft or is_in_hand(job_id, job.queue, job.lease, job.lease_queue) or is_in_list(keys.queue(job.queue), job_id) then
     return nil
   end
-  return is_in_list(keys.intermediate(job.queue), job_id) and 'intermediate' or MISSED_FROM[job.status]
+  return is_handed_over and 'intermediate' or MISSED_FROM[job.status]
 end
 
 local put_back_in = {}
@@ -90,7 +110,7 @@ function put_back_in.hands(job_id, job)
 end
 
 local NAMES = {'data', 'status', 'origin', 'hf_lease', 'hf_lease_queue', 'hf_fence', 'worker_name', 'hf_next_run_ms',
-  'allow_dependency_failures', 'enqueued_at', 'hf_moves', 'hf_born', 'created_at'}
+  'allow_dependency_failures', 'enqueued_at', 'hf_moves', 'hf_born', 'created_at', 'hf_ended'}
 
 local function read(job_id)
   local values = redis.call('HMGET', keys.job(job_id), unpack(NAMES))
@@ -102,7 +122,7 @@ local function read(job_id)
     -- RQ's create_job() makes a record that is `queued`, and an app may save it to have it approved first.
     is_a_draft = values[2] == 'queued' and (values[10] or '') == '' and not values[11],
     -- Stock producers leave an id listed where its last generation ended.
-    is_made_anew = values[12] and values[12] ~= values[13],
+    is_made_anew = values[12] and values[12] ~= values[13], created_at = values[13], ended = values[14],
     -- Two sightings count only of a job to which nothing has happened in between.
     state = (values[2] or '') .. ' ' .. (values[10] or '') .. ' ' .. (values[11] or '')}
 end

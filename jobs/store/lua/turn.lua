@@ -6,6 +6,7 @@
 -- KEYS     dependents  set     jobs that waited for it
 -- KEYS     leases      zset    loses its deadline
 -- KEYS     finished    zset    gets the ids that ended
+-- KEYS     results     stream  of one whose worker keeps none: what earlier attempts have left there ends with it
 -- KEYS     leased      set     gets the queues' names, so that a reaper looks there even if RQ forgot them
 -- ARGV     worker_name who asks
 -- ARGV     instance    this life of that worker
@@ -48,6 +49,9 @@ local function plain_turn()
     line(was[5], 'complete', worker_name, execution))
   if value ~= NO_RESULT then
     add_result(job_id, SUCCESSFUL, worker_name, execution, started, ended, 'return_value', value, result_ttl)
+  else
+    -- Earlier attempts may have left some, to be kept until the job ends.
+    redis.call('EXPIRE', keys.results(job_id), result_ttl)
   end
   redis.call('ZADD', keys.finished(queue), whole(now_s + result_ttl), job_id)
   redis.call('EXPIRE', job, result_ttl)
