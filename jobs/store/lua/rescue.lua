@@ -52,12 +52,6 @@ local function is_over(job_id, job)
       return true
     end
   end
-  -- Known for a while by what its end has left, and from then on by a mark.
-  local tombstone = redis.call('GET', keys.tombstone(job_id))
-  if job.created_at and string.match(tombstone or '', '(%S+) %d+$') == job.created_at then
-    redis.call('HSET', keys.job(job_id), 'hf_ended', 'gone', 'hf_born', job.created_at)
-    return true
-  end
   return job.ended == 'gone'
 end
 
@@ -127,8 +121,20 @@ local function read(job_id)
     state = (values[2] or '') .. ' ' .. (values[10] or '') .. ' ' .. (values[11] or '')}
 end
 
+-- What is made anew of a job without a record is known for a while by what its end has left, and from then on by a mark.
+local function mark_what_is_gone(job_id, job)
+  local tombstone = not job.fence and redis.call('GET', keys.tombstone(job_id))
+  if job.created_at and string.match(tombstone or '', '(%S+) %d+$') == job.created_at then
+    redis.call('HSET', keys.job(job_id), 'hf_ended', 'gone', 'hf_born', job.created_at)
+    job.ended, job.is_made_anew = 'gone', false
+  end
+end
+
 local function look_for(job_id)
   local job = read(job_id)
+  if job then
+    mark_what_is_gone(job_id, job)
+  end
   local place = job and missed_from(job_id, job)
   if not place then
     redis.call('HDEL', keys.orphans(), job_id)
