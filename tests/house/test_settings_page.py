@@ -58,12 +58,16 @@ def test_what_the_table_forbids_is_refused(rows):
 def test_every_rule_of_the_table_is_one_that_is_tried(rows):
     """A rule in other words would be tried by nobody."""
     others = {must_be for *_, must_be in rows.values()} - set(REFUSED)
-    assert others == {"above 3 x `HOLDFAST_RENEW_MS`", "above 0, below `HOLDFAST_LEASE_MS` - `HOLDFAST_RENEW_MS`"}
+    assert others == {
+        "above 3 x `HOLDFAST_RENEW_MS`",
+        "above 0, below `HOLDFAST_LEASE_MS` / 3",
+        "above 0, below `HOLDFAST_LEASE_MS` - `HOLDFAST_RENEW_MS`",
+    }
 
 
-@pytest.mark.parametrize("wrong", [{"lease_ms": 9_000}, {"margin_ms": 7_000}])
+@pytest.mark.parametrize("wrong", [{"lease_ms": 9_000}, {"renew_ms": 3_334}, {"margin_ms": 7_000}])
 def test_settings_that_contradict_each_other_are_refused(wrong):
-    """The two rules that name another setting, each at its edge beside the defaults."""
+    """The three rules that name another setting, each at its edge beside the defaults."""
     with pytest.raises(SettingsError):
         Settings(**wrong)
     Settings(**{name: value + (1 if name == "lease_ms" else -1) for name, value in wrong.items()})
