@@ -228,6 +228,21 @@ def test_a_horse_at_its_bell_looks_by_itself_after_the_poll_interval(watch):
     assert watch.claimed[0] == b"empty"
 
 
+def test_a_bell_that_should_have_answered_and_did_not_is_not_trusted_again(watch, server, redis):
+    """FM-049: its answer may come yet, and would be read as the answer to the next claim."""
+    stand, watch, _ = watch
+    assert stand()
+    server.pause()
+    assert stand()
+    assert watch.claimed is None
+    server.resume()
+    redis.ping()
+    threading.Timer(0.1, lambda: Queue(connection=redis).enqueue("builtins.len", b"")).start()
+    assert stand()
+    execution = watch.claimed[1][2]
+    assert execution.endswith(b"3")
+
+
 def test_what_was_claimed_behind_a_bell_that_broke_is_heard_of_by_asking_again(listener, redis, wait_until):
     """FM-008, FM-048: the server has made the claim, and its reply is lost with the line."""
     ears = listener(poll_ms=400)
