@@ -77,6 +77,17 @@ def test_a_stock_enqueue_of_a_held_id_does_not_end_its_lease(pool, move):
     assert pool.state("job-1", "place") == {"place": place}
 
 
+@pytest.mark.parametrize("status", ["canceled", "stopped", "finished", "failed"])
+@pytest.mark.parametrize("move", ["renew", "complete", "give_back"])
+def test_a_status_that_an_app_has_saved_by_itself_does_not_end_a_lease(pool, move, status):
+    """FM-050: whoever ends a job lists it where such an end is listed; what only says so is an old object's word."""
+    pool.enqueue()
+    worker = pool.worker()
+    held = worker.hold()
+    pool.redis.hset(keys.job("job-1"), "status", status)
+    assert not isinstance(getattr(worker, move)(held), Lost)
+
+
 @pytest.mark.parametrize("status", ["finished", "failed"])
 def test_the_end_of_a_stock_workers_run_of_the_same_id_is_not_the_end_of_ours(pool, status):
     """FM-053: it ran beside ours, and what it wrote of it is not left in a second place."""
