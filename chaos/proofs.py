@@ -19,6 +19,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/chaos/test_sweep.py::test_a_claim_in_two_steps_is_found_to_lose_jobs",
         "tests/workers/test_turns.py::test_a_horse_dies_at_its_turn",
         "tests/workers/test_looks.py::test_a_horse_dies_at_its_look",
+        "tests/moves/test_effect_moves.py::test_an_attempt_that_died_in_between_leaves_doubt",
     ),
     "FM-003": (
         "tests/workers/test_deaths.py::test_a_killed_horse_is_noticed_at_once_and_its_job_is_run_again",
@@ -30,20 +31,26 @@ PROOFS: dict[str, tuple[str, ...]] = {
     "FM-004": (
         "tests/workers/test_deaths.py::test_a_horse_does_not_outlive_its_parent",
         "tests/workers/test_deaths.py::test_what_a_crashed_job_started_is_ended_with_it",
+        "tests/workers/test_horse_signals.py::test_a_horse_whose_parent_died_before_the_kernel_was_asked_to_watch_it_runs_nothing",
     ),
     "FM-005": (
         "tests/moves/test_enqueue.py::test_an_enqueue_sent_twice_is_one",
         "tests/moves/test_enqueue.py::test_a_key_keeps_a_second_job_out_for_its_horizon",
+        "tests/moves/test_enqueue.py::test_a_unique_id_that_exists_is_refused",
         "tests/jobs/test_queue.py::test_an_enqueue_that_is_never_answered_says_that_it_may_be_in_line",
     ),
     "FM-006": (
         "tests/recovery/test_reaper.py::test_a_reaper_that_dies_in_its_turn_delays_the_next_by_one_interval_only",
         "tests/recovery/test_reaper.py::test_of_many_reapers_one_does_the_work_of_an_interval",
         "tests/recovery/test_reaper.py::test_an_outage_in_the_middle_of_its_work_ends_its_turn",
+        "tests/recovery/test_promoter.py::test_a_thousand_due_jobs_hold_the_server_only_briefly_at_a_time",
     ),
     "FM-007": (
         "tests/jobs/test_connections.py::test_an_operation_is_sent_until_it_is_answered",
+        "tests/jobs/test_connections.py::test_waits_double_up_to_two_seconds_and_are_never_alike",
+        "tests/jobs/test_connections.py::test_a_courier_gives_up_when_its_time_has_come",
         "tests/chaos/test_sweep.py::test_a_job_ends_well_wherever_its_worker_is_hurt",
+        "tests/workers/test_tending.py::test_a_renewal_that_nobody_answers_is_tried_again_soon",
     ),
     "FM-008": (
         "tests/moves/test_claim_again.py::test_a_claim_sent_twice_gets_the_same_job",
@@ -51,6 +58,9 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/jobs/test_queue.py::test_an_enqueue_whose_reply_is_lost_is_one_enqueue",
         "tests/workers/test_redis_refuses.py::test_lost_replies_run_nothing_twice",
         "tests/moves/test_claim_again.py::test_a_worker_that_never_heard_what_it_was_given_gives_it_back_by_asking_anew",
+        "tests/moves/test_claim_again.py::test_a_claim_sent_twice_is_lost_once_its_lease_is_gone",
+        "tests/moves/test_enqueue.py::test_an_enqueue_sent_twice_does_not_run_a_finished_job_again",
+        "tests/workers/test_tending.py::test_a_claim_that_nobody_answers_is_asked_anew_when_its_lease_would_be_half_over",
     ),
     "FM-009": (
         "tests/jobs/test_connections.py::test_a_user_whose_client_retries_does_not_make_ours_retry",
@@ -66,6 +76,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
     ),
     "FM-011": (
         "tests/workers/test_goodbyes.py::test_a_storm_of_signals_tears_no_reply_in_two",
+        "tests/workers/test_goodbyes.py::test_a_supervisor_that_signals_every_process_does_not_crash_the_job",
         "tests/workers/test_in_a_job.py::test_a_job_that_talks_to_redis_gets_its_own_answers",
     ),
     "FM-012": (
@@ -75,6 +86,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_called.py::test_who_sleeps_past_the_lease_of_what_it_was_called_for_runs_nothing",
         "tests/workers/test_called.py::test_what_may_run_at_most_once_is_not_given_to_who_is_called",
         "tests/jobs/test_effects.py::test_a_lost_lease_ends_the_body_before_it_acts",
+        "tests/jobs/test_effects.py::test_an_effect_that_began_after_the_stop_by_moment_is_not_made",
+        "tests/workers/test_attempt.py::test_a_callback_of_a_job_that_is_no_longer_ours_is_not_called",
     ),
     "FM-013": (
         "tests/jobs/test_doubts.py::test_a_lease_lost_in_the_body_leaves_doubt_for_the_next",
@@ -103,6 +116,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_generations.py::test_a_fence_is_above_the_last_though_the_servers_clock_went_back",
         "tests/workers/test_turns.py::test_a_parent_gives_no_job_a_lower_fence_than_its_horse_was_given",
         "tests/moves/test_reclaim.py::test_a_servers_clock_that_went_back_prolongs_no_heartbeat",
+        "tests/moves/test_reclaim.py::test_a_turn_that_lies_further_ahead_than_its_interval_keeps_nobody_waiting",
     ),
     "FM-019": (
         "tests/moves/test_generations.py::test_a_fence_is_above_all_its_worker_ever_saw",
@@ -111,6 +125,8 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_redis_away.py::test_after_an_outage_longer_than_the_lease_nobody_is_charged",
         "tests/workers/test_redis_away.py::test_holders_that_lived_through_an_outage_keep_their_jobs",
         "tests/chaos/test_processes_judge.py::test_what_a_server_forgot_is_told_apart_from_what_was_lost",
+        "tests/moves/test_reclaim.py::test_an_outage_is_nobodys_crash_once",
+        "tests/workers/test_tending.py::test_a_claim_that_nobody_answers_is_asked_anew_when_its_lease_would_be_half_over",
     ),
     "FM-020": (
         "tests/jobs/test_connections.py::test_our_connections_follow_the_users_sentinels",
@@ -124,6 +140,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/workers/test_redis_refuses.py::test_a_job_that_ends_while_writes_are_refused_is_settled_when_they_are_not",
         "tests/chaos/test_processes_servers.py::test_a_replica_that_has_heard_everything_loses_nothing",
         "tests/console/test_keeper.py::test_it_follows_a_failover_behind_one_address",
+        "tests/jobs/test_spare_lines.py::test_after_a_failover_every_line_is_made_anew",
     ),
     "FM-023": (
         "tests/jobs/test_connections.py::test_an_error_that_says_not_now_is_passing",
@@ -165,6 +182,7 @@ PROOFS: dict[str, tuple[str, ...]] = {
         "tests/moves/test_effect_moves.py::test_a_mark_is_there_however_long_the_next_attempt_takes_to_come",
         "tests/moves/test_effect_moves.py::test_what_took_place_is_told_to_the_next_attempt",
         "tests/moves/test_generations.py::test_a_requeue_by_a_person_gives_both_budgets_back",
+        "tests/moves/test_claim.py::test_what_a_stock_producer_writes_over_an_id_that_was_kept_for_a_while_does_not_expire_at_work",
     ),
     "FM-029": (
         "tests/workers/test_stock_tools.py::test_a_job_deleted_while_it_runs_is_not_brought_back",

@@ -26,13 +26,17 @@ IN_USE: dict[str, tuple[str, ...]] = {
     "FM-035": (
         "tests/workers/test_deaths.py::test_when_all_died_together_the_next_worker_takes_over_all_of_it",
         "tests/recovery/test_reaper.py::test_it_goes_on_until_a_batch_is_not_full",
+        "tests/recovery/test_reaper.py::test_a_thousand_dead_leases_hold_the_server_only_briefly_at_a_time",
         "tests/recovery/test_keeper.py::test_a_fleet_does_not_ask_in_step",
         "tests/recovery/test_keeper.py::test_a_chore_with_much_to_do_lets_the_others_through",
         "tests/moves/test_reclaim.py::test_who_goes_on_keeps_the_turn",
         "tests/jobs/test_connections.py::test_waits_double_up_to_two_seconds_and_are_never_alike",
+        "tests/moves/test_crash.py::test_a_crashed_job_goes_to_the_back",
+        "tests/moves/test_alone.py::test_whose_worker_died_with_several_in_hand_is_tried_alone_and_nobody_is_charged",
     ),
     "FM-036": (
         "tests/jobs/test_retry.py::test_jitter_draws_each_wait_between_nothing_and_the_whole",
+        "tests/jobs/test_retry.py::test_an_exponential_policy_doubles_up_to_its_cap",
         "tests/workers/test_failures.py::test_a_backoff_of_ours_is_kept_by_real_workers",
     ),
     "FM-037": (
@@ -74,6 +78,8 @@ IN_USE: dict[str, tuple[str, ...]] = {
         "tests/workers/test_redis_away.py::test_a_stall_shorter_than_the_lease_costs_a_job_nothing",
         "tests/jobs/test_settings.py::test_several_tries_fit_before_a_holder_must_stop",
         "tests/workers/test_redis_refuses.py::test_a_slow_link_is_no_dead_worker",
+        "tests/workers/test_tending.py::test_a_renewal_counts_from_when_it_was_sent_however_late_it_is_answered",
+        "tests/workers/test_long_chores.py::test_a_renewal_that_is_due_comes_before_chores_that_are_due_too",
     ),
     "FM-044": (
         "tests/workers/test_goodbyes.py::test_a_job_longer_than_the_grace_is_given_back_unharmed_and_goes_first",
@@ -104,6 +110,7 @@ IN_USE: dict[str, tuple[str, ...]] = {
         "tests/workers/test_at_the_door.py::test_a_client_that_waits_less_than_an_idle_worker_does_not_disturb_it",
         "tests/workers/test_goodbyes.py::test_an_idle_worker_leaves_at_once",
         "tests/jobs/test_connections.py::test_our_connections_go_where_the_users_go",
+        "tests/workers/test_ears.py::test_a_bell_that_should_have_answered_and_did_not_is_not_trusted_again",
     ),
     "FM-050": (
         "tests/workers/test_stock_tools.py::test_a_job_canceled_while_it_runs_stays_canceled",
@@ -113,6 +120,8 @@ IN_USE: dict[str, tuple[str, ...]] = {
         "tests/moves/test_reclaim.py::test_a_lease_on_a_job_that_a_person_ended_is_only_removed",
         "tests/moves/test_requeue.py::test_a_requeue_sent_twice_puts_it_in_line_once",
         "tests/moves/test_requeue.py::test_what_a_requeue_of_rqs_left_in_no_place_is_found_again",
+        "tests/workers/test_tending.py::test_a_horse_that_ends_its_job_in_the_instant_before_it_is_frozen_is_heard_out",
+        "tests/moves/test_renew.py::test_a_status_that_an_app_has_saved_by_itself_does_not_end_a_lease",
     ),
     "FM-051": (
         "tests/moves/test_complete.py::test_who_waited_goes_in_line_with_the_parents_end",
@@ -126,8 +135,10 @@ IN_USE: dict[str, tuple[str, ...]] = {
         "tests/workers/test_beside_stock.py::test_our_running_job_is_left_alone_by_stock_tools",
         "tests/workers/test_stock_tools.py::test_an_id_enqueued_again_while_it_runs_is_run_after_not_beside_itself",
         "tests/moves/test_claim.py::test_a_job_that_a_stock_worker_runs_is_left_to_it",
+        "tests/moves/test_claim.py::test_stock_tools_think_a_job_dead_only_an_hour_past_its_timeout",
         "tests/moves/test_renew.py::test_a_stock_enqueue_of_a_held_id_does_not_end_its_lease",
         "tests/moves/test_adopt.py::test_a_dead_stock_workers_job_comes_back",
+        "tests/moves/test_adopt.py::test_an_old_entry_of_a_job_that_another_stock_worker_runs_is_only_removed",
         "tests/moves/test_rescue.py::test_a_job_that_is_in_no_place_is_put_back_at_the_second_look",
     ),
     "FM-054": (
