@@ -144,4 +144,10 @@ IN_USE: tuple[FailureMode, ...] = (
         "INV-04 INV-07",
         not_here="a machine that suspends itself cannot watch the test; FM-012's whole-family pause is the same to us",
     ),
+    mode(
+        "FM-056",
+        "The log's disk is full, or its reader is gone",
+        "INV-09 LIV-01",
+        not_here="a simulated worker prints nothing; tests start real ones on full disks, closed files, broken pipes",
+    ),
 )

@@ -149,4 +149,12 @@ IN_USE: dict[str, tuple[str, ...]] = {
         "tests/jobs/test_clock.py::test_a_deadline_has_passed_when_a_machine_wakes_that_was_suspended_for_an_hour",
         "tests/workers/test_sleepers.py::test_a_machine_that_froze_whole_changes_nothing_when_it_wakes",
     ),
+    "FM-056": (
+        "tests/workers/test_output.py::test_jobs_are_run_whatever_becomes_of_what_is_printed",
+        "tests/workers/test_output.py::test_jobs_are_run_when_the_reader_of_the_log_has_gone",
+        "tests/workers/test_output.py::test_jobs_are_run_whatever_a_settings_module_does_to_stdout",
+        "tests/workers/test_output.py::test_no_connection_has_a_number_that_is_printed_to",
+        "tests/workers/test_output.py::test_when_there_is_room_again_the_log_goes_on_and_says_nothing_twice",
+        "tests/workers/test_turns_taken_back.py::test_what_no_horse_has_begun_goes_back_before_an_error_ends_the_worker",
+    ),
 }

@@ -24,6 +24,7 @@ from holdfast.jobs.rq_surface import NEVER_CALLED
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, derive
 from holdfast.jobs.store.door import client_from, reach
+from holdfast.workers.output import keep_low_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +93,7 @@ def _client_of(context: click.Context, *, reply_ms: int) -> Redis:
     given = {name: context.params[name] for name in ("url", "config", "connection_class")}
     if config := given["config"]:
         _read(config)  # also where -u makes it of no account for the connection: RQ reads it then, too
+        keep_low_numbers()  # it may have closed some
     look_at = "-u and RQ_REDIS_URL" if given["url"] or not config else f"the settings module {config} (-c)"
     if context.get_parameter_source("connection_class") in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}:
         look_at += f", and at --connection-class {given['connection_class']}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,15 @@ class Engine:
 
     def run(self, limits: Limits) -> int:
         """Work until asked to stop or a limit is reached; give how many jobs were run. Raises NoHorses in a burst."""
+        try:
+            return self._run(limits)
+        except Exception:  # what no horse has begun is not to pay for it
+            with suppress(Exception):
+                self._stop.ask()
+                self._groom.take_back_unbegun()
+            raise
+
+    def _run(self, limits: Limits) -> int:
         self._limits = limits
         idle_since = self._clock.boot_ms()
         while True:
@@ -218,16 +228,11 @@ class Engine:
         self._groom.hand(0)
 
     def _wait_idle(self, idle_since: int, beat_at: int, look_at: int | None = None) -> None:
-        """Wait for the bell, or for a moment, doing what is due meanwhile.
-
-        A closed gate is looked at again, as is a Redis that is away.
-        """
+        """Wait for the bell, or a moment, doing what is due; a closed gate is looked at again, as is a lost Redis."""
         idle_until = self._idle_until(idle_since)
         while not self._stop.asked:
             now = self._clock.boot_ms()
-            if idle_until is not None and now >= idle_until:
-                return
-            if look_at is not None and now >= look_at:
+            if any(moment is not None and now >= moment for moment in (idle_until, look_at)):
                 return
             moments = [self._keeper.due_ms(), beat_at, look_at, idle_until]
             until_ms = min(moment for moment in moments if moment is not None)

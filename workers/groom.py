@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from holdfast.jobs import events
 from holdfast.jobs.retry import Budget, Bury, Postpone
 from holdfast.jobs.store import outcomes as out
+from holdfast.workers.runtime import NoProcess
 
 if TYPE_CHECKING:
     import random
@@ -67,8 +68,8 @@ class Groom:
             return
         try:
             self._mount.hand(more)
-        except OSError as error:
-            self._false_starts.note(f"no process could be started: {error}")
+        except NoProcess as error:
+            self._false_starts.note(str(error))
             self.take_back_unbegun()
 
     # -- what is due

@@ -88,7 +88,7 @@ class Mount:
     # -- handing
 
     def hand(self, more: int) -> None:
-        """Hand over what is not yet handed, to a new horse if need be; it may take `more` by itself. Raises OSError."""
+        """Hand over what is not handed yet, to a new horse if need be; it may take `more` itself. Raises NoProcess."""
         if self.telling_until is not None or self.awaits is not None:
             return
         if self.left is not None:

@@ -13,6 +13,7 @@ from typing import Any
 from holdfast.workers.interpreter import Interpreter
 from holdfast.workers.job_variable import NAME as JOB_ID
 from holdfast.workers.job_variable import variables_kept
+from holdfast.workers.output import drop, mark_of, write_out
 
 #: What app code sets handlers for. To ask for all of the 64 would cost more than the rest together.
 _SIGNALS = (
@@ -42,6 +43,7 @@ class ProcessState:
         self._socket_s = socket.getdefaulttimeout()
         self._interpreter = Interpreter()
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
+        self._lead_to = {id(stream): mark_of(stream) for stream in self._streams[1:]}
 
     def anew(self) -> ProcessState:
         """Give the state as it is now. The alarm stays as it was: what is set is the timeout of a job."""
@@ -114,12 +116,12 @@ class ProcessState:
     def _put_streams_back(self) -> str:
         changed = (sys.stdin, sys.stdout, sys.stderr) != self._streams
         sys.stdin, sys.stdout, sys.stderr = self._streams
-        try:
-            # What a job printed must not be lost with a later one that kills the horse.
-            for stream in filter(None, self._streams[1:]):
-                stream.flush()
-        except (OSError, ValueError) as error:
-            self.lost = f"what was printed cannot be written: {error}"
+        # What a job printed must not be lost with a later one that kills the horse.
+        for stream, error in write_out():
+            if mark_of(stream) != self._lead_to[id(stream)]:
+                self.lost = f"what was printed cannot be written: {error}"
+            else:
+                drop(stream)  # the disk is full: what one job printed is not to be the next one's failure
         return "a standard stream" if changed else ""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from holdfast.workers import horse_signals
+from holdfast.workers import horse_signals, output
 from holdfast.workers.reins import pair
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ class Ending:
         if self.signal is not None:
             return f"signal {self.signal} ({horse_signals.name_of(self.signal)})"
         return f"exit code {self.exit_code} without settling"
+
+
+class NoProcess(Exception):
+    """The system has none to give, or no pipes to lead it by."""
 
 
 class Horse(Protocol):
@@ -106,7 +110,7 @@ class Runtime(Protocol):
     """What the engine asks of the operating system."""
 
     def start_horse(self, run: Callable[[Bit], int]) -> Horse:
-        """Start a child that runs `run` and exits with what it returns."""
+        """Start a child that runs `run` and exits with what it returns. Raises NoProcess."""
         ...
 
 
@@ -216,12 +220,17 @@ class SystemRuntime:
         horse_signals.let_children_be_waited_for()
         parent = os.getpid()
         ooms = oom_kills()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        reins, bit = pair(self._most_unheard, now_s)
-        pid = os.fork()
+        # Else a horse would write it once more.
+        unwritten = [stream for stream, _ in output.write_out()]
+        try:
+            reins, bit = pair(self._most_unheard, now_s)
+            pid = os.fork()
+        except OSError as error:
+            raise NoProcess(f"no process could be started: {error}") from error
         if pid == 0:
             reins.close()
+            for stream in unwritten:
+                output.drop(stream)
             _be_a_horse(parent, lambda: run(bit))
         bit.close()
         return ForkedHorse(pid, reins, ooms)
@@ -240,9 +249,7 @@ def _be_a_horse(parent: int, run: Callable[[], int]) -> NoReturn:
     except BaseException:  # noqa: BLE001 - whatever it is, this process ends here and must say so
         sys.excepthook(*sys.exc_info())
     finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        output.write_out()
         os._exit(code)
 
 

@@ -60,6 +60,10 @@ PERMITTED = {
         "it is about the process it runs in, and what chance its jobs have; a simulated horse has none",
         {"os", "random", "threading"},
     ),
+    "workers/output.py": (
+        "it is about what the process it runs in prints; a simulated horse has no streams",
+        {"os"},
+    ),
     "workers/job_variable.py": (
         "it is about the process it runs in; a simulated horse has no variables",
         {"os"},

@@ -166,10 +166,10 @@ def start_worker(server, tmp_path):
     """Give a function that starts `rq worker` on these queues, with settings as `lease_ms=1_000`."""
     started = []
 
-    def start(*queues, name=None, options=(), command="worker", url=None, worker_class=OURS, **settings):
+    def start(*queues, name=None, options=(), command="worker", url=None, worker_class=OURS, through=(), **settings):
         name = name or f"worker-{len(started) + 1}"
         where = [] if "-c" in options else ["-u", url or server.url]
-        line = [sys.executable, "-m", "rq.cli", command, *where, "-w", worker_class, *options]
+        line = [*through, sys.executable, "-m", "rq.cli", command, *where, "-w", worker_class, *options]
         line += ["--name", name] if command == "worker" else []
         own = {key: value for key, value in os.environ.items() if not key.startswith(("HOLDFAST_", "RQ_"))}
         own |= {f"HOLDFAST_{key.upper()}": str(value) for key, value in (FAST | settings).items()}

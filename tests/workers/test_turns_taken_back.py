@@ -6,6 +6,7 @@ import pytest
 
 from holdfast.jobs import events
 from holdfast.jobs.store import keys
+from holdfast.workers.engine import Limits
 from tests.workers.stable import NAMES, Stable
 
 
@@ -251,3 +252,17 @@ def test_a_turn_that_never_left_takes_nothing(stable):
     assert stable.redis.hget(keys.job("a"), "status") == b"finished"
     assert stable.pool.line() == [*NAMES[1:]]
     assert not stable.mount.is_at_work
+
+
+def test_what_no_horse_has_begun_goes_back_before_an_error_ends_the_worker(fake, clock, monkeypatch):
+    """A supervisor starts it again, and four such ends in a row buried a job that was well."""
+
+    def no_horse(_):
+        raise AttributeError("none to be had")
+
+    stable = Stable(fake, clock)
+    stable.line("a", "b")
+    monkeypatch.setattr(stable, "start_horse", no_horse)
+    with pytest.raises(AttributeError, match="none to be had"):
+        stable.engine.run(Limits())
+    assert (stable.pool.line(), fake.zcard(keys.leases("default"))) == (["a", "b"], 0)
