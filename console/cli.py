@@ -7,6 +7,8 @@ import os
 import random
 import signal
 import sys
+from contextlib import suppress
+from typing import Any
 
 import click
 
@@ -23,10 +25,39 @@ from holdfast.jobs.store.connections import Courier
 from holdfast.jobs.store.door import is_lockout, outage_in_words, reach
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.recovery.keeper import Keeper, all_chores, log_refusal
+from holdfast.workers.output import drop, write_out
 from holdfast.workers.say import Say
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Says in one line that it cannot print. Where a reader has left, click ends it in silence."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        try:
+            try:
+                return super().main(*args, **options)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except OSError as error:
+            if _can_print():
+                raise
+            with suppress(OSError):
+                click.ClickException(f"this cannot be printed: {error}").show()
+            for stream, _ in write_out():
+                drop(stream)  # Python would try it once more when it ends
+            sys.exit(1)
+
+
+def _can_print() -> bool:
+    try:
+        print(flush=True)
+    except OSError:
+        return False
+    return True
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rq-holdfast")
 def main() -> None:
     """Holdfast: a worker pool for RQ that survives dead workers. Workers start with `rq worker`."""

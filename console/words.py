@@ -76,7 +76,7 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     rows = [[visible(cell) for cell in row] for row in rows]
     columns = list(zip(headings, *rows, strict=True))
     most = max(map(len, (cell for column in columns for cell in column)))
-    if sys.stdout.isatty():
+    if sys.stdout is not None and sys.stdout.isatty():
         table = Table(box=box.SIMPLE_HEAD)
         for column in columns:
             table.add_column(column[0], overflow="fold", no_wrap=not any(" " in cell for cell in column))

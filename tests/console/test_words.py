@@ -1,7 +1,10 @@
 """Tables as people and programs see them: an id is in one piece, to be copied, however narrow the terminal is."""
 
+import os
 import re
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -79,3 +82,22 @@ def test_a_table_cannot_be_drawn_over(terminal, capsys):
     for columns in (40, 120):
         lines = terminal(columns, [row])
         assert any(r"x\x1b[1A\nfake-id" in line and ":bomb:" in line for line in lines), lines
+
+
+@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["--help"]], ids=" ".join)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_cannot_be_printed_is_one_line_on_stderr(server, words, unbuffered):
+    """FM-056: a traceback of Python's and click's."""
+    environment = os.environ | {"HOLDFAST_REDIS_URL": server.url, "PYTHONUNBUFFERED": unbuffered}
+    line = [sys.executable, "-c", "from holdfast.console.cli import main; main()", *words]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(line, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    told = "Error: this cannot be printed: [Errno 28] No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (1, told)
+
+
+def test_a_command_without_stdout_prints_nothing(server):
+    """A job of cron's, started with `>&-`."""
+    run = f"{sys.executable} -c 'from holdfast.console.cli import main; main()' status --redis-url {server.url} >&-"
+    ended = subprocess.run(["sh", "-c", run], stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
