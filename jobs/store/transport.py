@@ -88,10 +88,17 @@ def redis_pys(kind: type[Any], arguments: dict[str, Any]) -> type[Any]:
     own = getattr(redis.connection, kind.__name__, None)
     if own is None or issubclass(kind, AbstractConnection):
         return kind
-    taken = {name for each in own.__mro__ for name in inspect.signature(each.__init__).parameters}
-    for name in arguments.keys() - taken:
+    for name in arguments.keys() - _parameters_of(own).keys():
         del arguments[name]
     return own  # type: ignore[no-any-return]
+
+
+def _parameters_of(kind: Any) -> dict[str, inspect.Parameter]:
+    # A class hands on what its parents take; where several take it, its own word counts.
+    parameters: dict[str, inspect.Parameter] = {}
+    for each in reversed(kind.__mro__):
+        parameters.update(inspect.signature(each.__init__).parameters)
+    return parameters
 
 
 def keep_alive(kind: Any, arguments: dict[str, Any]) -> None:
@@ -99,9 +106,7 @@ def keep_alive(kind: Any, arguments: dict[str, Any]) -> None:
 
     Not where the user said how, or that they are not to be, nor for sockets that have no such thing.
     """
-    parameters: dict[str, inspect.Parameter] = {}
-    for each in kind.__mro__:
-        parameters = {**inspect.signature(each.__init__).parameters, **parameters}
+    parameters = _parameters_of(kind)
     name = "socket_keepalive_options"
     if name not in parameters or arguments.get("socket_keepalive") is False:
         return

@@ -43,9 +43,12 @@ end
 local MISSED_FROM = {queued = 'line', scheduled = 'scheduled', deferred = 'deferred', started = 'hands'}
 
 -- Where an app has saved an old state of it over the record, or made the record anew after it was forgotten, the job is over.
-local function is_over(job_id, job)
+-- Stock producers leave an id listed where it ended before: what a stock worker has taken was in line since.
+local function is_over(job_id, job, is_handed_over)
   if job.is_made_anew then
     return false
+  elseif is_handed_over then
+    return has_ended(job_id, 'canceled', job.queue)
   end
   for _, status in ipairs({'finished', 'failed', 'canceled'}) do
     if has_ended(job_id, status, job.queue) then
@@ -57,12 +60,8 @@ end
 
 -- Where a job of that state is missed, or nil when it stands somewhere.
 local function missed_from(job_id, job)
-  -- Stock producers leave an id listed where it ended before; what a stock worker has taken was in line since.
   local is_handed_over = job.status == 'queued' and is_in_list(keys.intermediate(job.queue), job_id)
-  if is_over(job_id, job) and not (is_handed_over and not has_ended(job_id, 'canceled', job.queue)) then
-    return nil
-  end
-  if redis.call('ZSCORE', keys.scheduled(job.queue), job_id) then
+  if is_over(job_id, job, is_handed_over) or redis.call('ZSCORE', keys.scheduled(job.queue), job_id) then
     return nil
   elseif redis.call('ZSCORE', keys.deferred(job.queue), job_id) then
     return waits_for_nothing(job_id, job) and 'deferred' or nil
