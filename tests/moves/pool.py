@@ -24,6 +24,9 @@ PLACES = ("queue", "leases", "scheduled", "deferred", "finished", "failed", "can
 
 COUNTS = ("hf_crashes", "hf_failures")
 
+#: How long a job must have been seen in no place: the default of HOLDFAST_ORPHANED_MS.
+PATIENCE_MS = 60_000
+
 READ = {
     "string": lambda redis, key: redis.get(key),
     "hash": lambda redis, key: redis.hgetall(key),
@@ -179,6 +182,12 @@ class Pool:
     def rescue(self):
         """Look once through all records, and at what was suspected before."""
         return self._upkeep.rescue(every_ms=0, suspects=self.suspects())
+
+    def rescue_in_time(self):
+        """Look, and look again when what was in no place has been so for long enough; give what the second look did."""
+        self.rescue()
+        self.time_passes(PATIENCE_MS)
+        return self.rescue()
 
     def suspects(self):
         return self._upkeep.suspects()

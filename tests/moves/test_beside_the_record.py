@@ -6,8 +6,8 @@ from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Empty, Rescued
 from holdfast.jobs.store.work import Spell
+from tests.moves.pool import PATIENCE_MS
 
-PATIENCE_MS = 60_000
 SPELL = Spell(10, 12)
 
 
@@ -102,7 +102,5 @@ def test_a_child_that_is_in_no_list_waits_on_while_its_parent_has_not_ended(pool
     pool.enqueue("parent", queue="other")
     pool.enqueue(depends_on="parent")
     pool.redis.delete(keys.deferred("default"))
-    pool.rescue()
-    pool.time_passes(PATIENCE_MS)
-    assert pool.rescue() == (Rescued("job-1", "default", "deferred"),)
+    assert pool.rescue_in_time() == (Rescued("job-1", "default", "deferred"),)
     assert pool.places("job-1") == ["deferred default"]

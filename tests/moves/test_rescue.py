@@ -7,8 +7,8 @@ from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import NotDue, Rescued
 from holdfast.jobs.store.upkeep import Upkeep
+from tests.moves.pool import PATIENCE_MS
 
-PATIENCE_MS = 60_000
 #: A name that is no UTF-8, as somebody's program wrote it.
 NO_TEXT = b"caf\xe9"
 
@@ -86,9 +86,7 @@ def test_a_child_of_a_parent_that_is_gone_and_one_that_finished_is_put_back(pool
         pool.redis.hset(keys.job(each.id), "status", "finished")
         pool.redis.zadd(keys.finished("default"), {each.id: "+inf"})
     pool.redis.delete(keys.job(gone))
-    pool.rescue()
-    pool.time_passes(PATIENCE_MS)
-    assert pool.rescue() == (Rescued("job-1", "default", "deferred"),)
+    assert pool.rescue_in_time() == (Rescued("job-1", "default", "deferred"),)
 
 
 def test_an_earlier_end_that_a_stock_producer_left_on_the_list_is_not_the_jobs_place(pool):
@@ -98,17 +96,13 @@ def test_an_earlier_end_that_a_stock_producer_left_on_the_list_is_not_the_jobs_p
     worker.postpone(worker.hold(), delay_ms=1_000)
     Job.fetch("job-1", connection=pool.redis).cancel()
     lose_from_line(pool)
-    pool.rescue()
-    pool.time_passes(PATIENCE_MS)
-    assert pool.rescue() == (Rescued("job-1", "default", "line"),)
+    assert pool.rescue_in_time() == (Rescued("job-1", "default", "line"),)
 
 
 def test_a_job_that_was_lost_from_hands_is_charged_a_crash(pool):
     """INV-09: its body may have run."""
     lose_from_hands(pool)
-    pool.rescue()
-    pool.time_passes(PATIENCE_MS)
-    pool.rescue()
+    pool.rescue_in_time()
     assert pool.record()["hf_crashes"] == "1"
 
 
@@ -137,9 +131,7 @@ def test_one_that_came_back_by_itself_is_forgotten(pool):
 def test_what_was_never_in_line_is_not_missed_there(pool):
     """RQ's create_job() gives `queued` at once, and an app may save one to have it approved first."""
     pool.stock_queue().create_job("shop.fulfil", job_id="job-1").save()
-    pool.rescue()
-    pool.time_passes(PATIENCE_MS)
-    assert pool.rescue() == ()
+    assert pool.rescue_in_time() == ()
     assert pool.line() == []
 
 

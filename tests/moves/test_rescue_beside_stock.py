@@ -6,8 +6,6 @@ from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Rescued
 
-PATIENCE_MS = 60_000
-
 
 def finished_by_stock(pool):
     pool.redis.zadd(keys.finished("default"), {"job-1": pool.now_ms() / 1_000 + 500})
@@ -33,19 +31,13 @@ def lose_in_hand_over(pool):
     pool.redis.lmove(keys.queue("default"), keys.intermediate("default"), "LEFT", "LEFT")
 
 
-def rescue_twice(pool):
-    pool.rescue()
-    pool.time_passes(PATIENCE_MS)
-    return pool.rescue()
-
-
 @pytest.mark.parametrize("earlier", [finished_by_stock, failed_by_stock, finished_by_ours, failed_by_ours])
 def test_what_a_stock_worker_took_and_lost_is_missed_wherever_its_id_ended_before(pool, earlier):
     """LIV-01: RQ keeps an id listed that is enqueued again, that of a failure for a year."""
     earlier(pool)
     pool.stock_queue().enqueue("shop.fulfil", job_id="job-1")
     lose_in_hand_over(pool)
-    assert rescue_twice(pool) == (Rescued("job-1", "default", "intermediate"),)
+    assert pool.rescue_in_time() == (Rescued("job-1", "default", "intermediate"),)
     assert pool.worker().hold().job_id == "job-1"
 
 
@@ -56,7 +48,7 @@ def test_what_a_person_canceled_is_not(pool):
     Job.fetch("job-1", connection=pool.redis).cancel()
     stale.save()
     pool.redis.lpush(keys.intermediate("default"), "job-1")
-    assert rescue_twice(pool) == ()
+    assert pool.rescue_in_time() == ()
     assert pool.line() == []
 
 
@@ -65,7 +57,7 @@ def test_what_our_worker_had_in_hand_when_our_keys_were_deleted_is_missed(pool):
     pool.enqueue()
     pool.worker().hold()
     pool.redis.delete(*pool.redis.keys("holdfast:*"))
-    assert rescue_twice(pool) == (Rescued("job-1", "default", "hands"),)
+    assert pool.rescue_in_time() == (Rescued("job-1", "default", "hands"),)
     pool.time_passes(1_000)
     pool.promote()
     assert pool.places("job-1") == ["queue default"]
