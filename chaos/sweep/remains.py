@@ -82,7 +82,7 @@ def leftovers(redis: Redis, found: dict[str, Place | None]) -> tuple[str, ...]:
     left = {key for key in kept if family_of(key) in _OF_WORK}
     for job in gone:
         left |= {key for key in kept if job in key.split(":") and family_of(key) != TOMBSTONE}
-        if keys.FAMILIES[TOMBSTONE](job) not in kept:
-            left.add(f"no {keys.FAMILIES[TOMBSTONE](job)}")
+        if keys.tombstone(job) not in kept:
+            left.add(f"no {keys.tombstone(job)}")
     left |= {key for key in kept if family_of(key) == TOMBSTONE and key.split(":")[-1] not in gone}
     return tuple(sorted(left))

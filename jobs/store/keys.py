@@ -25,59 +25,61 @@ class Key:
         return self.spelling.format(*names)
 
 
-FAMILIES: dict[str, Key] = {
-    # RQ's
-    "queues": Key("rq:queues", "set", "the keys of all queues ever used"),
-    "queue": Key("rq:queue:{}", "list", "ids of the jobs in line, the next one first"),
-    "job": Key("rq:job:{}", "hash", "a job's record; our fields on it start with hf_"),
-    "dependents": Key("rq:job:{}:dependents", "set", "ids of the jobs that wait for this one"),
-    # RQ spells this one with two colons.
-    "dependencies": Key("rq:job::{}:dependencies", "set", "ids of the jobs this one waits for"),
-    "wip": Key("rq:wip:{}", "zset", "job:execution -> when a stock tool may think it dead, in seconds"),
-    "intermediate": Key("rq:queue:{}:intermediate", "list", "ids a stock worker has taken and not begun"),
-    "first_seen": Key("rq:queue:{}:intermediate:first_seen:{}", "string", "since when stock RQ has seen an id there"),
-    "scheduled": Key("rq:scheduled:{}", "zset", "job -> when it is due, in seconds"),
-    "finished": Key("rq:finished:{}", "zset", "job -> when it is forgotten, in seconds"),
-    "failed": Key("rq:failed:{}", "zset", "job -> when it is forgotten, in seconds"),
-    "deferred": Key("rq:deferred:{}", "zset", "job -> since when it waits for others, in seconds"),
-    "canceled": Key("rq:canceled:{}", "zset", "job -> when it was canceled, in seconds"),
-    "results": Key("rq:results:{}", "stream", "the outcomes of a job, newest last"),
-    "execution": Key("rq:execution:{}:{}", "hash", "one attempt at a job: job, execution"),
-    "executions": Key("rq:executions:{}", "zset", "the live executions of a job"),
-    "workers": Key("rq:workers", "set", "the keys of all workers"),
-    "workers_of": Key("rq:workers:{}", "set", "the keys of the workers that serve a queue"),
-    "worker": Key("rq:worker:{}", "hash", "what a worker says of itself"),
-    "groups": Key("rq:groups", "set", "the names of all groups"),
-    "group": Key("rq:group:{}", "set", "ids of the jobs of a group"),
-    "suspended": Key("rq:suspended", "string", "present while no worker may claim"),
-    # Ours
-    "leased": Key("holdfast:queues", "set", "names of the queues that ever had a lease"),
-    "leases": Key("holdfast:leases:{}", "zset", "job:execution -> deadline in ms: the truth about who holds what"),
-    "held": Key("holdfast:held", "hash", "job -> queue:execution that has it, also where its record was deleted"),
-    "bell": Key("holdfast:bell:{}", "list", "a token while an idle worker should look at the queue"),
-    "replay": Key("holdfast:replay:{}", "string", "the last operation of a worker and its answer"),
-    "aftermath": Key(
-        "holdfast:aftermath:{}", "zset", "tries, status, job:execution -> when what is left to be told is due, in ms"
-    ),
-    "listener": Key("holdfast:listener:{}", "string", "which idle worker hears the plain producers of a queue"),
-    "orphans": Key("holdfast:orphans", "hash", "jobs that were seen in no place -> since when, and in what state"),
-    "sweep": Key("holdfast:orphans:cursor", "string", "how far the fleet's look through all records has come"),
-    "second_look": Key("holdfast:orphans:again", "string", "how far its look at those jobs has come"),
-    "tombstone": Key(
-        "holdfast:tombstone:{}",
-        "string",
-        "a job deleted by its settle or by a person: which enqueue made it, RQ's `created_at`, and its last fence",
-    ),
-    # With the length of the queue's name: `a:b` and `c` are not `a` and `b:c`.
-    "dedupe": Key(
-        "holdfast:key:{}:{}:{}", "string", "an idempotent enqueue: its queue's length, queue and key -> the job it made"
-    ),
-    "turn": Key("holdfast:turn:{}", "string", "when the fleet is next due for a chore, in ms"),
-    "reaper": Key("holdfast:reaper", "hash", "the last pass of the fleet's reapers, and the server they saw"),
-    "ghosts": Key("holdfast:ghosts", "list", "the last entries in line that had no job behind them"),
-    "packing": Key("holdfast:packing", "stream", "a result on its way to its place, within one script"),
-    "moves": Key("holdfast:moves", "stream", "every move in the server's own order, where recording is on"),
-}
+# RQ's
+queues = Key("rq:queues", "set", "the keys of all queues ever used")
+queue = Key("rq:queue:{}", "list", "ids of the jobs in line, the next one first")
+job = Key("rq:job:{}", "hash", "a job's record; our fields on it start with hf_")
+dependents = Key("rq:job:{}:dependents", "set", "ids of the jobs that wait for this one")
+# RQ spells this one with two colons.
+dependencies = Key("rq:job::{}:dependencies", "set", "ids of the jobs this one waits for")
+wip = Key("rq:wip:{}", "zset", "job:execution -> when a stock tool may think it dead, in seconds")
+intermediate = Key("rq:queue:{}:intermediate", "list", "ids a stock worker has taken and not begun")
+first_seen = Key("rq:queue:{}:intermediate:first_seen:{}", "string", "since when stock RQ has seen an id there")
+scheduled = Key("rq:scheduled:{}", "zset", "job -> when it is due, in seconds")
+finished = Key("rq:finished:{}", "zset", "job -> when it is forgotten, in seconds")
+failed = Key("rq:failed:{}", "zset", "job -> when it is forgotten, in seconds")
+deferred = Key("rq:deferred:{}", "zset", "job -> since when it waits for others, in seconds")
+canceled = Key("rq:canceled:{}", "zset", "job -> when it was canceled, in seconds")
+results = Key("rq:results:{}", "stream", "the outcomes of a job, newest last")
+execution = Key("rq:execution:{}:{}", "hash", "one attempt at a job: job, execution")
+executions = Key("rq:executions:{}", "zset", "the live executions of a job")
+workers = Key("rq:workers", "set", "the keys of all workers")
+workers_of = Key("rq:workers:{}", "set", "the keys of the workers that serve a queue")
+worker = Key("rq:worker:{}", "hash", "what a worker says of itself")
+groups = Key("rq:groups", "set", "the names of all groups")
+group = Key("rq:group:{}", "set", "ids of the jobs of a group")
+suspended = Key("rq:suspended", "string", "present while no worker may claim")
+
+# Ours
+leased = Key("holdfast:queues", "set", "names of the queues that ever had a lease")
+leases = Key("holdfast:leases:{}", "zset", "job:execution -> deadline in ms: the truth about who holds what")
+held = Key("holdfast:held", "hash", "job -> queue:execution that has it, also where its record was deleted")
+bell = Key("holdfast:bell:{}", "list", "a token while an idle worker should look at the queue")
+replay = Key("holdfast:replay:{}", "string", "the last operation of a worker and its answer")
+aftermath = Key(
+    "holdfast:aftermath:{}", "zset", "tries, status, job:execution -> when what is left to be told is due, in ms"
+)
+listener = Key("holdfast:listener:{}", "string", "which idle worker hears the plain producers of a queue")
+orphans = Key("holdfast:orphans", "hash", "jobs that were seen in no place -> since when, and in what state")
+sweep = Key("holdfast:orphans:cursor", "string", "how far the fleet's look through all records has come")
+second_look = Key("holdfast:orphans:again", "string", "how far its look at those jobs has come")
+tombstone = Key(
+    "holdfast:tombstone:{}",
+    "string",
+    "a job deleted by its settle or by a person: which enqueue made it, RQ's `created_at`, and its last fence",
+)
+# With the length of the queue's name: `a:b` and `c` are not `a` and `b:c`.
+dedupe = Key(
+    "holdfast:key:{}:{}:{}", "string", "an idempotent enqueue: its queue's length, queue and key -> the job it made"
+)
+turn = Key("holdfast:turn:{}", "string", "when the fleet is next due for a chore, in ms")
+reaper = Key("holdfast:reaper", "hash", "the last pass of the fleet's reapers, and the server they saw")
+ghosts = Key("holdfast:ghosts", "list", "the last entries in line that had no job behind them")
+packing = Key("holdfast:packing", "stream", "a result on its way to its place, within one script")
+moves = Key("holdfast:moves", "stream", "every move in the server's own order, where recording is on")
+
+#: All of them by name, as scripts ask for them.
+FAMILIES: dict[str, Key] = {name: value for name, value in globals().items() if isinstance(value, Key)}
 
 _EFFECT = "hf_effect:"
 _IN_LUA = re.compile(r"\bkeys\.(?P<family>\w+)\(")
@@ -129,43 +131,3 @@ def _in_lua(family: str, names: list[str]) -> str:
         if text:
             parts.append(f"'{text}'")
     return parts[0] if len(parts) == 1 else f"({' .. '.join(parts)})"
-
-
-def _family(name: str) -> Key:
-    return FAMILIES[name]
-
-
-queues = _family("queues")
-queue = _family("queue")
-job = _family("job")
-dependents = _family("dependents")
-dependencies = _family("dependencies")
-wip = _family("wip")
-intermediate = _family("intermediate")
-scheduled = _family("scheduled")
-finished = _family("finished")
-failed = _family("failed")
-deferred = _family("deferred")
-canceled = _family("canceled")
-results = _family("results")
-execution = _family("execution")
-executions = _family("executions")
-workers = _family("workers")
-workers_of = _family("workers_of")
-worker = _family("worker")
-groups = _family("groups")
-group = _family("group")
-suspended = _family("suspended")
-leased = _family("leased")
-leases = _family("leases")
-bell = _family("bell")
-listener = _family("listener")
-aftermath = _family("aftermath")
-orphans = _family("orphans")
-sweep = _family("sweep")
-second_look = _family("second_look")
-replay = _family("replay")
-turn = _family("turn")
-reaper = _family("reaper")
-ghosts = _family("ghosts")
-moves = _family("moves")

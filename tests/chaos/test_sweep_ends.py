@@ -172,13 +172,13 @@ def redis():
     [
         (lambda redis: redis.zadd(keys.leases("q"), {"j:e": 1}), "holdfast:leases:q"),
         (lambda redis: redis.zadd(keys.wip("q"), {"j:e": 1}), "rq:wip:q"),
-        (lambda redis: redis.hset(keys.FAMILIES["held"](), "j", "q:e"), "holdfast:held"),
+        (lambda redis: redis.hset(keys.held(), "j", "q:e"), "holdfast:held"),
         (lambda redis: redis.hset(keys.execution("j", "e"), "id", "e"), "rq:execution:j:e"),
         (lambda redis: redis.zadd(keys.executions("j"), {"e": 1}), "rq:executions:j"),
         (lambda redis: redis.zadd(keys.aftermath("q"), {"0 failed j:e": 1}), "holdfast:aftermath:q"),
         (lambda redis: redis.rpush(keys.queue("q"), "j"), "rq:queue:q"),
         (lambda redis: redis.zadd(keys.scheduled("q"), {"j": 1}), "rq:scheduled:q"),
-        (lambda redis: redis.set(keys.FAMILIES["tombstone"]("j"), "1 1"), "holdfast:tombstone:j"),
+        (lambda redis: redis.set(keys.tombstone("j"), "1 1"), "holdfast:tombstone:j"),
     ],
 )
 def test_each_leftover_is_named(redis, write, left):
@@ -201,7 +201,7 @@ def test_a_job_without_a_record_leaves_its_tombstone_and_nothing_else(redis):
     assert found == {"j": None}
     assert leftovers(redis, found) == ("no holdfast:tombstone:j", "rq:results:j")
     redis.delete(keys.results("j"))
-    redis.set(keys.FAMILIES["tombstone"]("j"), "1 1")
+    redis.set(keys.tombstone("j"), "1 1")
     assert leftovers(redis, found) == ()
 
 

@@ -104,26 +104,3 @@ def test_a_key_that_cannot_be_spelled_is_refused(lua, error):
     """Before it is sent, and not when that line first runs."""
     with pytest.raises(error):
         spelled_out(lua)
-
-
-def test_a_key_has_one_name_in_lua_and_in_python():
-    """What keys.py offers Python under a name is the family that Lua has under it."""
-    from holdfast.jobs.store import keys  # noqa: PLC0415 - the module as its users see it
-
-    offered = {name: value for name, value in vars(keys).items() if isinstance(value, keys.Key)}
-    assert offered == {name: FAMILIES[name] for name in offered}
-
-
-def test_a_key_spelled_elsewhere_is_seen(house):
-    """In a text, in bytes and in a piece of an f-string; not in a docstring, a message or an entry point."""
-    spelled = house.source("a = 'rq:queues'\nb = b'rq:job:1'\nc = f'holdfast:bell:{a}'\n")
-    assert len(list(spelled_in_python(spelled))) == 3
-    told = house.source('"""rq:queues holds the queues."""\na = "holdfast: bye"\nb = "holdfast.console.cli:main"\n')
-    assert list(spelled_in_python(told)) == []
-
-
-def test_a_key_spelled_in_lua_is_seen():
-    """Outside of comments."""
-    assert list(spelled_in_lua("x.lua", "-- 'rq:queues'\nredis.call('GET', 'rq:suspended')\n")) == [
-        "x.lua:2: redis.call('GET', 'rq:suspended')"
-    ]

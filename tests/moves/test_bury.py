@@ -60,7 +60,7 @@ def test_a_failure_that_is_not_to_be_kept_is_gone_as_in_rq(pool):
     assert worker.bury(lease) == Buried()
     assert pool.places("job-1") == []
     assert not pool.redis.exists(keys.job("job-1"), keys.results("job-1"), keys.dependents("job-1"))
-    assert pool.redis.get(keys.FAMILIES["tombstone"]("job-1")).endswith(f" {lease.fence}".encode())
+    assert pool.redis.get(keys.tombstone("job-1")).endswith(f" {lease.fence}".encode())
     assert pool.places("child") == ["queue default"]
 
 

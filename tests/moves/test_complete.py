@@ -124,7 +124,7 @@ def test_who_waited_goes_in_line_with_the_parents_end(pool):
     worker.complete(lease)
     assert (pool.places("pack"), pool.places("thank")) == (["queue packing"], ["queue mail"])
     assert pool.state("pack", "status") == {"status": "queued"}
-    assert not pool.redis.exists(keys.FAMILIES["dependents"]("job-1"))
+    assert not pool.redis.exists(keys.dependents("job-1"))
     assert {queue.name for queue in StockQueue.all(connection=pool.redis)} == {"default", "packing", "mail"}
 
 

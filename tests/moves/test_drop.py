@@ -37,7 +37,7 @@ def test_of_what_is_dropped_a_tombstone_is_left(pool, drop, status):
     assert drop() == Dropped("job-1", ())
     assert pool.places("job-1") == []
     about = {key.decode() for key in pool.redis.scan_iter("*job-1*")}
-    assert about == {keys.FAMILIES["tombstone"]("job-1")}
+    assert about == {keys.tombstone("job-1")}
 
 
 def test_a_drop_sent_twice_does_not_take_the_next_job_of_that_id(pool, drop):
@@ -72,7 +72,7 @@ def test_a_fence_is_above_that_of_a_job_that_was_dropped(pool, drop):
     """INV-03: the id is used again on a server whose clock went back."""
     held = bury(pool)
     drop()
-    tombstone, ahead = keys.FAMILIES["tombstone"]("job-1"), held.fence + 60_000_000
+    tombstone, ahead = keys.tombstone("job-1"), held.fence + 60_000_000
     pool.redis.set(tombstone, pool.redis.get(tombstone).replace(b"%d" % held.fence, b"%d" % ahead))
     pool.enqueue()
     assert pool.worker().hold().fence == ahead + 1

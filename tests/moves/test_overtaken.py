@@ -40,7 +40,7 @@ def test_an_enqueue_is_known_by_its_name_although_its_job_was_kept_for_a_moment_
     pool.enqueue("another")
     getattr(worker, move)(held, **({} if move == "bury" else {"result_ttl": kept_s}))
     assert pool.redis.ttl(keys.job("job-1")) == kept_s
-    assert pool.redis.exists(keys.FAMILIES["tombstone"]("job-1")) == is_known
+    assert pool.redis.exists(keys.tombstone("job-1")) == is_known
     if is_known:
         pool.redis.delete(keys.job("job-1"))
         line = pool.line()

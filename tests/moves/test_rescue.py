@@ -23,7 +23,7 @@ def lose_in_hand_over(pool):
     """Let a stock worker on one queue move the id to RQ's intermediate list, and die."""
     pool.stock_queue().enqueue("shop.fulfil", job_id="job-1")
     pool.redis.lmove(keys.queue("default"), keys.intermediate("default"), "LEFT", "LEFT")
-    pool.redis.set(keys.FAMILIES["first_seen"]("default", "job-1"), 1)
+    pool.redis.set(keys.first_seen("default", "job-1"), 1)
 
 
 def lose_from_scheduled(pool):

@@ -52,7 +52,7 @@ def is_enqueued(**options):
 
 
 def was_held_by_another(scene):
-    scene.pool.redis.hset(keys.FAMILIES["held"](), NEXT, "default:elsewhere")
+    scene.pool.redis.hset(keys.held(), NEXT, "default:elsewhere")
 
 
 def is_held_by_another(scene):
@@ -149,7 +149,7 @@ OF_THE_NEXT = {
     "has a record that goes by": (other(lambda pool: pool.redis.expire(keys.job(NEXT), 60)), True),
     "was held by another": (was_held_by_another, False),
     "is held by another": (is_held_by_another, False),
-    "left a tombstone": (other(lambda pool: pool.redis.set(keys.FAMILIES["tombstone"](NEXT), "op queued 5")), False),
+    "left a tombstone": (other(lambda pool: pool.redis.set(keys.tombstone(NEXT), "op queued 5")), False),
     "had a generation": (field(NEXT, "hf_generation", "3"), False),
     "had a fence": (field(NEXT, "hf_fence", "9" * 16), False),
     "had a lease": (field(NEXT, "hf_lease", "0" * 32, "hf_lease_queue", "default"), False),
