@@ -8,6 +8,7 @@ IN_USE: dict[str, tuple[str, ...]] = {
         "tests/moves/test_versions.py::test_what_one_version_begins_another_goes_on_with",
         "tests/moves/test_versions.py::test_a_claim_sent_again_by_another_version_of_the_scripts_gets_the_same_job",
         "tests/moves/test_versions.py::test_a_field_that_a_later_version_wrote_is_left_alone",
+        "tests/moves/test_unheard_of.py::test_an_answer_of_a_version_that_says_more_is_named_as_such",
         "tests/jobs/test_door.py::test_a_server_that_is_too_old_is_refused_with_its_version",
     ),
     "FM-033": (

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.jobs.lease import Lease
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.records import pairs
 
-_COMPLETED = out.Completed()
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = TypeVar("T")
+
+#: What `complete` may answer, and a turn of each lease that it is to end.
+COMPLETED = {b"completed": out.Completed()}
 
 
 def text_of(raw: Any) -> Any:
@@ -30,8 +36,8 @@ def server_ms(told: tuple[int, int]) -> int:
     return seconds * 1000 + micros // 1000
 
 
-def refused(answer: list[Any]) -> out.Refused | None:
-    """Read a refusal; None if it is none."""
+def read_refusal(move: str, answer: list[Any]) -> out.Refused:
+    """Read why a holder's move was refused. Raises RuntimeError for a word it does not know."""
     match answer[0]:
         case b"fenced":
             return out.Fenced(int(answer[1]))
@@ -40,12 +46,21 @@ def refused(answer: list[Any]) -> out.Refused | None:
         case b"closed":
             return out.Closed(answer[1].decode())
         case _:
-            return None
+            raise unexpected(move, answer)
 
 
 def unexpected(move: str, answer: list[Any]) -> RuntimeError:
     """Make the error for a word that the move's header does not list."""
     return RuntimeError(f"{move} answered {answer!r}, which its header does not list: two versions of Holdfast?")
+
+
+def read_end(move: str, answer: list[Any], words: Mapping[bytes, T]) -> T | out.Refused:
+    """Read what a holder's move answered: what one of its words means, or a refusal.
+
+    Raises RuntimeError for a word that is neither.
+    """
+    outcome = words.get(answer[0])
+    return read_refusal(move, answer) if outcome is None else outcome
 
 
 def read_claim(answer: list[Any]) -> out.Claim:
@@ -82,8 +97,7 @@ def read_ends(answer: list[Any], ends: int) -> tuple[tuple[out.Completed | out.R
     """
     match answer[0]:
         case b"turned":
-            said = tuple(_COMPLETED if word[0] == b"completed" else refused(word) for word in answer[1])
-            return said, answer[2]  # type: ignore[return-value]  # what is no refusal is a completion
+            return tuple(read_end("turn", word, COMPLETED) for word in answer[1]), answer[2]
         case b"closed":
             return (out.Closed(answer[1].decode()),) * ends, answer
         case _:

@@ -68,6 +68,9 @@ tombstone = Key(
     "string",
     "a job deleted by its settle or by a person: which enqueue made it, RQ's `created_at`, and its last fence",
 )
+waited_for = Key(
+    "holdfast:waited_for:{}", "string", "ids of those who waited for what a person dropped, by the drop's name"
+)
 # With the length of the queue's name: `a:b` and `c` are not `a` and `b:c`.
 dedupe = Key(
     "holdfast:key:{}:{}:{}", "string", "an idempotent enqueue: its queue's length, queue and key -> the job it made"

@@ -8,24 +8,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from holdfast.jobs.store import keys
 from holdfast.jobs.store import outcomes as out
-from holdfast.jobs.store.answers import read_claim, read_turn, refused, unexpected
+from holdfast.jobs.store.answers import COMPLETED, read_claim, read_end, read_refusal, read_turn
 from holdfast.jobs.store.records import obituary, short_error, stamp
-from holdfast.jobs.store.sizes import check_size, lasting
-from holdfast.jobs.store.work import NO_RESULT, Completion, Spell, Spelled
+from holdfast.jobs.store.sizes import check_size
+from holdfast.jobs.store.work import WORDS_OF_AN_END, Completion, Spell, Spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.lease import Lease
     from holdfast.jobs.settings import Settings
     from holdfast.jobs.store.scripts import Scripts, Trip, Word
 
+T = TypeVar("T")
 Refused = out.Refused
+
+# What the words of each move mean, but for refusals, which most have in common.
+_ANNOTATED = {b"annotated": out.Annotated()}
+_POSTPONED = {b"postponed": out.Postponed()}
+_BURIED = {b"buried": out.Buried()}
+_GIVEN_BACK: dict[bytes, out.GivenBack | out.Buried] = {b"given_back": out.GivenBack(), **_BURIED}
+_CRASHED: dict[bytes, out.Crashed | out.Buried] = {b"crashed": out.Crashed(), **_BURIED}
+_WITHDRAWN = {b"withdrawn": out.Withdrawn()}
 
 
 @dataclass(frozen=True)
@@ -67,24 +76,22 @@ class Moves:
             "fence": lease.fence,
         }
 
-    def _settle(self, move: str, lease: Lease, op: int, **named: Word | Sequence[Word]) -> list[Any]:
-        return self.scripts.call(
+    def _settle(
+        self, move: str, words: Mapping[bytes, T], lease: Lease, op: int, **named: Word | Sequence[Word]
+    ) -> T | Refused:
+        answer = self.scripts.call(
             move,
             worker_name=self.caller.name,
             instance=self.caller.instance,
             op=op,
             stamp=self._stamp(),
-            **self._holder(lease),
-            **named,
+            **self._holder(lease) | named,
         )
+        return read_end(move, answer, words)
 
     @staticmethod
     def _spell(spell: Spell) -> dict[str, Word | Sequence[Word]]:
-        return {
-            "started": f"{spell.started_s:.6f}",
-            "ended": f"{spell.ended_s:.6f}",
-            "worked_s": f"{spell.worked_s:.6f}",
-        }
+        return {"started": f"{spell.started_s:.6f}", "ended": f"{spell.ended_s:.6f}"}
 
     def _asker(self, op: int, seen_fence: int, want: int) -> dict[str, Word | Sequence[Word]]:
         wall_s = self._clock.wall_s()
@@ -164,26 +171,19 @@ class Moves:
             worked_s=f"{worked_s:.3f}",
             **self._holder(lease),
         )
-        return refused(answer) or out.Renewed(int(answer[1]))
+        if answer[0] == b"renewed":
+            return out.Renewed(int(answer[1]))
+        return read_refusal("renew", answer)
 
     def annotate(self, lease: Lease, fields: Sequence[Word]) -> out.Annotated | Refused:
         """Write fields of the job's record, if the lease still stands."""
         answer = self.scripts.call("annotate", fields=list(fields), **self._holder(lease))
-        return refused(answer) or out.Annotated()
+        return read_end("annotate", answer, _ANNOTATED)
 
     def complete(self, op: int, done: Completion) -> out.Completed | Refused:
         """End with success."""
-        answer = self._settle(
-            "complete",
-            done.lease,
-            op,
-            value=done.value if self._settings.keep_results else NO_RESULT,
-            result_ttl=lasting(done.result_ttl),
-            repeat_ms="" if done.repeat_ms is None else done.repeat_ms,
-            repeats_left=done.repeats_left,
-            **self._spell(done.spell),
-        )
-        return refused(answer) or out.Completed()
+        words = zip(WORDS_OF_AN_END, done.words(self._settings.keep_results), strict=True)
+        return self._settle("complete", COMPLETED, done.lease, op, **dict(words))
 
     def postpone(
         self,
@@ -198,8 +198,9 @@ class Moves:
         used: Sequence[Word] = (),
     ) -> out.Postponed | Refused:
         """End with a failure that will be tried again in `delay_ms`, by the server's clock."""
-        answer = self._settle(
+        return self._settle(
             "postpone",
+            _POSTPONED,
             lease,
             op,
             delay_ms=delay_ms,
@@ -209,7 +210,6 @@ class Moves:
             fields=list(used),
             **self._spell(spell),
         )
-        return refused(answer) or out.Postponed()
 
     def bury(
         self,
@@ -229,8 +229,9 @@ class Moves:
         `retried` is the Retry that a job returned once too often. Not `is_listed`: without a record among the failed.
         `is_unspoken`: no horse is left to run callbacks; some worker will.
         """
-        answer = self._settle(
+        return self._settle(
             "bury",
+            _BURIED,
             lease,
             op,
             status=status,
@@ -242,7 +243,6 @@ class Moves:
             unspoken=int(is_unspoken),
             **self._spell(spell),
         )
-        return refused(answer) or out.Buried()
 
     def end_aftermath(self, told: out.Aftermath) -> bool:
         """Note that all was told. Harmless when sent twice, or when someone else tells it again meanwhile."""
@@ -255,8 +255,9 @@ class Moves:
 
         One that only `waited` behind another keeps its place in line however often; any other does so once.
         """
-        answer = self._settle(
+        return self._settle(
             "give_back",
+            _GIVEN_BACK,
             lease,
             op,
             epoch=f"{self._clock.wall_s():.6f}",
@@ -265,12 +266,12 @@ class Moves:
             budget=self._settings.crashes,
             obituary=obituary("Interrupted by the stop of its worker; this job may run at most once."),
         )
-        return refused(answer) or (out.Buried() if answer[0] == b"buried" else out.GivenBack())
 
     def crash(self, lease: Lease, op: int, *, cause: str) -> out.Crashed | out.Buried | Refused:
         """End the lease of a horse that died while its parent watched."""
-        answer = self._settle(
+        return self._settle(
             "crash",
+            _CRASHED,
             lease,
             op,
             epoch=f"{self._clock.wall_s():.6f}",
@@ -278,7 +279,6 @@ class Moves:
             budget=self._settings.crashes,
             obituary=obituary(f"Work-horse terminated unexpectedly ({cause}); no crashes left in its budget."),
         )
-        return refused(answer) or (out.Buried() if answer[0] == b"buried" else out.Crashed())
 
     def begin_effect(
         self, lease: Lease, name: str, *, take_over: bool = False
@@ -293,16 +293,14 @@ class Moves:
             case b"in_doubt":
                 return out.Doubtful(int(answer[1]))
             case _:
-                if no := refused(answer):
-                    return no
-                raise unexpected("begin_effect", answer)
+                return read_refusal("begin_effect", answer)
 
     def commit_effect(self, lease: Lease, name: str, value: bytes) -> out.Done | Refused:
         """Record that the effect has taken place."""
         answer = self.scripts.call("commit_effect", name=name, value=value, **self._holder(lease))
-        return refused(answer) or out.Done(value)
+        return read_end("commit_effect", answer, {b"done": out.Done(value)})
 
     def withdraw_effect(self, lease: Lease, name: str) -> out.Withdrawn | Refused:
         """Take the intent back: the effect is known not to have taken place."""
         answer = self.scripts.call("withdraw_effect", name=name, **self._holder(lease))
-        return refused(answer) or out.Withdrawn()
+        return read_end("withdraw_effect", answer, _WITHDRAWN)

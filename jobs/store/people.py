@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from redis.exceptions import NoPermissionError, NoScriptError
 
 from holdfast.jobs.store import outcomes as out
+from holdfast.jobs.store.answers import shown, unexpected
 from holdfast.jobs.store.records import stamp
 from holdfast.jobs.store.refusals import is_passing
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from holdfast.jobs.store.scripts import Scripts, Word
 
 T = TypeVar("T")
+
+#: Why the scripts leave a job as it was. One more word would be of another version.
+_WHY_KEPT = {b"none", b"running", b"not_ended", b"in_doubt", b"no_doubt"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,21 +93,21 @@ class People:
         return answers
 
 
-def _words(answer: list[Any]) -> list[str]:
-    # A name may be no text: it is told as far as it is one.
-    return [part.decode(errors="backslashreplace") for part in answer]
+def _kept(move: str, job_id: str, answer: list[Any]) -> out.Kept:
+    if answer[0] not in _WHY_KEPT:
+        return out.Kept(job_id, "error", (str(unexpected(move, answer)),))
+    why, *details = map(shown, answer)
+    return out.Kept(job_id, why, tuple(details))
 
 
 def _read_requeued(job_id: str, answer: list[Any]) -> out.Requeued | out.Kept:
-    word, *details = _words(answer)
-    return out.Requeued(job_id, details[0]) if word == "queued" else out.Kept(job_id, word, tuple(details))
+    return out.Requeued(job_id, shown(answer[1])) if answer[0] == b"queued" else _kept("requeue", job_id, answer)
 
 
 def _read_dropped(job_id: str, answer: list[Any]) -> out.Dropped | out.Kept:
-    word, *details = _words(answer)
-    return out.Dropped(job_id, tuple(details)) if word == "dropped" else out.Kept(job_id, word, tuple(details))
+    word, *waiting = answer
+    return out.Dropped(job_id, tuple(map(shown, waiting))) if word == b"dropped" else _kept("drop", job_id, answer)
 
 
 def _read_resolved(job_id: str, answer: list[Any]) -> out.Resolved | out.Kept:
-    word, *details = _words(answer)
-    return out.Resolved(job_id) if word == "resolved" else out.Kept(job_id, word, tuple(details))
+    return out.Resolved(job_id) if answer[0] == b"resolved" else _kept("resolve_effect", job_id, answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.jobs.store import outcomes as out
-from holdfast.jobs.store.answers import text_of
+from holdfast.jobs.store.answers import text_of, unexpected
 from holdfast.jobs.store.census import Census
 from holdfast.jobs.store.records import obituary, stamp
 from holdfast.jobs.store.sizes import expiry_of
@@ -54,8 +54,10 @@ class Upkeep:
                 return out.NotDue(int(answer[1]))
             case b"waiting":
                 return out.Waiting(int(answer[1]))
-            case _:
+            case b"reclaimed":
                 return out.Pass(tuple(_row(row) for row in answer[1]), tuple(_passed_over(answer[2])))
+            case _:
+                raise unexpected("reclaim", answer)
 
     def rescue(self, *, every_ms: int, goes_on: bool = False, suspects: Sequence[str] = ()) -> out.Rescue | out.NotDue:
         """Put those of the suspects back that are in no place, and were seen so long enough ago."""
@@ -71,9 +73,13 @@ class Upkeep:
             obituary=obituary("The job was in nobody's hands; no crashes left in its budget."),
             suspects=list(suspects),
         )
-        if answer[0] == b"not_due":
-            return out.NotDue(int(answer[1]))
-        return *(out.Rescued(*map(text_of, row)) for row in answer[1]), *_passed_over(answer[2])
+        match answer[0]:
+            case b"not_due":
+                return out.NotDue(int(answer[1]))
+            case b"rescued":
+                return *(out.Rescued(*map(text_of, row)) for row in answer[1]), *_passed_over(answer[2])
+            case _:
+                raise unexpected("rescue", answer)
 
     def suspects(self) -> list[str]:
         """Give the ids of jobs on the next page of all records that may be in no place."""
@@ -88,9 +94,13 @@ class Upkeep:
             most=self.batch,
             stamp=stamp(self._clock.wall_s()),
         )
-        if answer[0] == b"not_due":
-            return out.NotDue(int(answer[1]))
-        return out.Promoted(int(answer[1]), int(answer[2]))
+        match answer[0]:
+            case b"not_due":
+                return out.NotDue(int(answer[1]))
+            case b"promoted":
+                return out.Promoted(int(answer[1]), int(answer[2]))
+            case _:
+                raise unexpected("promote", answer)
 
 
 def _passed_over(rows: list[list[Any]]) -> Iterator[out.PassedOver]:
@@ -144,15 +154,16 @@ class Placement(NamedTuple):
 
 
 def read_placed(answer: list[Any]) -> out.Queued | out.Scheduled | out.Duplicate:
-    """Read what enqueue answered."""
-    job_id = answer[1].decode()
+    """Read what enqueue answered. Raises RuntimeError for a word it does not know."""
     match answer[0]:
         case b"queued":
-            return out.Queued(job_id)
+            return out.Queued(answer[1].decode())
         case b"scheduled":
-            return out.Scheduled(job_id)
+            return out.Scheduled(answer[1].decode())
+        case b"duplicate":
+            return out.Duplicate(answer[1].decode())
         case _:
-            return out.Duplicate(job_id)
+            raise unexpected("enqueue", answer)
 
 
 class Entrance:
@@ -174,6 +185,8 @@ class Entrance:
         for batch, answer in zip(batches, answers, strict=True):
             if answer[0] == b"known":
                 self._scripts.taught("enqueue", lambda batch=batch: self._one_by_one(batch))  # type: ignore[misc]
+            elif answer[0] != b"queued":
+                raise unexpected("enqueue_many", answer)
 
     def _flow(self, batches: Sequence[Batch]) -> list[list[Any]]:
         return list(self._scripts.flow("enqueue_many", (batch.named() for batch in batches)))

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 #: Stands for the return value where a worker keeps none; no return value is written so.
 NO_RESULT = "-"
+#: What `Completion.words` are, by the names that `complete` has for them.
+WORDS_OF_AN_END = (
+    *("queue", "job_id", "execution", "fence", "started", "ended"),
+    *("value", "result_ttl", "repeat_ms", "repeats_left"),
+)
 
 
 class Spell(NamedTuple):
@@ -44,7 +49,7 @@ class Completion(NamedTuple):
     repeats_left: int = 0
 
     def words(self, keep_result: bool) -> list[Word]:  # noqa: FBT001 - the one thing that is asked
-        """Spell it as `turn` takes it."""
+        """Spell it as `turn` takes it, in the order of `WORDS_OF_AN_END`."""
         lease = self.lease
         return [
             lease.queue,

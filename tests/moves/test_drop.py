@@ -86,6 +86,8 @@ def test_who_waits_for_what_is_dropped_is_named(pool, drop):
     worker = pool.worker()
     worker.bury(worker.hold())
     assert drop() == Dropped("job-1", ("a", "b"))
+    with pool.nothing_changes():
+        assert drop() == Dropped("job-1", ("a", "b")), "the reply was lost, and the person is to be told all the same"
 
 
 @pytest.mark.parametrize(

@@ -92,10 +92,3 @@ def test_a_field_that_a_later_version_wrote_is_left_alone(pool, end):
     pool.enqueue()
     worker.hold()
     assert pool.state("job-1", "hf_of_tomorrow") == {"hf_of_tomorrow": "kept"}
-
-
-def test_an_answer_of_a_version_that_says_more_is_named_as_such(pool, monkeypatch):
-    """FM-032: a word that the header does not list stops the asker with a hint, and is not taken for another."""
-    monkeypatch.setattr(pool.scripts, "call", lambda move, **named: [b"quarantined"])
-    with pytest.raises(RuntimeError, match="two versions of Holdfast"):
-        pool.worker().claim()

@@ -299,5 +299,5 @@ end
 
 local function count_for_worker(worker, counter, worked_s, jobs)
   redis.call('HINCRBY', keys.worker(worker), counter, jobs and whole(jobs) or '1')
-  redis.call('HINCRBYFLOAT', keys.worker(worker), 'total_working_time', worked_s)
+  redis.call('HINCRBYFLOAT', keys.worker(worker), 'total_working_time', string.format('%.6f', worked_s))
 end

@@ -12,7 +12,6 @@
 -- ARGV     stamp       now, as RQ writes it
 -- ARGV     started     when the attempt began, in seconds
 -- ARGV     ended       when it ended, in seconds
--- ARGV     worked_s    for how long it worked
 -- ARGV     status      failed or stopped
 -- ARGV     cause       which budget ran out, or what decided
 -- ARGV     error       what went wrong
@@ -34,7 +33,7 @@ local fields = {'hf_error', error, 'hf_failures', (tonumber(was[2]) or 0) + 1}
 journal(fields, was[1], 'bury', worker_name, execution .. ' ' .. cause)
 redis.call('HSET', keys.job(job_id), unpack(fields))
 end_execution(job_id, queue, execution, worker_name)
-count_for_worker(worker_name, 'failed_job_count', worked_s)
+count_for_worker(worker_name, 'failed_job_count', math.max(0, ended - started))
 local to = lay_to_rest(job_id, queue, execution, worker_name, {status = status, cause = cause, stamp = stamp,
   started = started, ended = ended, obituary = obituary, retried = retried ~= '' and retried, unlisted = listed ~= '1',
   unspoken = unspoken == '1'})

@@ -12,7 +12,6 @@
 -- ARGV     stamp         now, as RQ writes it
 -- ARGV     started       when the attempt began, in seconds
 -- ARGV     ended         when it ended, in seconds
--- ARGV     worked_s      for how long it worked
 -- ARGV     value         the return value as RQ writes it, empty for None, or - to keep no result
 -- ARGV     result_ttl    seconds to keep job and result; 0: not at all; -1: for ever
 -- ARGV     repeat_ms     ms until the next repeat, or empty
@@ -29,7 +28,7 @@ local look = look_at({queue, job_id, execution}, 1, {})
 local word = complete_one(worker_name, stamp, look, queue, job_id, execution, fence, started, ended, value, result_ttl, repeat_ms, repeats_left)
 if word[1] == 'completed' then
   no_longer_at(worker_name, job_id)
-  count_for_worker(worker_name, 'successful_job_count', worked_s)
+  count_for_worker(worker_name, 'successful_job_count', math.max(0, ended - started))
   trim(keys.finished(queue), 1)
 end
 return keep(instance, op, word)

@@ -12,7 +12,6 @@
 -- ARGV     stamp       now, as RQ writes it
 -- ARGV     started     when the attempt began, in seconds
 -- ARGV     ended       when it ended, in seconds
--- ARGV     worked_s    for how long it worked
 -- ARGV     delay_ms    how far from now the next attempt is due
 -- ARGV     at_front    1: next in line, where the delay is 0
 -- ARGV     error       what went wrong
@@ -40,7 +39,7 @@ end
 journal(record, was[1], 'postpone', worker_name, execution .. ' +' .. delay_ms .. 'ms')
 redis.call('HSET', job, unpack(record))
 end_execution(job_id, queue, execution, worker_name)
-count_for_worker(worker_name, 'failed_job_count', worked_s)
+count_for_worker(worker_name, 'failed_job_count', math.max(0, ended - started))
 if retried ~= '' then
   add_result(job_id, RETRIED, worker_name, execution, started, ended, 'return_value', retried, lasting(was[3]) or '')
 end

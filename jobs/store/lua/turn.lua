@@ -55,7 +55,7 @@ local function plain_turn()
   end
   redis.call('ZADD', keys.finished(queue), whole(now_s + result_ttl), job_id)
   redis.call('EXPIRE', job, result_ttl)
-  count_for_worker(worker_name, 'successful_job_count', string.format('%.6f', math.max(0, ended - started)))
+  count_for_worker(worker_name, 'successful_job_count', math.max(0, ended - started))
   -- One out of so many turns does it for all of them.
   if asker.op % TRIMMED_AT_ONCE < tonumber(want) then
     trim(keys.finished(queue), TRIMMED_AT_ONCE)
@@ -105,7 +105,7 @@ if gathered then
   gathered = false
 end
 if done > 0 then
-  count_for_worker(worker_name, 'successful_job_count', string.format('%.6f', worked_s), done)
+  count_for_worker(worker_name, 'successful_job_count', worked_s, done)
 end
 for queue, jobs in pairs(ended_in) do
   trim(keys.finished(queue), jobs)
