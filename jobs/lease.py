@@ -19,9 +19,5 @@ class Lease(NamedTuple):
     #: Which life of the job this is, from an enqueue to an end.
     generation: str
 
-    def until(self, deadline_ms: int) -> Lease:
-        """Give the same lease with another deadline."""
-        return self._replace(deadline_ms=deadline_ms)
-
     def __str__(self) -> str:
         return f"job {self.job_id} (execution {self.execution}, fence {self.fence})"

@@ -175,7 +175,7 @@ def live_job_expires() -> AbstractContextManager[None]:
 @defect("The reaper goes by its own clock", "INV-05")
 def reaper_by_own_clock() -> AbstractContextManager[None]:
     return altered(
-        Edit("reclaim", "overdue(keys.leases(queue), whole(now_ms)", "overdue(keys.leases(queue), whole(epoch * 1000)")
+        Edit("reclaim", "overdue(keys.leases(queue), NOW_MS", "overdue(keys.leases(queue), whole(epoch * 1000)")
     )
 
 

@@ -27,7 +27,7 @@ BREAKS = {
     "a complete that forgets its answer": ("complete", "local over = replayed(instance, op)", "local over"),
     "a reaper that does not look at the deadline": (
         "reclaim",
-        "overdue(keys.leases(queue), whole(now_ms)",
+        "overdue(keys.leases(queue), NOW_MS",
         "overdue(keys.leases(queue), '+inf'",
     ),
     "a fence that is the clock alone": ("claim", "= math.max(last_fence", "= math.min(last_fence"),

@@ -65,7 +65,7 @@ end
 
 -- An entry in line, or among what is due, has no job behind it.
 local function note_ghost(job_id, queue, who)
-  redis.call('LPUSH', keys.ghosts(), whole(now_ms) .. ' ' .. queue .. ' ' .. job_id)
+  redis.call('LPUSH', keys.ghosts(), NOW_MS .. ' ' .. queue .. ' ' .. job_id)
   redis.call('LTRIM', keys.ghosts(), 0, 99)
   tell('ghost', job_id, queue, '', '', 'none', who)
 end

@@ -168,7 +168,7 @@ local DEFAULT_FAILURE_TTL = '31536000'
 
 -- What nobody has said yet of a job whose horse could not: callbacks, handlers, webhooks. A claim hands it out.
 local function leave_aftermath(job_id, queue, execution, status)
-  redis.call('ZADD', keys.aftermath(queue), whole(now_ms), '0 ' .. status .. ' ' .. job_id .. ':' .. execution)
+  redis.call('ZADD', keys.aftermath(queue), NOW_MS, '0 ' .. status .. ' ' .. job_id .. ':' .. execution)
   redis.call('SADD', keys.leased(), queue)
   ring(queue)
 end
@@ -216,23 +216,25 @@ end
 
 -- What a death costs a job: nothing the first time it was spared, else one of its crashes; then the line, further
 -- back and later each time, so that poison never holds the queue's head; then the dead.
-local function after_death(move, job_id, queue, execution, fence, worker, cause, budget, charged, stamp, epoch, obituary)
+-- `held` has: job_id, queue, execution, fence, worker; `terms`: budget, stamp, epoch, and the obituary if that is used up.
+local function after_death(move, held, cause, charged, terms)
+  local job_id, queue, execution, fence, worker = held.job_id, held.queue, held.execution, held.fence, held.worker
   local job = redis.call('HMGET', keys.job(job_id), 'hf_crashes', 'hf_crashes_max', 'hf_moves', 'hf_again')
   local crashes = (tonumber(job[1]) or 0) + (charged and 1 or 0)
-  local most = tonumber(job[2] or budget)
+  local most = tonumber(job[2] or terms.budget)
   local fields = {'hf_crashes', crashes, 'hf_last_crash', cause}
-  local started = redis.call('HGET', keys.execution(job_id, execution), 'created_at') or epoch
+  local started = redis.call('HGET', keys.execution(job_id, execution), 'created_at') or terms.epoch
   journal(fields, job[3], move, worker, execution .. ' ' .. cause)
   redis.call('HSET', keys.job(job_id), unpack(fields))
   end_execution(job_id, queue, execution, worker)
   if job[4] then
-    tell(move, job_id, queue, execution, fence, begin_again(job_id, stamp, 0), worker)
+    tell(move, job_id, queue, execution, fence, begin_again(job_id, terms.stamp, 0), worker)
     return move
   end
   if crashes > most or most == 0 then
     local why = most == 0 and 'interrupted' or 'crashes'
-    lay_to_rest(job_id, queue, execution, worker, {status = 'failed', cause = why, stamp = stamp, started = started,
-      ended = epoch, obituary = obituary, unspoken = true})
+    lay_to_rest(job_id, queue, execution, worker, {status = 'failed', cause = why, stamp = terms.stamp,
+      started = started, ended = terms.epoch, obituary = terms.obituary, unspoken = true})
     tell(move, job_id, queue, execution, fence, 'failed', worker)
     return 'buried'
   end

@@ -5,7 +5,7 @@ local AFTERMATH_TRIES = 3
 local AFTERMATH_PATIENCE_S = 180
 
 local function due_to_be_told(queue)
-  return redis.call('ZRANGEBYSCORE', keys.aftermath(queue), '-inf', whole(now_ms), 'LIMIT', '0', '1')[1]
+  return redis.call('ZRANGEBYSCORE', keys.aftermath(queue), '-inf', NOW_MS, 'LIMIT', '0', '1')[1]
 end
 
 local function aftermath_is_due(queue_names)

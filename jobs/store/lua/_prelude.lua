@@ -58,7 +58,7 @@ end
 local function tell(move, job_id, queue, execution, fence, to, who)
   if RECORD then
     redis.call('XADD', keys.moves(), 'MAXLEN', '~', 100000, '*', 'move', move, 'job', job_id, 'queue', queue,
-      'execution', execution, 'fence', fence, 'to', to, 'who', who, 'ms', whole(now_ms))
+      'execution', execution, 'fence', fence, 'to', to, 'who', who, 'ms', NOW_MS)
   end
 end
 

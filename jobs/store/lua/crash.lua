@@ -22,5 +22,7 @@ local over = answered_before(instance, op, job_id, queue, execution, fence)
 if over then
   return over
 end
-local word = after_death('crash', job_id, queue, execution, fence, worker_name, cause, budget, true, stamp, epoch, obituary)
+local held = {job_id = job_id, queue = queue, execution = execution, fence = fence, worker = worker_name}
+local terms = {budget = budget, stamp = stamp, epoch = epoch, obituary = obituary}
+local word = after_death('crash', held, cause, true, terms)
 return keep(instance, op, {word == 'buried' and 'buried' or 'crashed'})

@@ -32,7 +32,7 @@ if server_is_new or pass_is_late then
 end
 -- Further off than a grace is long: the server's clock went back, and the dead must not wait for it to catch up.
 grace_until_ms = math.min(grace_until_ms, now_ms + grace_ms)
-redis.call('HSET', keys.reaper(), 'server_run', run, 'pass_ms', whole(now_ms), 'grace_until_ms', whole(grace_until_ms))
+redis.call('HSET', keys.reaper(), 'server_run', run, 'pass_ms', NOW_MS, 'grace_until_ms', whole(grace_until_ms))
 if now_ms < grace_until_ms then
   return {'waiting', whole(grace_until_ms - now_ms)}
 end
@@ -51,6 +51,8 @@ local function charge(job_id, overdue_since_ms, was_spared, in_company)
   return not spared
 end
 
+local terms = {budget = budget, stamp = stamp, epoch = epoch, obituary = obituary}
+
 local function row(word, queue, job_id, execution, fence, worker, since_ms)
   return {word, queue, job_id, execution, fence or '0', worker or '', whole(now_ms - since_ms)}
 end
@@ -66,7 +68,8 @@ local function reclaim(queue, entry, deadline_ms)
     go_on(job_id, job[1], job[6] or queue)
   end
   local charged = charge(job_id, deadline_ms, job[5], job[7])
-  local word = after_death('reclaim', job_id, queue, execution, job[2], job[4] or '', 'lease expired', budget, charged, stamp, epoch, obituary)
+  local held = {job_id = job_id, queue = queue, execution = execution, fence = job[2], worker = job[4] or ''}
+  local word = after_death('reclaim', held, 'lease expired', charged, terms)
   return row(word == 'buried' and 'buried' or 'reclaimed', queue, job_id, execution, job[2], job[4], deadline_ms)
 end
 
@@ -89,7 +92,8 @@ local function adopt(queue, entry, since_ms)
     return row('removed', queue, job_id, execution, job[2], job[4], since_ms)
   end
   local charged = charge(job_id, since_ms, job[5])
-  local word = after_death('reclaim', job_id, queue, execution, job[2] or '0', job[4] or '', 'stock worker died', budget, charged, stamp, epoch, obituary)
+  local held = {job_id = job_id, queue = queue, execution = execution, fence = job[2] or '0', worker = job[4] or ''}
+  local word = after_death('reclaim', held, 'stock worker died', charged, terms)
   return row(word == 'buried' and 'buried' or 'reclaimed', queue, job_id, execution, job[2], job[4], since_ms)
 end
 
@@ -115,7 +119,7 @@ local function deal_with(deed, set, queue, entry, since_ms, later)
 end
 
 for _, queue in ipairs(known_queues()) do
-  local due = overdue(keys.leases(queue), whole(now_ms), most - #rows)
+  local due = overdue(keys.leases(queue), NOW_MS, most - #rows)
   for i = 1, #due, 2 do
     deal_with(reclaim, keys.leases(queue), queue, due[i], tonumber(due[i + 1]), whole(now_ms + 1000 * AGAIN_S))
   end

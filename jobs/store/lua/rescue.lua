@@ -98,8 +98,10 @@ function put_back_in.deferred(job_id, job)
 end
 
 function put_back_in.hands(job_id, job)
-  after_death('rescue', job_id, job.queue, job.lease or '', job.fence or '0', job.worker or '', 'in nobody\'s hands',
-    budget, true, stamp, epoch, obituary)
+  local held = {job_id = job_id, queue = job.queue, execution = job.lease or '', fence = job.fence or '0',
+    worker = job.worker or ''}
+  local terms = {budget = budget, stamp = stamp, epoch = epoch, obituary = obituary}
+  after_death('rescue', held, 'in nobody\'s hands', true, terms)
 end
 
 local NAMES = {'data', 'status', 'origin', 'hf_lease', 'hf_lease_queue', 'hf_fence', 'worker_name', 'hf_next_run_ms',
@@ -142,7 +144,7 @@ local function look_for(job_id)
   local since_ms, state = string.match(redis.call('HGET', keys.orphans(), job_id) or '', '^(%d+) (.*)$')
   -- Noted later than now: the server's clock went back, and nothing may wait for it to catch up.
   if state ~= job.state or tonumber(since_ms) > now_ms then
-    redis.call('HSET', keys.orphans(), job_id, whole(now_ms) .. ' ' .. job.state)
+    redis.call('HSET', keys.orphans(), job_id, NOW_MS .. ' ' .. job.state)
     return nil
   end
   if now_ms - since_ms < tonumber(patience_ms) then
