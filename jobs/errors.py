@@ -105,7 +105,10 @@ class NoHorses(HoldfastError):
     """Several horses in a row ended before they began a job, and there is nobody to wait for the next."""
 
     def __init__(self, seen: str) -> None:
-        super().__init__(f"{seen}. A burst worker does not wait for better times: what is in line stays there.")
+        super().__init__(
+            f"{seen}. A burst worker does not wait for better times: what is in line stays there. Mend what ends them, "
+            f"and start it again."
+        )
 
 
 class NoSuchCall(HoldfastError, ValueError):

@@ -77,34 +77,47 @@ class Settings:
         ceilings = dict.fromkeys(("horse_memory_max_mb", *times), MOST_MS)
         ceilings |= {"prefetch": MOST_PREFETCHED, "spin_us": MOST_SPUN_US}
         for name, most in ceilings.items():
-            self._require(getattr(self, name) <= most, f"{name} ({getattr(self, name)}) must be at most {most}")
+            said = f"{self.as_found(name)}: it must be at most {most}. {self._usual(name)}"
+            self._require(getattr(self, name) <= most, said)
         chores = ("reap_ms", "promote_ms", "orphans_ms")
         for name in ("lease_ms", "renew_ms", "margin_ms", *chores, "poll_ms", "key_horizon_ms"):
-            self._require(getattr(self, name) > 0, f"{name} ({getattr(self, name)}) must be above 0")
+            said = f"{self.as_found(name)}: it must be above 0. {self._usual(name)}"
+            self._require(getattr(self, name) > 0, said)
         for name in ("grace_ms", "overtime_ms", "orphaned_ms", "crashes", "horse_memory_max_mb", "spin_us"):
-            self._require(getattr(self, name) >= 0, f"{name} ({getattr(self, name)}) must not be negative")
+            said = f"{self.as_found(name)}: it must not be negative. {self._usual(name)}"
+            self._require(getattr(self, name) >= 0, said)
         self._require(
             self.lease_ms > 3 * self.renew_ms,
-            f"lease_ms ({self.lease_ms}) must exceed 3 x renew_ms ({self.renew_ms}), "
-            f"so that two lost renewals do not cost a lease",
+            f"{self.as_found('lease_ms')}: it must exceed 3 x HOLDFAST_RENEW_MS ({self.renew_ms}), so that two lost "
+            f"renewals do not cost a lease. Raise it, or lower HOLDFAST_RENEW_MS.",
         )
         self._require(
             self.margin_ms < self.lease_ms - self.renew_ms,
-            f"margin_ms ({self.margin_ms}) must be below lease_ms - renew_ms "
-            f"({self.lease_ms - self.renew_ms}), or a holder stops before it could have renewed",
+            f"{self.as_found('margin_ms')}: it must be below HOLDFAST_LEASE_MS - HOLDFAST_RENEW_MS ({self.lease_ms} - "
+            f"{self.renew_ms}), or a holder stops before it could have renewed. Lower it, or raise HOLDFAST_LEASE_MS.",
         )
         self._require(
             self.lease_ms - self.margin_ms >= _LEAST_HELD_MS,
-            f"lease_ms - margin_ms ({self.lease_ms - self.margin_ms}) must be at least {_LEAST_HELD_MS}, "
-            f"so that four replies of 100 ms fit before a holder must stop",
+            f"{self.as_found('lease_ms')}: it must be at least HOLDFAST_MARGIN_MS ({self.margin_ms}) + "
+            f"{_LEAST_HELD_MS}, so that four replies of 100 ms fit before a holder must stop. Raise it, or lower "
+            f"HOLDFAST_MARGIN_MS.",
         )
         for name in ("jobs_per_horse", "prefetch"):
-            self._require(getattr(self, name) >= 1, f"{name} ({getattr(self, name)}) must be at least 1")
+            said = f"{self.as_found(name)}: it must be at least 1. {self._usual(name)}"
+            self._require(getattr(self, name) >= 1, said)
 
     @staticmethod
     def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - a condition is a bool
         if not holds:
             raise SettingsError(otherwise)
+
+    def as_found(self, name: str) -> str:
+        """Say a setting and its value by both of its names: most people set it outside, some in Python."""
+        return f"{_PREFIX}{name.upper()} ({name}) is {getattr(self, name)}"
+
+    @staticmethod
+    def _usual(name: str) -> str:
+        return f"Without a value of yours it is {getattr(Settings, name)}."
 
     @property
     def reply_ms(self) -> int:

@@ -25,6 +25,7 @@ class FalseStarts:
         self._clock = clock
         self._tell = tell
         self._count = 0
+        self._why = ""
         #: When the next may be started, on the boot clock.
         self.until_ms = 0
 
@@ -55,6 +56,7 @@ class FalseStarts:
     def note(self, why: str) -> None:
         """Count one more."""
         self._count += 1
+        self._why = why
         if (beyond := self._count - _FORGIVEN) > 0:
             # Not a power of any number: this may go on for a year.
             wait_ms = min(_FIRST_WAIT_MS << min(beyond - 1, 10), _LONGEST_WAIT_MS)
@@ -62,4 +64,4 @@ class FalseStarts:
             self._tell.tell(events.HorsesFailed(self._count, why, wait_ms))
 
     def __str__(self) -> str:
-        return f"{self._count} horses in a row ended before they began a job"
+        return f"{self._count} horses in a row ended before they began a job ({self._why})"

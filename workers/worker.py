@@ -148,11 +148,11 @@ class Worker(rq.Worker):
 
     def _begin(self, bootstrap: Callable[[], None]) -> None:
         """Register at a server that can be worked with; one that says "not now" is waited for."""
-        lives_s, renew_ms = self.worker_ttl + 60, self.settings.renew_ms
-        if lives_s * 1000 <= renew_ms:
+        lives_s = self.worker_ttl + 60
+        if lives_s * 1000 <= self.settings.renew_ms:
             raise SettingsError(
-                f"renew_ms ({renew_ms}) must be below --worker-ttl ({self.worker_ttl} s) + 60 s, or RQ's tools take "
-                f"this worker for dead between two renewals"
+                f"{self.settings.as_found('renew_ms')}: it must be below RQ's --worker-ttl ({self.worker_ttl} s) + "
+                f"60 s, or RQ's tools take this worker for dead between two renewals. Lower it, or raise --worker-ttl."
             )
         courier = self._make_courier(self.connection, has_begun=False)
         gives_up = lambda: self._is_stopping  # noqa: E731

@@ -86,7 +86,7 @@ def test_a_system_that_refuses_its_settings_is_said_to_be_not_run():
     """With its own last words, and without a number."""
     page = report(run(REFUSED, measures=("drain",)))
     assert "- **holdfast, refused**, drain: its client ended" in page
-    assert "lease_ms (1) must exceed" in page
+    assert "HOLDFAST_LEASE_MS (lease_ms) is 1: it must exceed" in page
     assert "Draining" not in page
 
 

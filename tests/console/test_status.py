@@ -262,7 +262,7 @@ def test_settings_that_are_wrong_are_said_in_a_line(holdfast, monkeypatch):
     monkeypatch.setenv("HOLDFAST_LEASE_MS", str(Settings().renew_ms))
     done = holdfast("status")
     assert done.exit_code == 1
-    assert "lease_ms (3000) must exceed" in done.output
+    assert "HOLDFAST_LEASE_MS (lease_ms) is 3000: it must exceed" in done.output
 
 
 def test_names_that_are_no_text_hide_no_others(well, holdfast):

@@ -64,7 +64,10 @@ def test_each_advice_of_the_door_stands_in_the_page(house):
 
 def test_a_line_that_nobody_says_is_seen(texts):
     """Also one that differs in a word, and one of gaps alone."""
-    line = "lease_ms (…) must exceed 3 x renew_ms (…), so that two lost renewals do not cost a lease"
+    line = (
+        "HOLDFAST_LEASE_MS (lease_ms) is …: it must exceed 3 x HOLDFAST_RENEW_MS (…), so that two lost renewals do not "
+        "cost a lease. Raise it, or lower HOLDFAST_RENEW_MS."
+    )
     assert can_be_said(line, texts)
     assert not can_be_said(line.replace("3", "4"), texts)
     assert not can_be_said("… (…): …", texts)

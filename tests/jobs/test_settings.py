@@ -116,27 +116,35 @@ def test_a_producer_hears_of_a_change_of_its_environment(monkeypatch, fake):
     ("given", "message"),
     [
         pytest.param(
-            {"lease_ms": 9_000, "renew_ms": 3_000}, r"lease_ms \(9000\).*3 x renew_ms \(3000\)", id="a lease too short"
+            {"lease_ms": 9_000, "renew_ms": 3_000},
+            r"lease_ms\) is 9000: .*3 x HOLDFAST_RENEW_MS \(3000\)",
+            id="a lease too short",
         ),
-        pytest.param({"margin_ms": 7_000}, r"margin_ms \(7000\).*\(7000\)", id="a margin too long"),
-        pytest.param({"lease_ms": 0, "renew_ms": -1}, "must be above 0", id="no lease"),
-        pytest.param({"renew_ms": 0}, r"renew_ms \(0\) must be above 0", id="no renewal"),
-        pytest.param({"reap_ms": 0}, r"reap_ms \(0\) must be above 0", id="a reaper without a pause"),
-        pytest.param({"promote_ms": -5}, r"promote_ms \(-5\) must be above 0", id="a promoter in the past"),
-        pytest.param({"key_horizon_ms": 0}, r"key_horizon_ms \(0\) must be above 0", id="a key that holds nothing out"),
-        pytest.param({"grace_ms": -1}, r"grace_ms \(-1\) must not be negative", id="a grace in the past"),
-        pytest.param({"crashes": -1}, r"crashes \(-1\) must not be negative", id="less than no crash"),
-        pytest.param({"jobs_per_horse": 0}, r"jobs_per_horse \(0\) must be at least 1", id="a horse for nothing"),
         pytest.param(
-            {"lease_ms": 10**19}, r"lease_ms \(10{19}\) must be at most 315360000000$", id="a lease beyond all counting"
+            {"margin_ms": 7_000}, r"margin_ms\) is 7000: .*HOLDFAST_RENEW_MS \(10000 - 3000\)", id="a margin too long"
         ),
-        pytest.param({"spin_us": 10_001}, r"spin_us \(10001\) must be at most 10000", id="a core for ten years"),
+        pytest.param({"lease_ms": 0, "renew_ms": -1}, r"lease_ms\) is 0: it must be above 0", id="no lease"),
+        pytest.param({"renew_ms": 0}, r"renew_ms\) is 0: it must be above 0", id="no renewal"),
+        pytest.param({"reap_ms": 0}, r"reap_ms\) is 0: it must be above 0", id="a reaper without a pause"),
+        pytest.param({"promote_ms": -5}, r"promote_ms\) is -5: it must be above 0", id="a promoter in the past"),
+        pytest.param(
+            {"key_horizon_ms": 0}, r"key_horizon_ms\) is 0: it must be above 0", id="a key that holds nothing out"
+        ),
+        pytest.param({"grace_ms": -1}, r"grace_ms\) is -1: it must not be negative", id="a grace in the past"),
+        pytest.param({"crashes": -1}, r"crashes\) is -1: it must not be negative", id="less than no crash"),
+        pytest.param({"jobs_per_horse": 0}, r"jobs_per_horse\) is 0: it must be at least 1", id="a horse for nothing"),
+        pytest.param(
+            {"lease_ms": 10**19},
+            r"lease_ms\) is 10{19}: it must be at most 315360000000\.",
+            id="a lease beyond all counting",
+        ),
+        pytest.param({"spin_us": 10_001}, r"spin_us\) is 10001: it must be at most 10000\.", id="a core for ten years"),
         pytest.param(
             {"lease_ms": 500, "renew_ms": 90, "margin_ms": 101},
-            r"lease_ms - margin_ms \(399\) must be at least 400",
+            r"lease_ms\) is 500: it must be at least HOLDFAST_MARGIN_MS \(101\) \+ 400",
             id="no time for a second try",
         ),
-        pytest.param({"prefetch": 101}, r"prefetch \(101\) must be at most 100", id="too many at a time"),
+        pytest.param({"prefetch": 101}, r"prefetch\) is 101: it must be at most 100\.", id="too many at a time"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused_with_both_numbers(given, message):
@@ -145,13 +153,42 @@ def test_settings_that_contradict_each_other_are_refused_with_both_numbers(given
         Settings(**given)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "do"),
+    [
+        ("LEASE_MS", "8000", "Raise it, or lower HOLDFAST_RENEW_MS."),
+        ("MARGIN_MS", "7000", "Lower it, or raise HOLDFAST_LEASE_MS."),
+        ("MARGIN_MS", "9601", "Lower it, or raise HOLDFAST_LEASE_MS."),
+        ("REAP_MS", "0", "Without a value of yours it is 1000."),
+        ("CRASHES", "-1", "Without a value of yours it is 3."),
+        ("PREFETCH", "101", "Without a value of yours it is 1."),
+        ("JOBS_PER_HORSE", "0", "Without a value of yours it is 10000."),
+    ],
+)
+def test_a_refusal_has_the_name_that_was_typed_what_was_seen_and_what_to_do(name, value, do):
+    """Outside it is set in capitals, in Python in small letters: both find themselves, and in the same sentence."""
+    said = []
+    for refused in (
+        lambda: Settings.from_environment({f"HOLDFAST_{name}": value}),
+        lambda: Settings(**{name.lower(): int(value)}),
+    ):
+        with pytest.raises(SettingsError) as error:
+            refused()
+        said.append(str(error.value))
+    assert said[0] == said[1]
+    assert said[0].startswith(f"HOLDFAST_{name} ({name.lower()}) is {value}: it must ")
+    assert said[0].endswith(do)
+
+
 TIMES = [each.name for each in fields(Settings) if each.name.endswith("_ms")]
 
 
 @pytest.mark.parametrize("name", [*TIMES, "horse_memory_max_mb"])
 def test_nothing_is_so_large_that_it_would_be_found_out_later(name):
     """Scripts and shared memory count in 64 bits, and would say so when the first job comes."""
-    with pytest.raises(SettingsError, match=rf"^{name} \(315360000001\) must be at most 315360000000$"):
+    with pytest.raises(
+        SettingsError, match=rf"^HOLDFAST_{name.upper()} \({name}\) is 315360000001: it must be at most 315360000000\."
+    ):
         Settings(**{name: MOST_MS + 1})
 
 

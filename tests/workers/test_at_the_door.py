@@ -16,7 +16,10 @@ pytestmark = pytest.mark.processes
     ("settings", "words"),
     [
         ({"laese_ms": 5_000}, "unknown setting HOLDFAST_LAESE_MS"),
-        ({"lease_ms": 900, "renew_ms": 300}, "lease_ms (900) must exceed 3 x renew_ms (300)"),
+        (
+            {"lease_ms": 900, "renew_ms": 300},
+            "HOLDFAST_LEASE_MS (lease_ms) is 900: it must exceed 3 x HOLDFAST_RENEW_MS",
+        ),
         ({"grace_ms": "soon"}, "HOLDFAST_GRACE_MS is 'soon'; it takes a whole number"),
     ],
 )

@@ -300,9 +300,12 @@ def test_an_argument_of_a_hundred_megabytes_is_run_like_any_other(start_worker, 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"lease_ms": 900, "renew_ms": 300}, "lease_ms (900) must exceed 3 x renew_ms (300)"),
-        ({"lease_ms": 2_000, "margin_ms": 1_700}, "margin_ms (1700) must be below lease_ms - renew_ms (1700)"),
-        ({"jobs_per_horse": 0}, "jobs_per_horse (0) must be at least 1"),
+        (
+            {"lease_ms": 900, "renew_ms": 300},
+            "HOLDFAST_LEASE_MS (lease_ms) is 900: it must exceed 3 x HOLDFAST_RENEW_MS",
+        ),
+        ({"lease_ms": 2_000, "margin_ms": 1_700}, "HOLDFAST_MARGIN_MS (margin_ms) is 1700: it must be below"),
+        ({"jobs_per_horse": 0}, "HOLDFAST_JOBS_PER_HORSE (jobs_per_horse) is 0: it must be at least 1"),
         ({"laese_ms": 5_000}, "unknown setting HOLDFAST_LAESE_MS"),
     ],
 )
@@ -314,4 +317,4 @@ def test_settings_that_contradict_each_other_are_one_line(start_worker, settings
 def test_an_option_of_rqs_that_contradicts_a_setting_is_one_line(start_worker):
     """RQ's tools would take the worker for dead between two of its heartbeats."""
     worker = start_worker(options=["--worker-ttl", "-60"], renew_ms=300)
-    refuses(worker, "renew_ms (300) must be below --worker-ttl (-60 s) + 60 s")
+    refuses(worker, "HOLDFAST_RENEW_MS (renew_ms) is 300: it must be below RQ's --worker-ttl (-60 s) + 60 s")

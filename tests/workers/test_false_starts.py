@@ -82,7 +82,9 @@ def test_a_burst_does_not_wait_for_better_horses(start_worker, redis, notes, led
     job = rq.Queue(connection=redis).enqueue("work.say", 1)
     worker = start_worker(worker_class="apps.Stillborn", options=["--burst"])
     assert worker.wait() == 1
-    assert "A burst worker does not wait for better times" in worker.log
+    cause = "3 horses in a row ended before they began a job (exit code 1: their error stands above)"
+    assert f"{cause}. A burst worker does not wait for better times" in worker.log
+    assert "Mend what ends them, and start it again." in worker.log
     assert (ledger.status(job), len(notes("foal")), rq.Worker.all(redis)) == ("queued", 3, [])
 
 
