@@ -77,7 +77,7 @@ def demo(orders: int | None, plain: bool, seed: int | None, redis_url: str | Non
 
     Runs on a private server of its own unless --redis-url is given: HOLDFAST_REDIS_URL and RQ_REDIS_URL are not read.
     """
-    from holdfast.chaos.demo import demo as run_demo  # noqa: PLC0415 - only this command needs it
+    from holdfast.chaos.demo.performance import demo as run_demo  # noqa: PLC0415 - only this command needs it
 
     sys.exit(run_demo(orders=orders, redis_url=redis_url, seed=seed, plain=plain))
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from holdfast.chaos import demo as demo_module
-from holdfast.chaos.demo import FEWEST_ORDERS, demo
-from holdfast.chaos.demo_judge import Evidence, Farewell, Harm, judge
-from holdfast.chaos.demo_server import GivenServer, Occupied, spoken
-from holdfast.chaos.demo_story import Story, refusals_in
+from holdfast.chaos.demo import performance as demo_module
+from holdfast.chaos.demo.judge import Evidence, Farewell, Harm, judge
+from holdfast.chaos.demo.performance import FEWEST_ORDERS, demo
+from holdfast.chaos.demo.server import GivenServer, Occupied, spoken
+from holdfast.chaos.demo.story import Story, refusals_in
 from holdfast.chaos.history import Move
 from holdfast.examples.shop.produce import enqueue_orders
 from holdfast.jobs import events
@@ -261,7 +261,7 @@ def test_a_demo_that_runs_out_of_time_says_what_is_missing(monkeypatch, capsys):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_leaves_nothing_behind(number, tmp_path):
     """Neither a process nor a folder, whoever ends it."""
-    code = "import sys; from holdfast.chaos.demo import demo; sys.exit(demo(orders=60, plain=True))"
+    code = "import sys; from holdfast.chaos.demo.performance import demo; sys.exit(demo(orders=60, plain=True))"
     told = tmp_path / "told"
     with told.open("w") as output, subprocess.Popen([sys.executable, "-u", "-c", code], stdout=output) as running:
         wait_until(lambda: "KILLED" in told.read_text(), within=20)

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from holdfast.chaos.demo_run import Run
+from holdfast.chaos.demo.run import Run
 from holdfast.chaos.server import PrivateServer
 from holdfast.console.cli import main
 from holdfast.console.health import health
@@ -90,7 +90,7 @@ def test_the_demo_does_not_go_where_a_shell_is_set_to(monkeypatch, variable):
     """That may be production, and it hurts workers there."""
     asked = []
     monkeypatch.setenv(variable, "redis://production:6379")
-    monkeypatch.setattr("holdfast.chaos.demo.demo", lambda **how: asked.append(how["redis_url"]) or 0)
+    monkeypatch.setattr("holdfast.chaos.demo.performance.demo", lambda **how: asked.append(how["redis_url"]) or 0)
     assert CliRunner().invoke(main, ["demo"]).exit_code == 0
     assert CliRunner().invoke(main, ["demo", "--redis-url", "redis://mine"]).exit_code == 0
     assert asked == [None, "redis://mine"]

@@ -7,10 +7,10 @@ import secrets
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from holdfast.chaos.demo_fleet import QUEUES, Fleet, Worker
-from holdfast.chaos.demo_judge import Evidence
-from holdfast.chaos.demo_scene import Scene
-from holdfast.chaos.demo_server import describe, finished_of, spoken
+from holdfast.chaos.demo.fleet import QUEUES, Fleet, Worker
+from holdfast.chaos.demo.judge import Evidence
+from holdfast.chaos.demo.scene import Scene
+from holdfast.chaos.demo.server import describe, finished_of, spoken
 from holdfast.examples.shop.ledger import Ledger
 from holdfast.examples.shop.produce import enqueue_orders
 from holdfast.jobs.settings import Settings
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from holdfast.chaos.demo_faults import Plan, Script
-    from holdfast.chaos.demo_view import View
+    from holdfast.chaos.demo.faults import Plan, Script
+    from holdfast.chaos.demo.view import View
     from holdfast.examples.shop.orders import Order
     from holdfast.jobs.clock import Clock
 

@@ -12,15 +12,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from holdfast.chaos.demo_judge import short
+from holdfast.chaos.demo.judge import short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from holdfast.chaos.demo_fleet import Worker
-    from holdfast.chaos.demo_judge import Evidence, Finding
-    from holdfast.chaos.demo_scene import Line, Scene
+    from holdfast.chaos.demo.fleet import Worker
+    from holdfast.chaos.demo.judge import Evidence, Finding
+    from holdfast.chaos.demo.scene import Line, Scene
     from holdfast.chaos.history import Move
 
 _STATE_STYLES = {

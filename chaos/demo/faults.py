@@ -7,10 +7,10 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from holdfast.chaos.demo_judge import Farewell, Harm, short
+from holdfast.chaos.demo.judge import Farewell, Harm, short
 
 if TYPE_CHECKING:
-    from holdfast.chaos.demo_scene import Scene
+    from holdfast.chaos.demo.scene import Scene
     from holdfast.chaos.history import Move
 
 Script: TypeAlias = Iterator[None]

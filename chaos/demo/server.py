@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import redis
 
-from holdfast.chaos.demo_fleet import QUEUES
+from holdfast.chaos.demo.fleet import QUEUES
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.door import check_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from holdfast.chaos.demo_scene import Scene
+    from holdfast.chaos.demo.scene import Scene
 
 _REPLY_S = 5
 _PAGE = 1_000

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.chaos.demo_judge import short
+from holdfast.chaos.demo.judge import short
 from holdfast.chaos.programs import DIE_WITH_STARTER
 
 if TYPE_CHECKING:

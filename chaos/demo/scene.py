@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from holdfast.chaos.demo_fleet import QUEUES
-from holdfast.chaos.demo_judge import Farewell, Harm, short
-from holdfast.chaos.demo_story import Refusal, Story, refusals_in
+from holdfast.chaos.demo.fleet import QUEUES
+from holdfast.chaos.demo.judge import Farewell, Harm, short
+from holdfast.chaos.demo.story import Refusal, Story, refusals_in
 from holdfast.chaos.history import move_of
 from holdfast.jobs.store import keys
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from holdfast.chaos.demo_fleet import Fleet, Worker
+    from holdfast.chaos.demo.fleet import Fleet, Worker
     from holdfast.chaos.history import Move
 
 # Two of four moves of an order are its effect's, and renewals say that nothing happened: the ledger's count tells

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Self
 import redis
 from rich.console import Console
 
-from holdfast.chaos.demo_faults import Plan
-from holdfast.chaos.demo_judge import Evidence, judge
-from holdfast.chaos.demo_run import Run
-from holdfast.chaos.demo_server import GivenServer, Occupied, tidy
-from holdfast.chaos.demo_view import Lines, Picture, View, print_verdict
+from holdfast.chaos.demo.faults import Plan
+from holdfast.chaos.demo.judge import Evidence, judge
+from holdfast.chaos.demo.run import Run
+from holdfast.chaos.demo.server import GivenServer, Occupied, tidy
+from holdfast.chaos.demo.view import Lines, Picture, View, print_verdict
 from holdfast.chaos.server import NoServer, NotStarted, PrivateServer
 from holdfast.examples.shop.orders import Order, read_orders
 from holdfast.jobs import HoldfastError
