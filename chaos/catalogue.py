@@ -147,7 +147,7 @@ source. What Holdfast does not do yet is called *not yet*, with what happens mea
 
 A fault in the column *simulation* strikes production code under a seeded scheduler, from a seed:
 `holdfast chaos run --only FM-012 --seed 7`. One in the column *processes* strikes real workers on a real server:
-`holdfast chaos run --processes`. The last column counts the tests that the page names.
+`holdfast chaos processes`. The last column counts the tests that the page names.
 
 | number | what happens | threatens | simulation | processes | tests |
 |---|---|---|---|---|---|

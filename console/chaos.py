@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 from rich.console import Console
 
 #: What a shell calls a command that Ctrl-C ended.
 ENDED_BY_HAND = 130
-_FOR_PROCESSES = {"stock", "lossy", "mixed", "workers", "jobs", "prefetch"}
-_FOR_SIMULATION = {"runs", "hard", "both", "crowd", "only", "server"}
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -93,6 +90,12 @@ def _part(_context: click.Context, _option: click.Parameter, part: str | None) -
     return int(number), int(of)
 
 
+_SEED = click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=lambda: random.SystemRandom().randrange(1_000_000),
+    help="The first, or only, seed; drawn, and said, unless told.",
+)
 _ONLY = click.option("--only", callback=_simulated, help="One failure mode, such as FM-012.")
 _SERVER = click.option(
     "--server", type=click.Choice(["fake", "real"]), default="fake", show_default=True, callback=_startable
@@ -117,30 +120,17 @@ def list_faults() -> None:
 
 
 @chaos.command()
-@click.option("--seed", type=click.IntRange(0), help="The first seed; drawn, and said, unless told.")
+@_SEED
 @click.option("--runs", type=click.IntRange(1), help="How many seeds: 100, unless --minutes are given.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="For how long. With --processes: 5.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="For how long.")
 @click.option("--hard", is_flag=True, help="Faults come two and a half times as often.")
 @click.option("--both", is_flag=True, help="Each seed twice, as usual and hard.")
 @click.option("--crowd", is_flag=True, help="More jobs, most of them small, and more of them in hand at a time.")
 @_ONLY
 @_SERVER
-@click.option("--processes", is_flag=True, help="Real workers, real faults, real time: one run of that seed.")
-@click.option("--stock", is_flag=True, help="With --processes: stock RQ in our place, for comparison.")
-@click.option("--lossy", is_flag=True, help="With --processes: now and then the server forgets its last seconds.")
-@click.option(
-    "--mixed",
-    type=click.Choice(["ours", "stock"]),
-    help="With --processes: half of the workers are stock, and halfway these take the places of the others.",
-)
-@click.option("--workers", type=click.IntRange(2), help="With --processes: how many workers, 4 unless told.")
-@click.option("--jobs", type=click.IntRange(1), help="With --processes: how many jobs, 2,000 unless told.")
-@click.option("--prefetch", type=click.IntRange(1), help="With --processes: how many jobs a worker may have in hand.")
-@click.option("--folder", type=_FOLDER, help="Where the run is written down; each that is invalid, if simulated.")
-@click.pass_context
+@click.option("--folder", type=_FOLDER, help="Where each that is invalid is written down.")
 def run(
-    context: click.Context,
-    seed: int | None,
+    seed: int,
     runs: int | None,
     minutes: float | None,
     hard: bool,
@@ -148,55 +138,53 @@ def run(
     crowd: bool,
     only: str | None,
     server: str,
-    processes: bool,
-    stock: bool,
-    lossy: bool,
-    mixed: str | None,
-    workers: int | None,
-    jobs: int | None,
-    prefetch: int | None,
     folder: Path | None,
 ) -> None:
-    """Run seeds and judge each. The exit status is 1 if any run is invalid."""
-    _refuse_mixtures(context, processes=processes)
-    seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
-    where = folder or Path(tempfile.mkdtemp(prefix="holdfast-run-"))
-    if processes:
-        size = {"jobs": jobs, "minutes": minutes, "workers": workers, "prefetch": prefetch}
-        given = {name: value for name, value in size.items() if value is not None}
-        if mixed and (stock or lossy):
-            raise click.UsageError("--mixed has faults of its own, and both kinds: leave out --stock and --lossy.")
-        if prefetch and (mixed or stock):
-            raise click.UsageError("--prefetch is for a fleet of ours alone: leave out --mixed and --stock.")
-        how = {"stock": stock, "lossy": lossy} | ({"goal": mixed} if mixed else {})
-        sys.exit(_run_processes(seed, given | how, where if folder else where / f"seed-{seed}"))
+    """Run seeds in a simulation and judge each. The exit status is 1 if any run is invalid."""
     from holdfast.console.storms import storm  # noqa: PLC0415 - needs the extra
 
     kinds = (False, True) if both else (hard,)
     most = runs if runs or minutes else 100
     on_real = server == "real"
+    where = folder or Path(tempfile.mkdtemp(prefix="holdfast-run-"))
     sys.exit(storm(seed, most, minutes, hard=kinds, crowd=crowd, only=only, on_real=on_real, folder=where))
 
 
-def _refuse_mixtures(context: click.Context, *, processes: bool) -> None:
-    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    for name in sorted(given & (_FOR_SIMULATION if processes else _FOR_PROCESSES)):
-        if processes:
-            raise click.UsageError(f"--{name} is for simulated runs: leave it out, or --processes.")
-        raise click.UsageError(f"--{name} is for runs on real workers: add --processes, or leave it out.")
-
-
-def _run_processes(seed: int, how: dict[str, Any], folder: Path) -> int:
+@chaos.command()
+@_SEED
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="For how long: 5 unless told.")
+@click.option("--jobs", type=click.IntRange(1), help="How many jobs: 2,000 unless told.")
+@click.option("--workers", type=click.IntRange(2), help="How many workers: 4 unless told.")
+@click.option("--prefetch", type=click.IntRange(1), help="How many jobs a worker may have in hand: 1 unless told.")
+@click.option("--stock", is_flag=True, help="Stock RQ in our place, for comparison.")
+@click.option("--lossy", is_flag=True, help="Now and then the server forgets its last seconds.")
+@click.option(
+    "--mixed",
+    type=click.Choice(["ours", "stock"]),
+    help="Half of the workers are stock, and halfway these take the places of the others.",
+)
+@click.option("--folder", type=_FOLDER, help="Where the run is written down; must not be there yet.")
+def processes(
+    seed: int, stock: bool, lossy: bool, mixed: str | None, folder: Path | None, **size: float | None
+) -> None:
+    """Run one seed on real workers, with real faults, in real time. The exit status is 1 if it is invalid."""
+    if mixed and (stock or lossy):
+        raise click.UsageError("--mixed has faults of its own, and both kinds: leave out --stock and --lossy.")
+    if size["prefetch"] and (mixed or stock):
+        raise click.UsageError("--prefetch is for a fleet of ours alone: leave out --mixed and --stock.")
     from holdfast.chaos.processes.run import run_processes  # noqa: PLC0415 - needs the extra
     from holdfast.chaos.server import NoServer, NotStarted  # noqa: PLC0415 - as the above
 
+    given: dict[str, Any] = {name: value for name, value in size.items() if value is not None}
+    how = given | {"stock": stock, "lossy": lossy} | ({"goal": mixed} if mixed else {})
+    where = folder or Path(tempfile.mkdtemp(prefix="holdfast-run-")) / f"seed-{seed}"
     try:
-        verdict = run_processes(seed, **how, folder=folder, console=Console())
+        verdict = run_processes(seed, **how, folder=where, console=Console())
     except FileExistsError as taken:
-        raise click.ClickException(f"{folder} is there already: --folder must name one that is not.") from taken
+        raise click.ClickException(f"{where} is there already: --folder must name one that is not.") from taken
     except (NoServer, NotStarted) as missing:
         raise click.ClickException(str(missing)) from missing
-    return verdict.exit_code
+    sys.exit(verdict.exit_code)
 
 
 @chaos.command()
@@ -280,18 +268,18 @@ def sweep(part: str | None, only: str | None, stock: bool, mode: str, jobs: int,
 @click.argument("ours", type=_FOLDER)
 @click.argument("stock", type=_FOLDER)
 def compare(ours: Path, stock: Path) -> None:
-    """Print two runs' results side by side: folders of `run --processes`, and of the same with --stock."""
+    """Print two runs' results side by side: folders of `processes`, and of the same with --stock."""
     from holdfast.chaos.processes.report import compare as table_of  # noqa: PLC0415 - needs the extra
 
     try:
         click.echo(table_of(ours, stock), nl=False)
     except FileNotFoundError as missing:
         raise click.ClickException(
-            f"{missing.filename} is not there: a folder of a finished `holdfast chaos run --processes` has it."
+            f"{missing.filename} is not there: a folder of a finished `holdfast chaos processes` has it."
         ) from missing
     except KeyError as missing:
         raise click.ClickException(
-            f"a verdict.json of {ours} and {stock} says nothing of {missing}: both must be of runs with --processes."
+            f"a verdict.json of {ours} and {stock} says nothing of {missing}: both must be of runs of `processes`."
         ) from missing
     except ValueError as damaged:
         raise click.ClickException(f"{damaged}.") from damaged

@@ -39,7 +39,7 @@ def headline(plan: Plan, *, is_stock: bool = False, is_lossy: bool = False) -> s
     """Say in one line what is needed to do it again."""
     program = find_program()
     server = f"{Path(program.path).name.removesuffix('-server')} {'.'.join(map(str, program.version))}"
-    command = f"holdfast chaos run --processes --seed {plan.seed}"
+    command = f"holdfast chaos processes --seed {plan.seed}"
     given = {"--jobs": (len(plan.orders), JOBS), "--minutes": (plan.storm_ms / 60_000, MINUTES)}
     given |= {"--workers": (plan.workers, WORKERS), "--prefetch": (plan.prefetch, PREFETCH)}
     for option, (value, usual) in given.items():

@@ -117,23 +117,18 @@ def test_what_was_found_before_ctrl_c_is_told(monkeypatch, scratch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--stock"], "--stock is for runs on real workers: add --processes, or leave it out."),
-        (["--workers", 3], "--workers is for runs on real workers"),
-        (["--lossy"], "--lossy is for runs on real workers"),
-        (["--jobs", 5], "--jobs is for runs on real workers"),
-        (["--prefetch", 5], "--prefetch is for runs on real workers"),
-        (["--processes", "--prefetch", 5, "--stock"], "--prefetch is for a fleet of ours alone"),
-        (["--processes", "--prefetch", 5, "--mixed", "ours"], "--prefetch is for a fleet of ours alone"),
-        (["--processes", "--only", "FM-001"], "--only is for simulated runs: leave it out, or --processes."),
-        (["--processes", "--runs", 5], "--runs is for simulated runs"),
-        (["--processes", "--both"], "--both is for simulated runs"),
-        (["--processes", "--crowd"], "--crowd is for simulated runs"),
-        (["--only", "FM-999"], "failure mode FM-999 is none; take one of FM-001, FM-002"),
+        (["processes", "--prefetch", 5, "--stock"], "--prefetch is for a fleet of ours alone"),
+        (["processes", "--prefetch", 5, "--mixed", "ours"], "--prefetch is for a fleet of ours alone"),
+        (["processes", "--mixed", "ours", "--stock"], "leave out --stock and --lossy"),
+        (["processes", "--mixed", "stock", "--lossy"], "leave out --stock and --lossy"),
+        (["processes", "--only", "FM-001"], "No such option"),
+        (["run", "--stock"], "No such option"),
+        (["run", "--only", "FM-999"], "failure mode FM-999 is none; take one of FM-001, FM-002"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(words, said):
     """It would be run as something else otherwise, and believed."""
-    done = chaos("run", *words)
+    done = chaos(*words)
     assert done.exit_code == 2
     assert said in done.output
 
@@ -166,16 +161,16 @@ def test_a_run_on_real_workers_is_as_large_as_it_is_told(monkeypatch, tmp_path):
 
     monkeypatch.setattr("holdfast.chaos.processes.run.run_processes", run_processes)
     words = ["--workers", 3, "--jobs", 50, "--minutes", 0.5, "--prefetch", 6, "--lossy", "--folder", tmp_path / "run"]
-    assert chaos("run", "--processes", "--seed", 7, *words).exit_code == 0
+    assert chaos("processes", "--seed", 7, *words).exit_code == 0
     sizes = {"jobs": 50, "minutes": 0.5, "workers": 3, "prefetch": 6}
     assert heard == [(7, sizes | {"stock": False, "lossy": True, "folder": tmp_path / "run"})]
-    chaos("run", "--processes", "--seed", 7, "--stock")
+    chaos("processes", "--seed", 7, "--stock")
     assert sorted(heard[1][1]) == ["folder", "lossy", "stock"]
 
 
 def test_the_folder_of_another_run_is_not_written_over(tmp_path):
     """Two runs in one folder would be judged as one by whoever looks."""
-    done = chaos("run", "--processes", "--jobs", 1, "--minutes", 0.1, "--folder", tmp_path)
+    done = chaos("processes", "--jobs", 1, "--minutes", 0.1, "--folder", tmp_path)
     assert done.exit_code == 2
     assert f"{tmp_path} is there already: --folder must name one that is not." in done.output
 
@@ -271,7 +266,7 @@ def test_two_runs_are_compared(tmp_path):
     assert f"{tmp_path / 'none/verdict.json'} is not there" in missing.output
     chaos("replay", 3, "--folder", tmp_path / "simulated")
     simulated = chaos("compare", tmp_path / "ours", tmp_path / "simulated")
-    assert "both must be of runs with --processes" in simulated.output
+    assert "both must be of runs of `processes`" in simulated.output
 
 
 def test_the_sweep_is_a_chaos_command():

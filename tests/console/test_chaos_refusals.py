@@ -55,7 +55,7 @@ def test_a_damaged_verdict_is_named(damaged, words):
     [
         ["controls", "nix"],
         ["compare", "a", "b"],
-        ["run", "--processes", "--folder", "."],
+        ["processes", "--folder", "."],
     ],
     ids=" ".join,
 )
