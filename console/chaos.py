@@ -100,6 +100,7 @@ _ONLY = click.option("--only", callback=_simulated, help="One failure mode, such
 _SERVER = click.option(
     "--server", type=click.Choice(["fake", "real"]), default="fake", show_default=True, callback=_startable
 )
+_PART = click.option("--part", callback=_part, help="Only the K-th of N parts, as K/N.")
 _CORES = click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes at a time.")
 
 
@@ -221,7 +222,7 @@ def replay(
 
 
 @chaos.command()
-@click.option("--part", callback=_part, help="Only the K-th of N parts, as K/N.")
+@_PART
 @click.option("--pairs", type=click.IntRange(0), default=0, show_default=True, help="And as many pairs of cuts.")
 @click.option("--seed", type=int, default=0, show_default=True, help="What pairs are drawn from.")
 @_CORES
@@ -245,7 +246,7 @@ def controls(defects: tuple[str, ...], seeds: int, jobs: int) -> None:
 
 
 @chaos.command()
-@click.option("--part", help="Only the K-th of N parts, as K/N.")
+@_PART
 @click.option("--only", help="One case, as the report names it.")
 @click.option("--stock", is_flag=True, help="Stock RQ's worker in place of ours.")
 @click.option(
@@ -257,7 +258,9 @@ def controls(defects: tuple[str, ...], seeds: int, jobs: int) -> None:
 )
 @click.option("--jobs", type=click.IntRange(1), default=16, show_default=True, help="Cases at a time; most wait.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the table to this file.")
-def sweep(part: str | None, only: str | None, stock: bool, mode: str, jobs: int, report: Path | None) -> None:
+def sweep(
+    part: tuple[int, int] | None, only: str | None, stock: bool, mode: str, jobs: int, report: Path | None
+) -> None:
     """Kill a real worker at every request it makes, each way, and see that its job ends well."""
     from holdfast.chaos.sweep import sweep as run_sweep  # noqa: PLC0415 - only this command needs it
 

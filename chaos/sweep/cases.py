@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -111,14 +111,6 @@ class Slice:
         if not 1 <= number <= of:
             raise ValueError(f"there is no part {number} of {of}")
         object.__setattr__(self, "_patterns", patterns)
-
-    @classmethod
-    def read(cls, only: str | None, part: str | None) -> Self:
-        """Read what a command line says: `claim#1/*/*/*/plain` and `3/8`. Raises ValueError."""
-        number, slash, of = (part or "1/1").partition("/")
-        if not (slash and number.isdigit() and of.isdigit()):
-            raise ValueError(f"a part is spelled I/N, such as 3/8, not {part!r}")
-        return cls(only or cls.only, (int(number), int(of)))
 
     def may_hold(self, setting: Setting) -> bool:
         """Tell whether any case of that setting can be meant."""

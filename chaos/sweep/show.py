@@ -27,12 +27,18 @@ _A_LINE_EVERY = 100
 
 
 def show(
-    *, part: str | None, only: str | None, stock: bool, jobs: int, report: Path | None, mode: str = "many-jobs"
+    *,
+    part: tuple[int, int] | None,
+    only: str | None,
+    stock: bool,
+    jobs: int,
+    report: Path | None,
+    mode: str = "many-jobs",
 ) -> int:
     """Run the sweep on a terminal. See the room's `sweep`."""
     console = Console()
     try:
-        slice_ = Slice.read(only, part)
+        slice_ = Slice(only or Slice.only, part or Slice.part)
         found = _run(console, slice_, cast=STOCK if stock else ours_in(mode), jobs=jobs)
     except (ValueError, NoBaseline, NoServer) as error:
         console.print(f"[red]{escape(str(error))}[/]")
@@ -46,7 +52,7 @@ def show(
         console.print(result.logs, markup=False, highlight=False)
     console.print(summary_of(found), soft_wrap=True)
     if found.left_out:
-        console.print(f"Left out: {found.left_out} cases of other parts than {part}.")
+        console.print(f"Left out: {found.left_out} cases of other parts than {'/'.join(map(str, slice_.part))}.")
     if found.by_chance:
         console.print(f"{by_chance_of(found)}.", soft_wrap=True)
     if report is not None:

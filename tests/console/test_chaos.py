@@ -221,7 +221,6 @@ def test_a_part_of_the_cuts_is_run():
     assert done.exit_code == 0, done.output
     assert "cuts 2/200 · commit " in done.output
     assert "cuts and 1 pairs in " in done.output.splitlines()[-1]
-    assert "a part is spelled K/N" in chaos("cuts", "--part", "3/2").output
 
 
 def test_a_cut_that_breaks_a_promise_can_be_looked_at(monkeypatch, tmp_path):
@@ -269,8 +268,10 @@ def test_two_runs_are_compared(tmp_path):
     assert "both must be of runs of `processes`" in simulated.output
 
 
-def test_the_sweep_is_a_chaos_command():
-    """A part that is none is said before anybody is hurt."""
-    done = chaos("sweep", "--part", "all")
+@pytest.mark.parametrize("part", ["all", "3", "3/2", "0/8", "a/b", "1/", "-1/2", "²/3"])
+@pytest.mark.parametrize("command", ["cuts", "sweep"])
+def test_a_part_that_is_none_is_refused_before_anybody_is_hurt(command, part):
+    """In the same words by both."""
+    done = chaos(command, f"--part={part}")
     assert done.exit_code == 2
-    assert "a part is spelled I/N" in done.output
+    assert f"a part is spelled K/N with K from 1 to N, such as 1/3, not {part!r}." in done.output
