@@ -101,7 +101,9 @@ _SERVER = click.option(
     "--server", type=click.Choice(["fake", "real"]), default="fake", show_default=True, callback=_startable
 )
 _PART = click.option("--part", callback=_part, help="Only the K-th of N parts, as K/N.")
-_CORES = click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes at a time.")
+_CORES = click.option(
+    "--at-once", type=click.IntRange(1), default=2, show_default=True, help="How many processes at a time."
+)
 
 
 @chaos.command("list")
@@ -227,22 +229,24 @@ def replay(
 @click.option("--seed", type=int, default=0, show_default=True, help="What pairs are drawn from.")
 @_CORES
 @click.option("--folder", type=_FOLDER, help="Where what went wrong is written down.")
-def cuts(part: tuple[int, int] | None, pairs: int, seed: int, jobs: int, folder: Path | None) -> None:
+def cuts(part: tuple[int, int] | None, pairs: int, seed: int, at_once: int, folder: Path | None) -> None:
     """Cut every call of small simulated runs, in every way, and judge each. Exit status 1 if any is invalid."""
     from holdfast.console.storms import cut  # noqa: PLC0415 - needs the extra
 
-    sys.exit(cut(part, pairs, seed=seed, jobs=jobs, folder=folder or Path(tempfile.mkdtemp(prefix="holdfast-cuts-"))))
+    sys.exit(
+        cut(part, pairs, seed=seed, jobs=at_once, folder=folder or Path(tempfile.mkdtemp(prefix="holdfast-cuts-")))
+    )
 
 
 @chaos.command()
 @click.argument("defects", nargs=-1)
 @click.option("--seeds", type=click.IntRange(1), default=40, show_default=True, help="How many, usual and hard.")
 @_CORES
-def controls(defects: tuple[str, ...], seeds: int, jobs: int) -> None:
+def controls(defects: tuple[str, ...], seeds: int, at_once: int) -> None:
     """Put known DEFECTS into the code, all unless named, and count the seeds that show each."""
     from holdfast.console.storms import control  # noqa: PLC0415 - needs the extra
 
-    control(defects, seeds=seeds, jobs=jobs)
+    control(defects, seeds=seeds, jobs=at_once)
 
 
 @chaos.command()
@@ -256,15 +260,17 @@ def controls(defects: tuple[str, ...], seeds: int, jobs: int) -> None:
     show_default=True,
     help="How our workers run jobs.",
 )
-@click.option("--jobs", type=click.IntRange(1), default=16, show_default=True, help="Cases at a time; most wait.")
+@click.option(
+    "--at-once", type=click.IntRange(1), default=16, show_default=True, help="How many cases at a time; most wait."
+)
 @click.option("--report", type=click.Path(path_type=Path), help="Write the table to this file.")
 def sweep(
-    part: tuple[int, int] | None, only: str | None, stock: bool, mode: str, jobs: int, report: Path | None
+    part: tuple[int, int] | None, only: str | None, stock: bool, mode: str, at_once: int, report: Path | None
 ) -> None:
     """Kill a real worker at every request it makes, each way, and see that its job ends well."""
     from holdfast.chaos.sweep import sweep as run_sweep  # noqa: PLC0415 - only this command needs it
 
-    sys.exit(run_sweep(part=part, only=only, stock=stock, jobs=jobs, report=report, mode=mode))
+    sys.exit(run_sweep(part=part, only=only, stock=stock, jobs=at_once, report=report, mode=mode))
 
 
 @chaos.command()

@@ -217,7 +217,7 @@ def test_a_seed_is_replayed_on_the_server_it_ran_on(monkeypatch):
 
 def test_a_part_of_the_cuts_is_run():
     """As many as it has, and no more."""
-    done = chaos("cuts", "--part", "2/200", "--pairs", 1, "--jobs", 1)
+    done = chaos("cuts", "--part", "2/200", "--pairs", 1, "--at-once", 1)
     assert done.exit_code == 0, done.output
     assert "cuts 2/200 · commit " in done.output
     assert "cuts and 1 pairs in " in done.output.splitlines()[-1]
@@ -239,7 +239,7 @@ def test_a_cut_that_breaks_a_promise_can_be_looked_at(monkeypatch, tmp_path):
 
 def test_the_controls_tell_how_many_seeds_show_a_defect():
     """A row for each kind of seed; a name that is none is refused."""
-    done = chaos("controls", "settle-leaves-wip", "--seeds", 1, "--jobs", 1)
+    done = chaos("controls", "settle-leaves-wip", "--seeds", 1, "--at-once", 1)
     assert done.exit_code == 0, done.output
     rows = [line.split() for line in done.output.splitlines() if line.startswith("settle-leaves-wip")]
     assert [row[1:5] for row in rows] == [["std", "1", "of", "1"], ["hard", "1", "of", "1"]]
