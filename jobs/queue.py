@@ -21,9 +21,9 @@ from holdfast.jobs.rq_surface import Queue as RQQueue
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.batches import Batch, fields_in, flows
+from holdfast.jobs.store.entrance import Placement
 from holdfast.jobs.store.records import fields_of, new_record_of
 from holdfast.jobs.store.sizes import may_be_too_big, size_of
-from holdfast.jobs.store.upkeep import Placement
 from holdfast.jobs.store.way_in import WayIn
 from holdfast.jobs.wishes import Wishes
 from holdfast.jobs.wrapped import Inside, is_wrapped

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from holdfast.jobs.store.entrance import Placement
 from holdfast.jobs.store.records import stamp
 from holdfast.jobs.store.sizes import expiry_of
-from holdfast.jobs.store.upkeep import Placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -7,9 +7,9 @@ from weakref import WeakKeyDictionary
 
 from holdfast.jobs.store.connections import Courier, SpareLines, derive
 from holdfast.jobs.store.door import in_other_words
+from holdfast.jobs.store.entrance import Entrance
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.jobs.store.sizes import check_fields
-from holdfast.jobs.store.upkeep import Entrance
 
 if TYPE_CHECKING:
     import random
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.store import outcomes as out
     from holdfast.jobs.store.batches import Batch
+    from holdfast.jobs.store.entrance import Placement
     from holdfast.jobs.store.scripts import Word
-    from holdfast.jobs.store.upkeep import Placement
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
 from holdfast.jobs.rq_surface import Job
+from holdfast.jobs.store.entrance import Placement
 from holdfast.jobs.store.outcomes import Aftermath, Again, Done, Doubtful, First
 from holdfast.jobs.store.records import stamp
-from holdfast.jobs.store.upkeep import Placement
 from tests.moves.deeds import CRASHES, DEEDS, ENDS, JOBS, LATEST, QUEUES, REFUSALS, SETTLES, WANTS, WORKERS
 from tests.moves.oracle import Operation, in_short
 from tests.moves.turns import Turns

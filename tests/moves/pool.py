@@ -13,10 +13,11 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys, records
 from holdfast.jobs.store.answers import read_claim
 from holdfast.jobs.store.batches import Batch, Shape
+from holdfast.jobs.store.entrance import Entrance
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.outcomes import Aftermath, Claimed
 from holdfast.jobs.store.scripts import Scripts
-from holdfast.jobs.store.upkeep import Entrance, Upkeep
+from holdfast.jobs.store.upkeep import Upkeep
 from holdfast.jobs.store.work import Completion, Spell
 
 #: Where a job can be, by the name of the key's family. `leases` holds entries, the others ids.

@@ -6,8 +6,8 @@ import pytest
 
 from holdfast.jobs.rq_surface import DuplicateJobError, Job
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.entrance import Placement
 from holdfast.jobs.store.outcomes import Duplicate, Queued, Scheduled
-from holdfast.jobs.store.upkeep import Placement
 from tests.moves.pool import Worker
 
 NEW = {"status": "queued", "place": "queue default", "ttl_s": None}

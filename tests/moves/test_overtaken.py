@@ -3,8 +3,8 @@
 import pytest
 
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.entrance import Placement
 from holdfast.jobs.store.outcomes import Queued
-from holdfast.jobs.store.upkeep import Placement
 
 
 def put(pool, op):
