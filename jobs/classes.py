@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from holdfast.jobs.errors import SettingsError
-from holdfast.jobs.rq_surface import Job
+from holdfast.jobs.rq_surface import NOT_CALLED_TO_ENQUEUE, WHERE_KEYS_ARE, Job
 from holdfast.jobs.store import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 logger = logging.getLogger("rq.queue")
 
-#: By which attributes RQ's classes say where their keys are. Our scripts have them from keys.py.
-_WHERE = {
-    "redis_queue_namespace_prefix": keys.queue(""),
-    "redis_queues_keys": keys.queues(),
-    "redis_job_namespace_prefix": keys.job(""),
-    "redis_worker_namespace_prefix": keys.worker(""),
-    "redis_workers_keys": keys.workers(),
-}
-#: What RQ's queue calls of a job, in `_persist_job`, and ours does not: its record is written by the enqueue's script.
-NOT_CALLED_TO_ENQUEUE = frozenset({"cleanup", "save", "set_status"})
-#: What RQ's worker calls of a job, and ours does not: it claims and settles by scripts.
-NOT_CALLED_TO_RUN = NOT_CALLED_TO_ENQUEUE | {
-    "execute_success_callback",
-    "get_retry_interval",
-    "heartbeat",
-    "prepare_for_execution",
-    "retry",
-}
+#: What RQ's classes say of where their keys are. Our scripts have them from keys.py.
+_WHERE = {name: keys.FAMILIES[family]("") for name, family in WHERE_KEYS_ARE.items()}
 
 _known: WeakSet[type[Job]] = WeakSet()
 
@@ -49,9 +37,9 @@ def check_keys(*kinds: type) -> None:
                 )
 
 
-def overridden_in_vain(job_class: type[Job], names: frozenset[str] = NOT_CALLED_TO_RUN) -> list[str]:
-    """Give which of these methods of RQ's Job a class of the app's overrides although they are never called here."""
-    return sorted(name for name in names if getattr(job_class, name) is not getattr(Job, name))
+def overridden(kind: type, rqs: type, names: Iterable[str]) -> list[str]:
+    """Give which of these names a class of the app's has otherwise than RQ's own: overridden, or put in its place."""
+    return sorted(name for name in names if getattr(kind, name, None) is not getattr(rqs, name, None))
 
 
 def tell_in_vain(job_class: type[Job]) -> None:
@@ -59,7 +47,7 @@ def tell_in_vain(job_class: type[Job]) -> None:
     if job_class in _known:
         return
     _known.add(job_class)
-    if vain := overridden_in_vain(job_class, NOT_CALLED_TO_ENQUEUE):
+    if vain := overridden(job_class, Job, NOT_CALLED_TO_ENQUEUE):
         logger.warning(
             "Queue: %s.%s overrides what an enqueue here does not call: %s",
             job_class.__module__,

@@ -8,7 +8,16 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from holdfast.jobs.retry import Retry
-from holdfast.jobs.rq_surface import EnqueueArgs, EnqueueData, Job, now, resolve_function_reference
+from holdfast.jobs.rq_surface import (
+    CHANGEABLE_OPTIONS,
+    OPTIONS_OF_A_KIND,
+    STATE_OF_A_CALL,
+    EnqueueArgs,
+    EnqueueData,
+    Job,
+    now,
+    resolve_function_reference,
+)
 from holdfast.jobs.store.batches import Shape
 from holdfast.jobs.store.records import fields_of, new_record_of, record_of, rq_moment
 from holdfast.jobs.store.sizes import size_of
@@ -21,15 +30,13 @@ if TYPE_CHECKING:
 
 Given: TypeAlias = EnqueueData | EnqueueArgs
 
-#: Which options make two jobs of one kind. The others are of the call: they may differ from cast to cast.
-_KIND = attrgetter(
-    *("timeout", "result_ttl", "ttl", "failure_ttl"),
-    *("retry", "repeat", "on_success", "on_failure", "on_stopped", "webhooks"),
-)
-_CHANGEABLE = attrgetter("retry", "repeat", "on_success", "on_failure", "on_stopped", "webhooks", "depends_on")
-#: The fields of a record that tell of the call, and where a job object keeps what they tell: each has its own.
+_KIND = attrgetter(*OPTIONS_OF_A_KIND)
+_CHANGEABLE = attrgetter(*CHANGEABLE_OPTIONS)
+_NOTHING = (None,) * len(CHANGEABLE_OPTIONS)
+#: The fields of a record that tell of the call: each job has its own.
 _OF_THE_CALL = ("created_at", "data", "description", "meta")
-_STATE_OF_THE_CALL = {*_OF_THE_CALL, "_id", "_data", "_func_name", "_instance", "_args", "_kwargs", "to_dict"}
+#: What no cast has from the model; to_dict is there where it was given something to carry.
+_OWN_STATE = STATE_OF_A_CALL | {"to_dict"}
 
 #: A queue remembers no call that is longer, in bytes.
 _SMALL = 1024
@@ -72,7 +79,7 @@ class Mould:
     def __init__(self, kind: tuple[Any, ...], model: Job, *, carried: dict[str, Word]) -> None:
         self.kind = kind
         self._carried = carried
-        self._state = {name: value for name, value in vars(model).items() if name not in _STATE_OF_THE_CALL}
+        self._state = {name: value for name, value in vars(model).items() if name not in _OWN_STATE}
         self._state["_id"] = None
         # What the last call had, as many have the same.
         self._function: tuple[object, tuple[object, str]] = ("", (None, ""))
@@ -160,4 +167,4 @@ def options_of(given: Given) -> dict[str, Any]:
 
 def may_be_remembered(given: Given) -> bool:
     """Tell whether nothing was given that app code could change before its next enqueue."""
-    return _CHANGEABLE(given) == (None,) * 7
+    return _CHANGEABLE(given) == _NOTHING

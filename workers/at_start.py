@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from holdfast.jobs.classes import overridden
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.errors import HoldfastError, SettingsError, Unreachable
-from holdfast.jobs.rq_surface import NEVER_CALLED
+from holdfast.jobs.rq_surface import NEVER_CALLED, NOT_CALLED_TO_RUN, Job, RQWorker, command_line_config
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, derive
 from holdfast.jobs.store.door import client_from, reach
@@ -49,9 +50,10 @@ def one_line(log: logging.Logger, kind: type[HoldfastError] = HoldfastError) -> 
         raise SystemExit(1) from error
 
 
-def overridden_in_vain(kind: type, rqs: type) -> list[str]:
-    """Give which methods of RQ's worker a class of the app's overrides although they are never called here."""
-    return sorted(name for name in NEVER_CALLED if getattr(kind, name, None) is not getattr(rqs, name, None))
+def overridden_in_vain(worker_class: type, job_class: type) -> list[str]:
+    """Give which methods of RQ's the app's classes override although they are never called here."""
+    of_jobs = overridden(job_class, Job, NOT_CALLED_TO_RUN)
+    return overridden(worker_class, RQWorker, NEVER_CALLED) + [f"{job_class.__name__}.{name}" for name in of_jobs]
 
 
 def knock() -> None:
@@ -88,8 +90,7 @@ def _client_of(context: click.Context, *, reply_ms: int) -> Redis:
 
     RQ imports us: what it catches there, as ImportError, it would tell of us.
     """
-    from rq.cli.helpers import CliConfig  # noqa: PLC0415 - only where RQ's command line runs already
-
+    config_of = command_line_config()
     given = {name: context.params[name] for name in ("url", "config", "connection_class")}
     if config := given["config"]:
         _read(config)  # also where -u makes it of no account for the connection: RQ reads it then, too
@@ -98,7 +99,7 @@ def _client_of(context: click.Context, *, reply_ms: int) -> Redis:
     if context.get_parameter_source("connection_class") in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}:
         look_at += f", and at --connection-class {given['connection_class']}"
     try:
-        return client_from(lambda: derive(CliConfig(**given).connection, reply_ms=reply_ms), look_at)
+        return client_from(lambda: derive(config_of(**given).connection, reply_ms=reply_ms), look_at)
     except (AttributeError, ImportError, LookupError, click.BadParameter) as error:
         raise Unreachable(f"no Redis to work with: {error!r}. Look at {look_at}.") from error
 

@@ -8,7 +8,8 @@ from copy import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from holdfast.jobs.rq_surface import Job
+from holdfast.jobs.classes import overridden
+from holdfast.jobs.rq_surface import MOMENTS_OF_A_JOB, READS_A_JOB, Job
 from holdfast.jobs.store.records import fields_of, record_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.running import Running
     from holdfast.workers.trade import Trade
 
-_DATES = (b"created_at", b"enqueued_at", b"started_at", b"ended_at", b"last_heartbeat")
+_DATES = tuple(name.encode() for name in MOMENTS_OF_A_JOB)
 #: How long a moment is as RQ writes it.
 _DATE_LENGTH = len("2026-11-21T11:57:05.310887Z")
 
@@ -82,8 +83,6 @@ def _moment(text: bytes) -> datetime | None:
         return None
 
 
-#: Where an app's class has its own of these, its objects are made and read as it says.
-_RQS_OWN = ("__init__", "restore", "data", "func", "func_name", "instance", "args", "kwargs", "get_result_ttl")
 _reading = threading.Lock()
 
 
@@ -142,7 +141,7 @@ class Blanks:
         self._trade = trade
         self._class = fenced(trade.job_class)
         self._unread = _unread(self._class)
-        is_rqs = all(getattr(trade.job_class, name) is getattr(Job, name) for name in _RQS_OWN)
+        is_rqs = not overridden(trade.job_class, Job, READS_A_JOB)
         self._blank = _Blank(trade.new_job("blank", self._class)) if is_rqs else None
 
     def job(self, job_id: str, record: dict[bytes, bytes], execution: Running) -> Job:

@@ -10,15 +10,11 @@ import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import rq
-from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
-from rq.worker import DequeueStrategy
-
 from holdfast.jobs import classes
 from holdfast.jobs.clock import SystemClock
 from holdfast.jobs.errors import NoHorses, RedisAwayError, SettingsError
 from holdfast.jobs.events import Event, Events, HorseDied, HorsesSeen, RedisLeft, RedisReturned
-from holdfast.jobs.rq_surface import UnixSignalDeathPenalty
+from holdfast.jobs.rq_surface import DATE_FORMAT, LOG_FORMAT, DequeueStrategy, RQWorker, UnixSignalDeathPenalty
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, Line, derive
 from holdfast.jobs.store.door import explained, is_lockout, outage_in_words, reach
@@ -65,7 +61,7 @@ class _NotBegun(Exception):
     """Asked to stop while it waited for a server that said "not now"."""
 
 
-class Worker(rq.Worker):
+class Worker(RQWorker):
     """RQ's worker with leases, fencing and a reaper. Takes RQ's arguments; settings come from `HOLDFAST_*`.
 
     Raises SettingsError for settings that contradict each other, UnsupportedServer for a Redis on which our promises
@@ -96,8 +92,8 @@ class Worker(rq.Worker):
         self,
         burst: bool = False,  # noqa: FBT001, FBT002 - RQ's signature
         logging_level: str | None = None,
-        date_format: str = DEFAULT_LOGGING_DATE_FORMAT,
-        log_format: str = DEFAULT_LOGGING_FORMAT,
+        date_format: str = DATE_FORMAT,
+        log_format: str = LOG_FORMAT,
         max_jobs: int | None = None,
         max_idle_time: int | None = None,
         with_scheduler: bool = False,  # noqa: ARG002, FBT001, FBT002 - every worker of ours promotes
@@ -123,8 +119,7 @@ class Worker(rq.Worker):
             with one_line(self.log):
                 self._begin(lambda: self.bootstrap(logging_level, date_format, log_format))
             self.log.info("Worker %s: holdfast %s", self.name, self.settings.describe())
-            of_jobs = [f"{self.job_class.__name__}.{name}" for name in classes.overridden_in_vain(self.job_class)]
-            if vain := [*overridden_in_vain(type(self), rq.Worker), *of_jobs]:
+            if vain := overridden_in_vain(type(self), self.job_class):
                 self.log.warning("Worker %s: overridden, and never called by our loop: %s", self.name, ", ".join(vain))
             with one_line(self.log, NoHorses):
                 done = self._engine.run(Limits(burst=burst, max_jobs=most_jobs, max_idle_s=max_idle_time))

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOMS = ("jobs", "recovery", "workers", "chaos", "console")
+#: What serves an app's jobs: chaos/ only runs it, beside stock RQ.
+PRODUCT = ("jobs", "recovery", "workers", "console")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class House:
 
     root = Path(__file__).parents[2]
     rooms = ROOMS
+    product = PRODUCT
 
     def python(self, *folders):
         """Read every Python file of these folders."""

@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from holdfast.jobs.classes import NOT_CALLED_TO_ENQUEUE, NOT_CALLED_TO_RUN
-from holdfast.jobs.rq_surface import NEVER_CALLED
+from holdfast.jobs.rq_surface import NEVER_CALLED, NOT_CALLED_TO_ENQUEUE, NOT_CALLED_TO_RUN
 from tests.drop_in.suite import TOPICS
 
 ROW = re.compile(r"^\| (?!feature |---)([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)

@@ -10,22 +10,18 @@ import pkgutil
 from enum import Enum
 
 import pytest
-import rq
-from redis import Redis
 from rq.job import Job
 
 from holdfast.jobs import rq_surface
 from holdfast.jobs.state import Status
 from holdfast.workers.fenced_job import fenced
 
-#: Who may import rq, and why.
-SPEAKERS = {
-    "jobs/rq_surface.py": "it is the one place",
-    "workers/at_start.py": "it asks RQ's command line, which nobody else needs, for its connection",
-    "workers/worker.py": "it is the adapter: rq's command line calls it as an rq.Worker",
-}
+#: The one file of what serves an app's jobs that may import rq.
+SURFACE = "jobs/rq_surface.py"
+#: What reads a text as the name of a module.
+LOADERS = {"__import__", "find_spec", "import_module"}
 
-#: Each name they import: the parameters by which we call it (any further one needs a default), or what it is.
+#: Each name it imports: the parameters by which we call it (any further one needs a default), or what it is.
 SHAPES = {
     "CliConfig": ("url", "config", "connection_class"),
     "DEFAULT_LOGGING_DATE_FORMAT": str,
@@ -47,6 +43,7 @@ SHAPES = {
     "Retry": ("max", "interval", "enqueue_at_front"),
     "UNSERIALIZABLE_RETURN_VALUE_PAYLOAD": str,
     "UnixSignalDeathPenalty": ("timeout", "exception"),
+    "Worker": ("queues", "connection", "job_class", "queue_class", "serializer"),
     "WorkerStatus": Enum,
     "_job_stack": object,
     "blue": ("text",),
@@ -58,9 +55,6 @@ SHAPES = {
     "resolve_serializer": ("serializer",),
     "utcparse": ("string",),
 }
-
-#: What RQ marks as its own and we touch on a job all the same: it gives no other way.
-PRIVATE = {"_dependency_ids", "_id", "_result", "_status"}
 
 #: What our classes do in place of RQ's: all else that they define must be unknown to RQ, or RQ would call it.
 REPLACED = {
@@ -92,12 +86,19 @@ REPLACED = {
 def imports_from_rq(source):
     """Give each import of rq: (where, module, name); no name where the module itself is imported."""
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.Import):
-            found = [(each.name, "") for each in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            found = [(node.module or "", each.name) for each in node.names]
-        else:
-            continue
+        match node:
+            case ast.Import():
+                found = [(each.name, "") for each in node.names]
+            case ast.ImportFrom():
+                found = [(node.module or "", each.name) for each in node.names]
+            case ast.Call(
+                func=ast.Name(id=called) | ast.Attribute(attr=called), args=[ast.Constant(value=str(module)), *_]
+            ) if called in LOADERS:
+                found = [(module, "")]
+            case ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Constant(value=str(module))):
+                found = [(module, "")]
+            case _:
+                continue
         yield from ((source.at(node), *pair) for pair in found if pair[0].split(".")[0] == "rq")
 
 
@@ -137,28 +138,11 @@ def spell(cls):
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def touched_in(source):
-    """Give each private name that a file touches on what is not its own: (name, where)."""
-    nodes = list(ast.walk(source.tree))
-    imported = {each.asname or each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
-    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-    foreign = []
-    for node in nodes:
-        match node:
-            case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name):
-                own.add(name)
-            case ast.Attribute(value=ast.Name(id=module)) if module in imported:
-                pass
-            case ast.Attribute(attr=name) if name.startswith("_") and not name.endswith("_") and name != "_asdict":
-                foreign.append((name, source.at(node)))
-    return [(name, where) for name, where in foreign if name not in own]
-
-
 @pytest.fixture
 def leaned_on(house):
-    """Every name that a speaker imports: name -> what the installed RQ has under it."""
-    speakers = (source for source in house.python(*house.rooms) if source.path in SPEAKERS)
-    imports = [found for source in speakers for found in imports_from_rq(source)]
+    """Every name that the surface imports: name -> what the installed RQ has under it."""
+    (surface,) = (source for source in house.python("jobs") if source.path == SURFACE)
+    imports = imports_from_rq(surface)
     return {name: getattr(importlib.import_module(module), name, None) for _, module, name in imports if name}
 
 
@@ -176,21 +160,17 @@ def heirs(house):
             yield from below(heir)
 
     names = (getattr(rq_surface, name) for name in rq_surface.__all__)
-    roots = [rq.Worker, *(root for root in names if inspect.isclass(root) and is_of_rq(root))]
+    roots = [root for root in names if inspect.isclass(root) and is_of_rq(root)]
     found = {heir for root in roots for heir in below(root) if heir.__module__.startswith("holdfast.")}
     return [*found, fenced(Job)]
 
 
-def test_only_two_files_import_rq(house):
-    """Elsewhere a line speaks of jobs and leases in our own words.
+def test_only_the_surface_imports_rq(house):
+    """Elsewhere a line speaks of jobs and leases in our own words, and no file is open to whatever RQ has.
 
     Chaos is not product code: it runs stock RQ beside ours, and lends RQ a virtual clock.
     """
-    sources = [
-        source
-        for source in house.python(*house.rooms)
-        if source.path not in SPEAKERS and not source.path.startswith("chaos/")
-    ]
+    sources = (source for source in house.python(*house.product) if source.path != SURFACE)
     found = [found for source in sources for found in imports_from_rq(source)]
     house.finds_none(f"{where}: {module} {name}" for where, module, name in found)
 
@@ -203,7 +183,7 @@ def test_the_shop_uses_only_what_rq_documents(house):
 
 def test_everything_we_lean_on_is_there_with_the_shape_we_take_it_for(leaned_on, house):
     """The installed RQ, whichever it is."""
-    assert set(SHAPES) == set(leaned_on), "SHAPES lists what the speakers import"
+    assert set(SHAPES) == set(leaned_on), "SHAPES lists what the surface imports"
     house.finds_none(name for name, value in leaned_on.items() if not fits(value, SHAPES[name]))
 
 
@@ -217,15 +197,6 @@ def test_nothing_is_leaned_on_for_nothing(house):
         for each in node.names
     }
     house.finds_none(set(rq_surface.__all__) - asked)
-
-
-def test_what_is_private_to_rq_and_touched_is_listed_and_there(house):
-    """A private name may go in any release; then this says which, and where we touch it."""
-    touched = [found for source in house.python("jobs", "workers", "recovery") for found in touched_in(source)]
-    house.finds_none(f"{where}: {name}" for name, where in touched if name not in PRIVATE)
-    house.finds_none(f"{name}: no longer touched" for name in PRIVATE - {name for name, _ in touched})
-    job = Job("sample", connection=Redis())
-    house.finds_none(name for name in PRIVATE if not hasattr(job, name))
 
 
 def test_what_our_classes_replace_of_rq_is_meant(heirs):
@@ -273,7 +244,17 @@ def test_a_call_that_ours_would_refuse_is_seen():
     assert [accepts(ours, theirs) for ours in (takes_all, renames, asks_more)] == [True, False, False]
 
 
-def test_a_private_name_touched_is_seen(house):
-    """On another's object; not on one's own, and not on a module."""
-    sample = house.source("import os\ndef f(self, job):\n    self._a = job._b\n    job._a = os._exit\n")
-    assert touched_in(sample) == [("_b", "jobs/sample.py:3")]
+def test_an_import_of_rq_is_seen(house):
+    """Whole or in part, within a function, and by a module's name in a text."""
+    sample = house.source(
+        "import rq.cli\nfrom rq.job import Job\nimport importlib, sys\n"
+        "def f():\n    from rq import Queue\n    importlib.import_module('rq.utils')\n    sys.modules['rq']\n"
+        "import_module('redis')\nimport requests\n"
+    )
+    assert sorted(found[1:] for found in imports_from_rq(sample)) == [
+        ("rq", ""),
+        ("rq", "Queue"),
+        ("rq.cli", ""),
+        ("rq.job", "Job"),
+        ("rq.utils", ""),
+    ]

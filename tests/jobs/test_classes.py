@@ -7,8 +7,9 @@ import rq
 from rq.job import Job
 
 from holdfast.jobs import Queue
-from holdfast.jobs.classes import _WHERE, NOT_CALLED_TO_RUN, overridden_in_vain
+from holdfast.jobs.classes import _WHERE, overridden
 from holdfast.jobs.errors import SettingsError
+from holdfast.jobs.rq_surface import NOT_CALLED_TO_RUN
 from holdfast.workers import Worker
 
 
@@ -94,4 +95,4 @@ def test_a_save_that_an_enqueue_does_not_call_is_told_once(fake, caplog):
 def test_what_is_not_called_is_a_method_of_rqs():
     """In the installed RQ; RQ's own class is told nothing."""
     assert all(inspect.isfunction(getattr(Job, name)) for name in NOT_CALLED_TO_RUN)
-    assert (overridden_in_vain(Job), overridden_in_vain(AuditedJob)) == ([], ["heartbeat", "save"])
+    assert [overridden(kind, Job, NOT_CALLED_TO_RUN) for kind in (Job, AuditedJob)] == [[], ["heartbeat", "save"]]
