@@ -15,6 +15,7 @@ from holdfast.workers.runtime import birth_of, is_alive
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from holdfast.jobs.rq_surface import RQWorker
     from holdfast.jobs.settings import Settings
 
 #: How many steps of the way through RQ's lists a worker takes before its first job: it may not live long.
@@ -26,7 +27,7 @@ _STEP_MS = 100
 class Registration:
     """How the engine shows itself to RQ's tools."""
 
-    def __init__(self, worker: Any, instance: str, settings: Settings) -> None:
+    def __init__(self, worker: RQWorker, instance: str, settings: Settings) -> None:
         self._worker = worker
         self._instance = instance
         self._lease_s = settings.lease_ms / 1000
@@ -40,6 +41,11 @@ class Registration:
         self._sweep_at = 0
         #: How many horses in a row have failed, and when the next may be started, by the server's clock in seconds.
         self._false_starts = self._next_try = self._wait_s = 0
+
+    @property
+    def _redis(self) -> Any:
+        """The worker's connection as it is now; what redis-py answers on it is bytes, which its types leave open."""
+        return self._worker.connection
 
     def enter(self, register_birth: Callable[[], None]) -> None:
         """Enter RQ's registry, also under the name of one that is known to be dead. May be done again after any error.
@@ -66,31 +72,31 @@ class Registration:
         RQ itself refuses the name for seven minutes after that; a living worker's name stays refused.
         """
         worker = self._worker
-        entry = worker.connection.hgetall(worker.key)
+        entry = self._redis.hgetall(worker.key)
         if not entry or b"death" in entry:
             return
         here = entry.get(b"hostname", b"").decode() == worker.hostname
         pid = int(entry.get(b"pid") or 0)
         if self._was_tried and here and pid == worker.pid:
-            worker.connection.delete(worker.key)  # our own, from a try whose answer was lost
+            self._redis.delete(worker.key)  # our own, from a try whose answer was lost
             return
         born = entry.get(b"hf_born", b"").decode()
         if here and pid and pid != worker.pid and is_alive(pid, born):
             return
-        silent_s = worker.connection.time()[0] - float(entry.get(b"hf_beat") or 0)
+        silent_s = self._redis.time()[0] - float(entry.get(b"hf_beat") or 0)
         if here or (b"hf_beat" in entry and silent_s > self._lease_s):
             worker.log.info("Worker %s: the one that had this name is dead; taking it over", worker.name)
-            worker.connection.delete(worker.key)
+            self._redis.delete(worker.key)
 
     def _sign(self) -> None:
         """Add to RQ's entry what tells this life of the worker from another under the same name."""
         self._is_in = True
-        self._worker.connection.hset(
+        self._redis.hset(
             self._worker.key,
             mapping={
                 "hf_instance": self._instance,
-                "hf_beat": self._worker.connection.time()[0],
-                "hf_born": birth_of(self._worker.pid),
+                "hf_beat": self._redis.time()[0],
+                "hf_born": birth_of(self._worker.pid or 0),
             },
         )
 
@@ -105,17 +111,17 @@ class Registration:
 
     def _tell_of_life(self) -> None:
         worker = self._worker
-        with worker.connection.pipeline(transaction=False) as pipeline:
+        with self._redis.pipeline(transaction=False) as pipeline:
             worker.heartbeat(pipeline=pipeline)
             pipeline.time()
             is_new, _, (seconds, _) = pipeline.execute()
             if is_new:  # the entry had gone: Redis lost it, or we were away for longer than it lives
-                worker.connection.hset(worker.key, mapping=worker.serialize())
-                list_worker(worker, worker.connection)
+                self._redis.hset(worker.key, mapping=worker.serialize())
+                list_worker(worker, self._redis)
             if self._wait_s:
                 self._next_try, self._wait_s = seconds + self._wait_s, 0
             horses = {"hf_false_starts": self._false_starts, "hf_next_try": self._next_try}
-            worker.connection.hset(worker.key, mapping={"hf_instance": self._instance, "hf_beat": seconds, **horses})
+            self._redis.hset(worker.key, mapping={"hf_instance": self._instance, "hf_beat": seconds, **horses})
 
     def _take_out_some(self) -> bool:
         """Go a step on through RQ's lists, to take out who is gone; False: that was all for now.
@@ -123,7 +129,7 @@ class Registration:
         The lists are for people. No worker ends because of them, or keeps a job waiting for more than a step.
         """
         if self._sweep is None:
-            self._sweep = leavers.take_out(self._worker.connection)
+            self._sweep = leavers.take_out(self._redis)
         try:
             next(self._sweep)
         except StopIteration:
