@@ -4,6 +4,7 @@ Nothing else in jobs/, recovery/, workers/ and console/ imports from RQ. What mu
 here all the same: private attributes of RQ's objects, what subclasses of ours use of their own selves, and names that
 stand in a text. tests/house/ finds each use, and holds the lists to the installed RQ: a release that moves a name fails
 there and nowhere else. What is public on an object that has one of RQ's types, as `job.timeout`, is mypy's to find.
+RQ's loggers are apps' to set up, so their names stand where we log; a test holds them to RQ's, too.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from rq import Worker as RQWorker
 from rq.connections import get_connection_kwargs  # the pool's arguments without redis-py's run-time state
-from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT as DATE_FORMAT
-from rq.defaults import DEFAULT_LOGGING_FORMAT as LOG_FORMAT
 from rq.defaults import (
+    CALLBACK_TIMEOUT,  # what a callback gets that names none
     DEFAULT_RESULT_TTL,
     UNSERIALIZABLE_RETURN_VALUE_PAYLOAD,  # what stands for a return value that cannot be pickled
 )
+from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT as DATE_FORMAT
+from rq.defaults import DEFAULT_LOGGING_FORMAT as LOG_FORMAT
 from rq.exceptions import (
     AbandonedJobError,
     DeserializationError,
@@ -205,6 +207,7 @@ INHERITED: dict[type, frozenset[str]] = {
 }
 
 __all__ = [
+    "CALLBACK_TIMEOUT",
     "CHANGEABLE_OPTIONS",
     "DATE_FORMAT",
     "DEFAULT_RESULT_TTL",

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from holdfast.jobs.rq_surface import CALLBACK_TIMEOUT, Queue
 from holdfast.jobs.store.work import Spell
 from holdfast.workers.runtime import LEASE_ENDED, SETTLED_ALONE
 
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from holdfast.workers.ends import End
     from holdfast.workers.runtime import Ending
 
-_DEFAULT_TIMEOUT_S = 180
+_DEFAULT_TIMEOUT_S = Queue.DEFAULT_TIMEOUT
 _CALLBACKS = (b"success_callback", b"failure_callback")
-_CALLBACK_TIMEOUT_S = 60
+_CALLBACK_TIMEOUT_S = CALLBACK_TIMEOUT
 
 
 @dataclass(eq=False)

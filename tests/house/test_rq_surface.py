@@ -10,6 +10,7 @@ import pkgutil
 from enum import Enum
 
 import pytest
+import rq.queue
 from rq.job import Job
 
 from holdfast.jobs import rq_surface
@@ -23,6 +24,7 @@ LOADERS = {"__import__", "find_spec", "import_module"}
 
 #: Each name it imports: the parameters by which we call it (any further one needs a default), or what it is.
 SHAPES = {
+    "CALLBACK_TIMEOUT": int,
     "CliConfig": ("url", "config", "connection_class"),
     "DEFAULT_LOGGING_DATE_FORMAT": str,
     "DEFAULT_LOGGING_FORMAT": str,
@@ -219,6 +221,19 @@ def test_what_our_classes_replace_takes_the_calls_that_rq_makes(heirs, house):
 def test_our_words_for_a_status_are_rqs():
     """A status that RQ adds is one that our moves must have an answer for."""
     assert {status.value for status in rq_surface.JobStatus} == {status.value for status in Status}
+
+
+def test_the_loggers_of_rq_that_we_write_to_are_rqs(house):
+    """Or one below: RQ's command line gives handlers to its own, and what goes to another is not shown."""
+    asked = {
+        node.args[0].value
+        for source in house.python(*house.product)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "logging.getLogger" and node.args
+    }
+    rqs = {"rq.queue": rq.queue.logger, "rq.worker": importlib.import_module("rq.worker.base").logger}
+    assert {name: logger.name for name, logger in rqs.items()} == {name: name for name in rqs}
+    assert {name for name in asked if name.startswith("rq.")} == {*rqs, "rq.worker.moves"}
 
 
 def test_a_changed_shape_is_seen():
