@@ -1,15 +1,16 @@
-"""A worker's entry in RQ's registry: made, kept alive, taken over from the dead, and removed."""
+"""When a worker enters RQ's registry, under the name of a dead one too, says there that it lives, and leaves."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.jobs import events
 from holdfast.jobs.errors import NameTaken
-from holdfast.jobs.rq_surface import WorkerStatus, list_worker
+from holdfast.jobs.rq_surface import WorkerStatus
 from holdfast.jobs.store import leavers
 from holdfast.jobs.store.door import is_lockout
 from holdfast.jobs.store.refusals import is_passing
+from holdfast.jobs.store.registry import Entry
 from holdfast.workers.runtime import birth_of, is_alive
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Registration:
 
     def __init__(self, worker: RQWorker, instance: str, settings: Settings) -> None:
         self._worker = worker
+        self._entry = Entry(worker)
         self._instance = instance
         self._lease_s = settings.lease_ms / 1000
         self._every_ms = settings.renew_ms
@@ -41,11 +43,6 @@ class Registration:
         self._sweep_at = 0
         #: How many horses in a row have failed, and when the next may be started, by the server's clock in seconds.
         self._false_starts = self._next_try = self._wait_s = 0
-
-    @property
-    def _redis(self) -> Any:
-        """The worker's connection as it is now; what redis-py answers on it is bytes, which its types leave open."""
-        return self._worker.connection
 
     def enter(self, register_birth: Callable[[], None]) -> None:
         """Enter RQ's registry, also under the name of one that is known to be dead. May be done again after any error.
@@ -61,7 +58,8 @@ class Registration:
                 f"{taken}. Two of one name would hear each other's commands: give this one another --name, or stop "
                 f"that one. One that is dead is known as such after a lease."
             ) from taken
-        self._sign()
+        self._is_in = True
+        self._entry.sign(self._instance, birth_of(self._worker.pid))
         steps = 0
         while steps < _STEPS_AT_START and self._take_out_some():
             steps += 1
@@ -71,34 +69,18 @@ class Registration:
 
         RQ itself refuses the name for seven minutes after that; a living worker's name stays refused.
         """
-        worker = self._worker
-        entry = self._redis.hgetall(worker.key)
-        if not entry or b"death" in entry:
+        worker, named = self._worker, self._entry.namesake()
+        if named is None:
             return
-        here = entry.get(b"hostname", b"").decode() == worker.hostname
-        pid = int(entry.get(b"pid") or 0)
-        if self._was_tried and here and pid == worker.pid:
-            self._redis.delete(worker.key)  # our own, from a try whose answer was lost
+        is_here = named.host == worker.hostname
+        if self._was_tried and is_here and named.pid == worker.pid:
+            self._entry.remove()  # our own, from a try whose answer was lost
             return
-        born = entry.get(b"hf_born", b"").decode()
-        if here and pid and pid != worker.pid and is_alive(pid, born):
+        if is_here and named.pid and named.pid != worker.pid and is_alive(named.pid, named.born):
             return
-        silent_s = self._redis.time()[0] - float(entry.get(b"hf_beat") or 0)
-        if here or (b"hf_beat" in entry and silent_s > self._lease_s):
+        if is_here or (named.silent_s is not None and named.silent_s > self._lease_s):
             worker.log.info("Worker %s: the one that had this name is dead; taking it over", worker.name)
-            self._redis.delete(worker.key)
-
-    def _sign(self) -> None:
-        """Add to RQ's entry what tells this life of the worker from another under the same name."""
-        self._is_in = True
-        self._redis.hset(
-            self._worker.key,
-            mapping={
-                "hf_instance": self._instance,
-                "hf_beat": self._redis.time()[0],
-                "hf_born": birth_of(self._worker.pid or 0),
-            },
-        )
+            self._entry.remove()
 
     def beat(self, now_ms: int) -> int:
         """Say that the worker lives, if it is time to; give the moment of the next beat."""
@@ -110,18 +92,10 @@ class Registration:
         return min(self._next_ms, self._sweep_at)
 
     def _tell_of_life(self) -> None:
-        worker = self._worker
-        with self._redis.pipeline(transaction=False) as pipeline:
-            worker.heartbeat(pipeline=pipeline)
-            pipeline.time()
-            is_new, _, (seconds, _) = pipeline.execute()
-            if is_new:  # the entry had gone: Redis lost it, or we were away for longer than it lives
-                self._redis.hset(worker.key, mapping=worker.serialize())
-                list_worker(worker, self._redis)
-            if self._wait_s:
-                self._next_try, self._wait_s = seconds + self._wait_s, 0
-            horses = {"hf_false_starts": self._false_starts, "hf_next_try": self._next_try}
-            self._redis.hset(worker.key, mapping={"hf_instance": self._instance, "hf_beat": seconds, **horses})
+        now_s = self._entry.keep()
+        if self._wait_s:
+            self._next_try, self._wait_s = now_s + self._wait_s, 0
+        self._entry.beat(self._instance, now_s, false_starts=self._false_starts, next_try_s=self._next_try)
 
     def _take_out_some(self) -> bool:
         """Go a step on through RQ's lists, to take out who is gone; False: that was all for now.
@@ -129,7 +103,7 @@ class Registration:
         The lists are for people. No worker ends because of them, or keeps a job waiting for more than a step.
         """
         if self._sweep is None:
-            self._sweep = leavers.take_out(self._redis)
+            self._sweep = leavers.take_out(self._worker.connection)
         try:
             next(self._sweep)
         except StopIteration:

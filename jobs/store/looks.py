@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from holdfast.jobs.store import keys
+from holdfast.jobs.store import keys, registry
 from holdfast.jobs.store.answers import server_ms, shown
 from holdfast.jobs.store.oddities import ask_past, moment_of, number_of
 
@@ -21,7 +21,7 @@ CAUSES_READ = 100
 
 _WORKER = (
     *("hostname", "pid", "state", "queues", "current_job", "last_heartbeat", "birth", "version"),
-    *("hf_instance", "hf_beat", "hf_false_starts"),
+    *(registry.INSTANCE, registry.BEAT, registry.FALSE_STARTS),
 )
 
 
@@ -271,7 +271,8 @@ def _worker(name: str, now_ms: int, record: Any) -> WorkerLook | None:
     if isinstance(record, Exception) or not any(record):  # gone, and still in the set of all
         return None
     said = {field: shown(value or b"") for field, value in zip(_WORKER, record, strict=True)}
-    heard_ms = number_of(said["hf_beat"]) * 1000 if said["hf_beat"] else moment_of(said["last_heartbeat"].encode())
+    beat = said[registry.BEAT]
+    heard_ms = number_of(beat) * 1000 if beat else moment_of(said["last_heartbeat"].encode())
     return WorkerLook(
         name=name,
         host=said["hostname"],
@@ -279,8 +280,8 @@ def _worker(name: str, now_ms: int, record: Any) -> WorkerLook | None:
         state=said["state"],
         queues=tuple(said["queues"].split(",")),
         job_id=said["current_job"],
-        is_ours=bool(said["hf_instance"]),
+        is_ours=bool(said[registry.INSTANCE]),
         version=said["version"],
         silent_ms=None if heard_ms is None else max(0, now_ms - heard_ms),
-        false_starts=int(said["hf_false_starts"] or 0),
+        false_starts=int(said[registry.FALSE_STARTS] or 0),
     )

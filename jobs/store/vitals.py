@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.store import keys
+from holdfast.jobs.store.registry import BEAT, FALSE_STARTS
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -16,7 +17,7 @@ def silence_of_worker_s(redis: Redis, name: str) -> int | None:
     It says so in whole seconds, so that 1 may mean next to nothing. Stock workers do not say so, and are not in.
     """
     with redis.pipeline(transaction=False) as pipeline:
-        pipeline.hmget(keys.worker(name), "hf_beat", "death")
+        pipeline.hmget(keys.worker(name), BEAT, "death")
         pipeline.time()
         answers: list[Any] = pipeline.execute()
     (beat, death), (now_s, _) = answers
@@ -25,7 +26,7 @@ def silence_of_worker_s(redis: Redis, name: str) -> int | None:
 
 def false_starts_of(redis: Redis, name: str) -> int:
     """Count the horses in a row that ended before they began a job, as their worker last said."""
-    return int(redis.hget(keys.worker(name), "hf_false_starts") or 0)
+    return int(redis.hget(keys.worker(name), FALSE_STARTS) or 0)
 
 
 def silence_of_reapers_ms(redis: Redis) -> int | None:

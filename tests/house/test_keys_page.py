@@ -23,7 +23,7 @@ def fields_in(texts):
 
 def of_jobs_and_of_workers(lua, sources):
     """Tell the fields of a job's record from those of a worker's, which one file writes and no script."""
-    of_workers = fields_in(source.text for source in sources if source.path == "workers/registration.py")
+    of_workers = fields_in(source.text for source in sources if source.path == "jobs/store/registry.py")
     of_scripts = fields_in(lua)
     return of_scripts | fields_in(source.text for source in sources) - of_workers, of_workers
 
@@ -53,7 +53,7 @@ def test_a_field_is_seen_however_it_is_spelled():
 
 def test_a_name_that_both_records_have_is_wanted_in_both_tables(house):
     """`hf_born` is when a job's generation was made, or when a worker's process began."""
-    signs = house.source("'hf_born', 'hf_beat'", "workers/registration.py")
+    signs = house.source("'hf_born', 'hf_beat'", "jobs/store/registry.py")
     looks = house.source("'hf_beat', 'hf_jitter'", "jobs/store/looks.py")
     found = of_jobs_and_of_workers(["'hf_born', x"], [signs, looks])
     assert found == ({"hf_born", "hf_jitter"}, {"hf_born", "hf_beat"})
