@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.console.server import at_url, connect, plain_errors
-from holdfast.console.words import refusal, say
+from holdfast.console.words import duration, refusal, say
 from holdfast.jobs.settings import Settings
-from holdfast.jobs.store.vitals import false_starts_of, silence_of_reapers_ms, silence_of_worker_s
+from holdfast.jobs.store.vitals import false_starts_of, silence_of_reapers_ms, silence_of_worker_ms
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -32,16 +32,17 @@ def health(worker: str | None, redis_url: str | None) -> None:
 
 
 def _worker(client: Redis, settings: Settings, name: str) -> str:
-    silent_s = silence_of_worker_s(client, name)
-    if silent_s is None:
+    silent_ms = silence_of_worker_ms(client, name)
+    if silent_ms is None:
         raise refusal(f"Redis knows no living worker {name} of Holdfast's.")
-    if silent_s * 1_000 > settings.lease_ms:
+    if silent_ms > settings.lease_ms:
         raise refusal(
-            f"worker {name} has been silent for {silent_s} s, and says that it lives every {settings.renew_ms} ms."
+            f"worker {name} has been silent for {duration(silent_ms)}, and says that it lives every "
+            f"{settings.renew_ms} ms."
         )
     if count := false_starts_of(client, name):
         raise refusal(f"worker {name}: {count} horses in a row ended before they began a job. Its log says why.")
-    return f"worker {name} lives: {silent_s} s ago"
+    return f"worker {name} lives: {duration(silent_ms)} ago"
 
 
 def _chores(client: Redis, settings: Settings) -> str:

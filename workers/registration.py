@@ -32,7 +32,7 @@ class Registration:
         self._worker = worker
         self._entry = Entry(worker)
         self._instance = instance
-        self._lease_s = settings.lease_ms / 1000
+        self._lease_ms = settings.lease_ms
         self._every_ms = settings.renew_ms
         self._next_ms = 0
         self._state: WorkerStatus | None = None
@@ -78,7 +78,7 @@ class Registration:
             return
         if is_here and named.pid and named.pid != worker.pid and is_alive(named.pid, named.born):
             return
-        if is_here or (named.silent_s is not None and named.silent_s > self._lease_s):
+        if is_here or (named.silent_ms is not None and named.silent_ms > self._lease_ms):
             worker.log.info("Worker %s: the one that had this name is dead; taking it over", worker.name)
             self._entry.remove()
 

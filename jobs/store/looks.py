@@ -62,7 +62,7 @@ class WorkerLook:
     is_ours: bool
     #: Of RQ.
     version: str
-    #: How long ago it said that it lives, in ms. For a stock worker also as long as its clock is behind ours.
+    #: How long ago it said that it lives, in ms, at the least. For a stock worker also as long as its clock is behind.
     silent_ms: int | None
     #: How many horses in a row ended before they began a job.
     false_starts: int = 0
@@ -271,8 +271,6 @@ def _worker(name: str, now_ms: int, record: Any) -> WorkerLook | None:
     if isinstance(record, Exception) or not any(record):  # gone, and still in the set of all
         return None
     said = {field: shown(value or b"") for field, value in zip(_WORKER, record, strict=True)}
-    beat = said[registry.BEAT]
-    heard_ms = number_of(beat) * 1000 if beat else moment_of(said["last_heartbeat"].encode())
     return WorkerLook(
         name=name,
         host=said["hostname"],
@@ -282,6 +280,13 @@ def _worker(name: str, now_ms: int, record: Any) -> WorkerLook | None:
         job_id=said["current_job"],
         is_ours=bool(said[registry.INSTANCE]),
         version=said["version"],
-        silent_ms=None if heard_ms is None else max(0, now_ms - heard_ms),
+        silent_ms=_silence_ms(said, now_ms),
         false_starts=int(said[registry.FALSE_STARTS] or 0),
     )
+
+
+def _silence_ms(said: Mapping[str, str], now_ms: int) -> int | None:
+    if beat := said[registry.BEAT]:
+        return registry.silence_ms(beat, now_ms)
+    heard_ms = moment_of(said["last_heartbeat"].encode())
+    return None if heard_ms is None else max(0, now_ms - heard_ms)

@@ -6,16 +6,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.jobs.rq_surface import list_worker
+from holdfast.jobs.store.answers import server_ms
+from holdfast.jobs.store.oddities import number_of
 
 #: This life of the worker.
 INSTANCE = "hf_instance"
-#: When it last said that it lives, in seconds by the server's clock.
+#: When it last said that it lives, in whole seconds by the server's clock.
 BEAT = "hf_beat"
 #: When its process began, in ticks since its machine did.
 BORN = "hf_born"
 #: How many horses in a row ended before they began a job, and when the next may be started, in seconds.
 FALSE_STARTS = "hf_false_starts"
 NEXT_TRY = "hf_next_try"
+
+
+def silence_ms(beat: bytes | str, now_ms: int) -> int:
+    """Count for how long a worker has been silent, at the least, that last said so."""
+    # Whole seconds leave out when in that one it was. Who counted from its beginning took the living for dead whose
+    # lease is short. And a fraction, which the versions before could not read, would be for nobody else.
+    return max(0, now_ms - number_of(beat) * 1_000 - 999)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +36,7 @@ class Namesake:
     #: Empty where it does not say, as a stock worker.
     born: str
     #: None where it does not say.
-    silent_s: float | None
+    silent_ms: int | None
 
 
 class Entry:
@@ -51,7 +60,7 @@ class Entry:
             host=said.get(b"hostname", b"").decode(),
             pid=int(said.get(b"pid") or 0),
             born=said.get(BORN.encode(), b"").decode(),
-            silent_s=None if beat is None else self._now_s() - float(beat),
+            silent_ms=None if beat is None else silence_ms(beat, server_ms(self._server.time())),
         )
 
     def remove(self) -> None:
@@ -60,10 +69,7 @@ class Entry:
 
     def sign(self, instance: str, born: str) -> None:
         """Add to what RQ wrote what tells this life of the worker from another under the same name."""
-        self._say({INSTANCE: instance, BEAT: self._now_s(), BORN: born})
-
-    def _now_s(self) -> int:
-        return int(self._server.time()[0])
+        self._say({INSTANCE: instance, BEAT: self._server.time()[0], BORN: born})
 
     def keep(self) -> int:
         """Keep the entry for as long as RQ does, and give the server's clock, in seconds."""

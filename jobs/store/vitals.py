@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.registry import BEAT, FALSE_STARTS
+from holdfast.jobs.store.answers import server_ms
+from holdfast.jobs.store.registry import BEAT, FALSE_STARTS, silence_ms
 
 if TYPE_CHECKING:
     from redis import Redis
 
 
-def silence_of_worker_s(redis: Redis, name: str) -> int | None:
-    """Count the seconds, by the server's clock, since this worker said that it lives; None for one that is not in.
+def silence_of_worker_ms(redis: Redis, name: str) -> int | None:
+    """Count the milliseconds, by the server's clock, since this worker said that it lives; None for one that is not in.
 
-    It says so in whole seconds, so that 1 may mean next to nothing. Stock workers do not say so, and are not in.
+    It has been silent for at least so long. Stock workers do not say that they live, and are not in.
     """
     with redis.pipeline(transaction=False) as pipeline:
         pipeline.hmget(keys.worker(name), BEAT, "death")
         pipeline.time()
         answers: list[Any] = pipeline.execute()
-    (beat, death), (now_s, _) = answers
-    return None if beat is None or death is not None else now_s - int(beat)
+    (beat, death), told = answers
+    return None if beat is None or death is not None else silence_ms(beat, server_ms(told))
 
 
 def false_starts_of(redis: Redis, name: str) -> int:
@@ -35,5 +36,5 @@ def silence_of_reapers_ms(redis: Redis) -> int | None:
         pipeline.hget(keys.reaper(), "pass_ms")
         pipeline.time()
         answers: list[Any] = pipeline.execute()
-    passed_ms, (now_s, now_us) = answers
-    return None if passed_ms is None else now_s * 1_000 + now_us // 1_000 - int(passed_ms)
+    passed_ms, told = answers
+    return None if passed_ms is None else server_ms(told) - int(passed_ms)

@@ -163,7 +163,7 @@ def test_a_fleet_that_is_well_needs_nobody(well, holdfast):
             lambda pool: pool.redis.hset(keys.worker("w1"), "hf_false_starts", 6),
             "worker w1: 6 horses in a row ended before they began a job",
         ),
-        (lambda pool: register(pool, "w2", beat_s=60), "worker w2 on box-7 is silent for 1 min"),
+        (lambda pool: register(pool, "w2", beat_s=61), "worker w2 on box-7 is silent for 1 min"),
     ],
 )
 def test_what_needs_a_person_is_said(well, holdfast, trouble, need):

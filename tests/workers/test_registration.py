@@ -4,6 +4,8 @@ import logging
 
 import pytest
 
+from holdfast.jobs.errors import NameTaken
+from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys, leavers
 from holdfast.workers.worker import Worker
 
@@ -60,3 +62,22 @@ def test_lists_that_the_server_gives_no_right_to_end_no_worker(worker, redis, le
         worker.register_birth()
     assert redis.smembers(keys.workers()) >= {b"rq:worker:w"}
     assert "stay in RQ's lists for now" in caplog.text
+
+
+def test_who_spoke_a_moment_ago_elsewhere_keeps_its_name_however_short_the_lease(redis):
+    """The second before this one may be a millisecond ago; its entry was deleted, and two workers had one name."""
+    settings = Settings(lease_ms=950, renew_ms=300, margin_ms=100)
+    worker = Worker(["default"], connection=redis, name="w", settings=settings)
+    micros = 1_000_000
+    while micros > 100_000:  # else it may well be silent for longer than that
+        now_s, micros = redis.time()
+    redis.hset(worker.key, mapping={"hostname": "elsewhere", "pid": 1, "hf_beat": now_s - 1})
+    with pytest.raises(NameTaken):
+        worker.register_birth()
+
+
+def test_the_name_of_who_has_been_silent_elsewhere_for_a_lease_is_free(worker, redis):
+    """FM-047: and for the second in which it spoke, whose end we do not know."""
+    redis.hset(worker.key, mapping={"hostname": "elsewhere", "pid": 1, "hf_beat": redis.time()[0] - 12})
+    worker.register_birth()
+    assert redis.hget(worker.key, "hostname") != b"elsewhere"
