@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -10,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from holdfast.workers.lines import WaitingLine
+from holdfast.jobs.store.lines import Orders
 from holdfast.workers.watch import RECONNECT_MS, SocketWatch
 
 if TYPE_CHECKING:
@@ -60,8 +59,7 @@ class SocketEars:
     def __init__(self, redis: Redis, clock: Clock, *, queues: Sequence[str], channel: str, poll_ms: int) -> None:
         self._clock = clock
         self._watch = SocketWatch(redis, clock, queues=queues, poll_ms=poll_ms)
-        self._channel = channel
-        self._orders = WaitingLine(redis)
+        self._orders = Orders(redis, channel)
         self._subscribe_at = self._reconnect_at = 0
         self._poll, self._polled = select.poll(), dict[int, bool]()
         self._wake_read, self._wake_write = os.pipe()  # macOS has no pipe2()
@@ -82,7 +80,7 @@ class SocketEars:
         if self._wake_read in ready:
             with suppress(BlockingIOError):
                 os.read(self._wake_read, 4096)
-        commands = self._read_commands() if self._orders.fileno() in ready else ()
+        commands = self._orders.commands() if self._orders.fileno() in ready else ()
         if not self._watch.hear(ready):
             return Heard(commands=commands)
         return Heard(bell=True, answer=self._watch.claimed, commands=commands)
@@ -120,16 +118,8 @@ class SocketEars:
             return
         if orders.is_asking and not orders.has_answer():
             orders.hang_up()
-        orders.ask("SUBSCRIBE", self._channel)
+        orders.subscribe()
         asked_at = self._clock.boot_ms()
         self._subscribe_at = asked_at + _SIGN_OF_LIFE_MS
         # Who refuses is asked again soon. Who says nothing is not: the parent does nothing else meanwhile.
         self._reconnect_at = asked_at + (RECONNECT_MS if asked_at - now < RECONNECT_MS else _SIGN_OF_LIFE_MS)
-
-    def _read_commands(self) -> tuple[dict[str, Any], ...]:
-        found = []
-        for answer in self._orders.answers():
-            if isinstance(answer, list) and answer[0] == b"message":
-                with suppress(ValueError):
-                    found.append(json.loads(answer[2]))
-        return tuple(found)

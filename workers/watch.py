@@ -5,8 +5,7 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Any, Protocol
 
-from holdfast.jobs.store import keys
-from holdfast.workers.lines import Bell, WaitingLine
+from holdfast.jobs.store.lines import Bell, Peek
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,10 +40,9 @@ class SocketWatch:
     def __init__(self, redis: Redis, clock: Clock, *, queues: Sequence[str], poll_ms: int) -> None:
         self._redis = redis
         self._clock = clock
-        self._bells = [keys.bell(queue) for queue in queues]
         self._poll_ms = poll_ms
-        self._bell = Bell(redis)
-        self._peeks: dict[str, WaitingLine] = {}
+        self._bell = Bell(redis, queues)
+        self._peeks: dict[str, Peek] = {}
         #: Until when it waits, on the boot clock; None: it does not.
         self.until_ms: int | None = None
         self._trust_bell_at = 0
@@ -56,7 +54,7 @@ class SocketWatch:
     def begin(self, listens_at: Sequence[str], claim: Trip) -> None:
         """From now on, until that is over, wait for the bell, and at these queues for plain producers."""
         if self.until_ms is None:
-            self._bell.wait(self._bells, self._poll_ms, claim)
+            self._bell.wait(self._poll_ms, claim)
             self.until_ms = self._answer_by_ms()
             self._peek(listens_at)
 
@@ -96,17 +94,16 @@ class SocketWatch:
         for queue in self._peeks.keys() - set(queues):
             self._peeks[queue].hang_up()
         for queue in queues:
-            line = self._peeks.setdefault(queue, WaitingLine(self._redis))
+            line = self._peeks.setdefault(queue, Peek(self._redis, queue))
             if line.is_asking and line.has_answer():
                 line.answers()  # of a job that we were called for as well, and have had
             if line.is_asking and self._clock.boot_ms() >= line.answer_by_ms:
                 line.hang_up()  # a firewall forgot it, and told nobody
             if not line.is_asking:
-                self._ask_for_plain(queue, line)
+                self._ask_for_plain(line)
 
-    def _ask_for_plain(self, queue: str, line: WaitingLine) -> None:
-        # The head of the line to the head of the line: tells of a job, and moves none.
-        line.ask("BLMOVE", keys.queue(queue), keys.queue(queue), "LEFT", "LEFT", self._poll_ms / 1000)
+    def _ask_for_plain(self, line: Peek) -> None:
+        line.wait(self._poll_ms)
         line.answer_by_ms = self._answer_by_ms()
 
     def _answer_by_ms(self) -> int:
@@ -116,7 +113,7 @@ class SocketWatch:
         bell = self._bell
         if bell.fileno() in ready:
             bell.listen()
-            if bell.is_over and (_has_job(bell.claimed) or not bell.is_refused or self._may_look_after_a_break()):
+            if bell.is_over and (bell.has_job or not bell.is_refused or self._may_look_after_a_break()):
                 return True
         elif self._hears_a_plain_job(ready) and not bell.has_answer(_SAME_MOMENT_S):
             # Our producers ring in the same script, and both are told of in one go. Else a bell that rings for others
@@ -140,16 +137,11 @@ class SocketWatch:
 
     def _hears_a_plain_job(self, ready: set[int]) -> bool:
         heard = False
-        for queue, line in self._peeks.items():
+        for line in self._peeks.values():
             if line.fileno() in ready:
                 answers = line.answers()
                 heard = heard or any(answer is not None for answer in answers)
                 if answers == [None]:
                     # It was asked at another moment than the bell, and the bell's wait goes on.
-                    self._ask_for_plain(queue, line)
+                    self._ask_for_plain(line)
         return heard
-
-
-def _has_job(answer: list[Any] | None) -> bool:
-    """Tell whether a claim was answered with something to do."""
-    return answer is not None and answer[0] != b"empty"

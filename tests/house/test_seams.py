@@ -2,6 +2,9 @@
 
 import ast
 
+from redis import Redis
+from redis.client import Pipeline
+
 #: What acts on the world, or asks it, as a whole: module -> names of it that do neither. Nor do constants.
 SEAMS = {
     "asyncio": set(),
@@ -108,9 +111,15 @@ PERMITTED = {
 
 #: Who may import redis at run time, beside jobs/store, and why.
 SPEAKERS = {
+    "console/server.py": "it makes the client of an address that a person typed, and tells what redis-py says of it",
     "jobs/errors.py": "an app that catches redis-py's errors catches ours of a Redis that is away",
-    "workers/lines.py": "a worker waits on connections of its own, beside those for moves",
 }
+#: The rooms in which jobs/store alone speaks. Chaos has servers of its own, and looks at them past the store.
+QUIET = ("jobs", "recovery", "workers", "console")
+#: How a client is called here, and what is asked of one that sends nothing.
+CLIENTS = {"client", "connection", "pipe", "pipeline", "redis", "server"}
+NO_COMMANDS = {"close", "reset"}
+COMMANDS = {name for kind in (Redis, Pipeline) for name in dir(kind) if not name.startswith("_")} - NO_COMMANDS
 
 
 def names_in(source):
@@ -167,6 +176,20 @@ def runtime_imports(source):
             yield node.module or "", source.at(node)
 
 
+def speeches(source):
+    """Give each place where a command is sent by a client, by what that is called."""
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=client) | ast.Attribute(attr=client), attr=command)):
+                if command in COMMANDS and client.rpartition("_")[2] in CLIENTS:
+                    yield f"{source.at(node)}: {client}.{command}()"
+
+
+def quiet(house):
+    """Read every file that may not speak."""
+    return [source for source in house.python(*QUIET) if not source.path.startswith("jobs/store/")]
+
+
 def test_nothing_reaches_for_time_chance_or_the_system_by_itself(house):
     """What does cannot be run by the simulator, and its test must wait and hope."""
     found = [
@@ -187,15 +210,36 @@ def test_no_permission_outlives_its_use(house):
 
 
 def test_only_the_store_speaks_redis(house):
-    """Elsewhere a line speaks of jobs and leases; of a connection it knows the type at most."""
-    found = [
+    """Elsewhere a line speaks of jobs and leases, and hands a connection on to who knows what to ask of it."""
+    sent = [where for source in quiet(house) for where in speeches(source)]
+    imported = [
         f"{where}: {module}"
-        for source in house.python("jobs", "recovery", "workers")
-        if not source.path.startswith("jobs/store/") and source.path not in SPEAKERS
+        for source in quiet(house)
+        if source.path not in SPEAKERS
         for module, where in runtime_imports(source)
         if module.split(".")[0] == "redis"
     ]
-    house.finds_none(found)
+    house.finds_none([*sent, *imported])
+
+
+def test_no_leave_to_import_redis_outlives_its_use(house):
+    """A file that no longer needs it may not speak again unseen."""
+    used = {source.path for source in quiet(house) for module, _ in runtime_imports(source) if module[:5] == "redis"}
+    assert set(SPEAKERS) == used
+
+
+def test_a_command_is_seen_whatever_the_client_is_called(house):
+    """By a name or as a part of something; what is asked of a client without a word to the server is none."""
+    sample = house.source(
+        "worker.connection.hgetall(key)\nself._users_redis.delete(key)\nwith server.pipeline() as pipe:\n"
+        "    pipe.time()\n    pipe.reset()\nclient.close()\nrecord.get('time')\npool.connection.disconnect()\n"
+    )
+    assert [where.split(": ")[1] for where in speeches(sample)] == [
+        "connection.hgetall()",
+        "_users_redis.delete()",
+        "server.pipeline()",
+        "pipe.time()",
+    ]
 
 
 def test_a_reach_is_seen_under_any_name(house):

@@ -1,12 +1,14 @@
-"""Connections on which an answer may come at any time, and on one of them a job with the bell that calls for it."""
+"""Connections on which a worker waits: for the bell with a claim behind it, for plain producers, and for commands."""
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError, ResponseError
 
+from holdfast.jobs.store import keys
 from holdfast.jobs.store.transport import is_readable
 
 if TYPE_CHECKING:
@@ -78,14 +80,15 @@ class Bell(WaitingLine):
     arrives: what is not heard of it is asked for once more under its number.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, queues: Sequence[str]) -> None:
         super().__init__(redis)
+        self._bells = [keys.bell(queue) for queue in queues]
         self._answers: list[Any] = []
 
-    def wait(self, bells: Sequence[str], wait_ms: int, claim: Trip) -> None:
-        """Wait for one of these for so long at the most."""
+    def wait(self, wait_ms: int, claim: Trip) -> None:
+        """Wait until it rings for one of our queues, for so long at the most."""
         self._answers.clear()
-        self.ask("BLPOP", *bells, wait_ms / 1000, behind=claim.words)
+        self.ask("BLPOP", *self._bells, wait_ms / 1000, behind=claim.words)
 
     def listen(self) -> None:
         """Read what has come."""
@@ -120,3 +123,42 @@ class Bell(WaitingLine):
         """What the claim was answered, if it was."""
         answer = self._answers[-1] if len(self._answers) == len(("bell", "claim")) else None
         return answer if isinstance(answer, list) else None
+
+    @property
+    def has_job(self) -> bool:
+        """Whether the claim was answered with something to do."""
+        return self.claimed is not None and self.claimed[0] != b"empty"
+
+
+class Peek(WaitingLine):
+    """Where a plain producer is waited for, who rings no bell."""
+
+    def __init__(self, redis: Redis, queue: str) -> None:
+        super().__init__(redis)
+        self._queue = keys.queue(queue)
+
+    def wait(self, wait_ms: int) -> None:
+        """Wait until there is a job in line, for so long at the most."""
+        # The head of the line to the head of the line: tells of a job, and moves none.
+        self.ask("BLMOVE", self._queue, self._queue, "LEFT", "LEFT", wait_ms / 1000)
+
+
+class Orders(WaitingLine):
+    """Where RQ's commands come."""
+
+    def __init__(self, redis: Redis, channel: str) -> None:
+        super().__init__(redis)
+        self._channel = channel
+
+    def subscribe(self) -> None:
+        """Listen. Where we do so already that changes nothing, and is answered."""
+        self.ask("SUBSCRIBE", self._channel)
+
+    def commands(self) -> tuple[dict[str, Any], ...]:
+        """Read what has come."""
+        found = []
+        for answer in self.answers():
+            if isinstance(answer, list) and answer[0] == b"message":
+                with suppress(ValueError):
+                    found.append(json.loads(answer[2]))
+        return tuple(found)
