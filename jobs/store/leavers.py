@@ -2,6 +2,10 @@
 
 RQ has functions for this, which ask for a whole list in one transaction: a hundred thousand dead workers would hold the
 server for most of a second, and the worker that asks as long from its leases. Here it is a page at a time.
+
+It is no chore of the keeper's. That one would do a step before a worker's first job, and the others between its jobs:
+where each worker lives for one job, all of them would take the fleet's turn, and none would get to the end. So a worker
+first goes as far as it can, at its start.
 """
 
 from __future__ import annotations
