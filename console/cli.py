@@ -24,7 +24,7 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier
 from holdfast.jobs.store.door import is_lockout, outage_in_words, reach
 from holdfast.jobs.store.scripts import Scripts
-from holdfast.recovery.keeper import Keeper, all_chores, log_refusal
+from holdfast.recovery.keeper import CHORES, Keeper, all_chores, log_refusal
 from holdfast.workers.output import drop, write_out
 from holdfast.workers.say import Say
 
@@ -82,13 +82,15 @@ def demo(orders: int | None, plain: bool, seed: int | None, redis_url: str | Non
     sys.exit(run_demo(orders=orders, redis_url=redis_url, seed=seed, plain=plain))
 
 
-@main.command()
-@at_url
-def keeper(redis_url: str | None) -> None:
-    """Run the chores alone: reclaim from dead workers, put due jobs in line.
+@main.command(
+    short_help="Run the chores alone: repair what died, put due jobs in line.",
+    help=f"""Run the chores alone: {", ".join(chore.does for chore, _ in CHORES)}.
 
     Every worker does them too; a keeper of its own helps where all workers may be gone at once.
-    """
+    """,
+)
+@at_url
+def keeper(redis_url: str | None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     log = logging.getLogger("holdfast.keeper")
     with plain_errors():

@@ -14,6 +14,7 @@ from holdfast.console.words import duration, say, show_table
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.door import address_of, what_is_evicted
 from holdfast.jobs.store.looks import look_at_fleet
+from holdfast.recovery.keeper import intervals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,8 +35,7 @@ def status(*, as_json: bool, redis_url: str | None) -> None:
     """Show queues, workers, chores and the server, and what needs you."""
     with desk_at(redis_url) as desk:
         settings = desk.settings
-        chores = {"reaper": settings.reap_ms, "promoter": settings.promote_ms, "orphans": settings.orphans_ms}
-        fleet = look_at_fleet(desk.redis, every_ms=chores)
+        fleet = look_at_fleet(desk.redis, every_ms=intervals(settings))
         address = address_of(desk.redis)
     needs = list(what_needs_you(fleet, settings))
     if as_json:

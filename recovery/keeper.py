@@ -31,6 +31,10 @@ _AGAIN_MS = 10_000
 class Chore(Protocol):
     """One thing the keeper does on an interval."""
 
+    #: As the key of the fleet's turn at it has it, and people are shown it.
+    name: str
+    #: What a person is told of it, behind "to".
+    does: str
     every_ms: int
 
     def run_once(self, *, goes_on: bool = False) -> int:
@@ -130,14 +134,23 @@ class Keeper:
 
 def log_refusal(chore: Chore, error: Exception) -> None:
     """Say that a chore cannot go on."""
-    logger.error("The %s cannot go on, and tries again in 10 s: %s", type(chore).__name__.lower(), error)
+    logger.error("The %s cannot go on, and tries again in 10 s: %s", chore.name, error)
+
+
+#: Every chore there is, and how often it is done: who runs them, and who tells of them, asks here.
+CHORES: tuple[tuple[type[Reaper | Promoter | Orphans], Callable[[Settings], int]], ...] = (
+    (Reaper, lambda settings: settings.reap_ms),
+    (Promoter, lambda settings: settings.promote_ms),
+    (Orphans, lambda settings: settings.orphans_ms),
+)
+
+
+def intervals(settings: Settings) -> dict[str, int]:
+    """Name every chore, and tell how often the fleet does it, in ms."""
+    return {kind.name: every_ms(settings) for kind, every_ms in CHORES}
 
 
 def all_chores(scripts: Scripts, clock: Clock, settings: Settings, tell: Events, *, batch: int = BATCH) -> list[Chore]:
-    """Give every chore there is, as each worker's parent and `holdfast keeper` run them."""
+    """Make every chore there is, as each worker's parent and `holdfast keeper` run them."""
     upkeep = Upkeep(scripts, clock, settings, batch=batch)
-    return [
-        Reaper(upkeep, tell, every_ms=settings.reap_ms),
-        Promoter(upkeep, tell, every_ms=settings.promote_ms),
-        Orphans(upkeep, tell, every_ms=settings.orphans_ms),
-    ]
+    return [kind(upkeep, tell, every_ms=every_ms(settings)) for kind, every_ms in CHORES]

@@ -22,6 +22,9 @@ class Orphans:
     twice, `orphaned_ms` apart, with nothing done to it in between.
     """
 
+    name = "orphans"
+    does = "put jobs back that are in no place"
+
     def __init__(self, upkeep: Upkeep, tell: events.Events, *, every_ms: int) -> None:
         self._upkeep = upkeep
         self._tell = tell

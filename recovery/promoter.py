@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 class Promoter:
     """Serves RQ's scheduled sets, and with them the backoff of retries."""
 
+    name = "promoter"
+    does = "put jobs in line that are due"
+
     def __init__(self, upkeep: Upkeep, tell: events.Events, *, every_ms: int) -> None:
         self._upkeep = upkeep
         self._tell = tell

@@ -18,6 +18,9 @@ class Reaper:
     two reapers do no harm, and none needs to lead.
     """
 
+    name = "reaper"
+    does = "take jobs back from dead workers"
+
     def __init__(self, upkeep: Upkeep, tell: events.Events, *, every_ms: int) -> None:
         self._upkeep = upkeep
         self._tell = tell

@@ -6,11 +6,14 @@ import sys
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 
 from holdfast.chaos.proxy import DropRequest, FaultProxy, Pass
 from holdfast.chaos.server import PrivateServer
+from holdfast.console.cli import main
 from holdfast.jobs import Queue
 from holdfast.jobs.store import keys
+from holdfast.recovery.keeper import CHORES
 from tests.patience import wait_until
 
 pytestmark = pytest.mark.processes
@@ -93,3 +96,10 @@ def test_it_says_once_that_redis_is_away_and_once_that_it_is_back(keeper_at):
         wait_until(lambda: keeper.said("Redis is back"))
         assert has_promoted(server.client())
         assert len(keeper.said("Redis is away")) == len(keeper.said("Redis is back")) == 1
+
+
+def test_its_help_names_every_chore():
+    """It was silent of the one that came last."""
+    told = " ".join(CliRunner().invoke(main, ["keeper", "--help"]).output.split())
+    assert [chore.name for chore, _ in CHORES if chore.does not in told] == []
+    assert len({chore.does for chore, _ in CHORES}) == len(CHORES)

@@ -9,6 +9,8 @@ from rq.worker import Worker as StockWorker
 
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys, looks
+from holdfast.recovery import keeper
+from holdfast.recovery.reaper import Reaper
 
 
 def look(holdfast):
@@ -147,6 +149,17 @@ def test_a_fleet_that_is_well_needs_nobody(well, holdfast):
     assert "! " not in shown
     assert "reaper: passed " in shown
     assert "suspended: no" in shown
+
+
+def test_a_chore_that_there_is_is_shown(well, holdfast, monkeypatch):
+    """Whoever adds one adds it once: it was run by all, and nobody was told whether it was done."""
+
+    class Sweeper(Reaper):
+        name = "sweeper"
+
+    monkeypatch.setattr(keeper, "CHORES", (*keeper.CHORES, (Sweeper, lambda _: 7_000)))
+    assert [chore["name"] for chore in look(holdfast)["chores"]] == ["reaper", "promoter", "orphans", "sweeper"]
+    assert "sweeper: never passed" in holdfast("status").output
 
 
 @pytest.mark.parametrize(

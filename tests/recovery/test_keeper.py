@@ -7,7 +7,9 @@ import pytest
 from redis.exceptions import AuthenticationError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from holdfast.recovery.keeper import Keeper
+from holdfast.jobs.settings import Settings
+from holdfast.jobs.store import keys
+from holdfast.recovery.keeper import Keeper, all_chores, intervals
 from tests.recovery.conftest import NoSpread
 
 
@@ -192,3 +194,20 @@ def test_a_keeper_of_its_own_is_no_busy_loop_while_redis_is_away(clock, diary):
     until_ms = clock.boot_ms() + 60_000
     keeper.run(stops=lambda: clock.boot_ms() >= until_ms)
     assert 50 <= len(diary) <= 61
+
+
+def test_each_chore_takes_the_fleets_turn_by_its_name_and_for_its_interval(fleet, tell):
+    """Both stand in one table, from which the status tells when each was done; a script spells the name again."""
+    for chore in all_chores(fleet.scripts, fleet.clock, fleet.settings, tell):
+        chore.run_once()
+    now_ms = round(fleet.clock.wall_s() * 1_000)
+    turns = {key.decode(): int(fleet.redis.get(key)) - now_ms for key in fleet.redis.keys(keys.turn("*"))}
+    every_ms = {keys.turn(name): interval_ms for name, interval_ms in intervals(fleet.settings).items()}
+    assert turns.keys() == every_ms.keys()
+    assert all(every_ms[turn] - 500 <= due_ms <= every_ms[turn] for turn, due_ms in turns.items()), turns
+
+
+def test_each_chore_is_done_as_often_as_its_own_setting_says():
+    """By default two of them are the same."""
+    settings = Settings(reap_ms=100, promote_ms=200, orphans_ms=300)
+    assert intervals(settings) == {"reaper": 100, "promoter": 200, "orphans": 300}
