@@ -59,7 +59,7 @@ class Registration:
                 f"that one. One that is dead is known as such after a lease."
             ) from taken
         self._is_in = True
-        self._entry.sign(self._instance, birth_of(self._worker.pid))
+        self._entry.sign(self._instance, birth_of(self._worker.pid or 0))
         steps = 0
         while steps < _STEPS_AT_START and self._take_out_some():
             steps += 1

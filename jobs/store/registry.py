@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdfast.jobs.rq_surface import list_worker
+
+if TYPE_CHECKING:
+    from holdfast.jobs.rq_surface import RQWorker
 from holdfast.jobs.store.answers import server_ms
 from holdfast.jobs.store.oddities import number_of
 
@@ -42,7 +45,7 @@ class Namesake:
 class Entry:
     """The entry of one worker."""
 
-    def __init__(self, worker: Any) -> None:
+    def __init__(self, worker: RQWorker) -> None:
         #: RQ's, of which we ask no more than RQ's own functions do.
         self._worker = worker
 
