@@ -200,7 +200,7 @@ class Engine:
             case tuple():
                 self._take_in_hand(answer, asked_ms)
             case out.Aftermath() as left:
-                self._mount.hand_on(left, self._patience.telling_ms(left.record))
+                self._mount.hand_on(left)
                 self._groom.hand(0)
             case out.Lost() | out.Again():
                 pass  # the answer took longer than the lease, or dirt was cleared away: look again

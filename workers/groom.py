@@ -240,7 +240,7 @@ class Groom:
     def _finish(self, turn: Turn) -> Sequence[Hold]:
         mount, given = self._mount, self._clerk.finish(turn)
         if isinstance(given, out.Aftermath):
-            mount.hand_on(given, self._patience.telling_ms(given.record))
+            mount.hand_on(given)
             self.hand(0)
         if not isinstance(given, tuple):
             return []

@@ -42,7 +42,7 @@ class Mount:
         #: Counts what was ever handed to a horse of this worker.
         self._number = 0
         #: What is left to tell of the dead, until a horse is free for it.
-        self.left: tuple[out.Aftermath, int] | None = None
+        self.left: out.Aftermath | None = None
         self.horse: Horse | None = None
         #: What is in our hands, in the order in which it is run.
         self.holds: list[Hold] = []
@@ -92,9 +92,9 @@ class Mount:
         if self.telling_until is not None or self.awaits is not None:
             return
         if self.left is not None:
-            horse, (left, patience_ms) = self._mounted(), self.left
+            horse, left = self._mounted(), self.left
             self.left = None
-            self.telling_until = self._clock.boot_ms() + patience_ms
+            self.telling_until = self._clock.boot_ms() + self._patience.telling_ms(left.record)
             horse.say(hand_on(left))
             return
         new = [hold for hold in self.holds if not hold.number and hold.end is None]
@@ -121,9 +121,10 @@ class Mount:
         self._board.take_to = self._number + more
         self.horse.say((LOOK, self.errand.begin_to_look(), self._number))
 
-    def hand_on(self, left: out.Aftermath, patience_ms: int) -> None:
-        """Let the next horse that is free tell what is left to tell of the dead."""
-        self.left = (left, patience_ms)
+    def hand_on(self, answer: out.Claim) -> None:
+        """Let the next free horse tell what is left to tell of the dead, if a claim was answered with that."""
+        if isinstance(answer, out.Aftermath):
+            self.left = answer
 
     def _mounted(self) -> Horse:
         if self.horse is None:
@@ -191,7 +192,7 @@ class Mount:
                 if count:
                     self._note_taken(first, count, given, asked_ms)
                 else:
-                    self._note_left(read_claim(unpacked(given)))
+                    self.hand_on(read_claim(unpacked(given)))
             case ("free", leaves):
                 self.telling_until = None
                 self._may_leave(leaves)
@@ -210,10 +211,6 @@ class Mount:
             hold = self._patience.hold(claimed.lease, claimed.record, asked_ms)
             hold.number = number
             self.holds.append(hold)
-
-    def _note_left(self, answer: out.Claim) -> None:
-        if isinstance(answer, out.Aftermath):
-            self.left = (answer, self._patience.telling_ms(answer.record))
 
     def _may_leave(self, leaves: bool) -> None:  # noqa: FBT001 - as the horse says it
         if leaves:
