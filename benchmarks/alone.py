@@ -25,8 +25,9 @@ from holdfast.workers.ends import End
 from holdfast.workers.fenced_job import Blanks
 from holdfast.workers.groom import HOSTAGE_MS
 from holdfast.workers.hold import Patience
-from holdfast.workers.horse import Horse, hand_over
+from holdfast.workers.horse import Horse
 from holdfast.workers.job_variable import JobVariable
+from holdfast.workers.messages import RUN
 from holdfast.workers.pace import Pace
 from holdfast.workers.say import Say
 from holdfast.workers.shared_memory import Board
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
     from holdfast.jobs.lease import Lease
     from holdfast.jobs.store.outcomes import Claimed
     from holdfast.jobs.store.scripts import Word
-    from holdfast.workers.reins import Bit, Message
+    from holdfast.workers.messages import FromHorse, FromParent
+    from holdfast.workers.reins import Bit
 
 QUEUE, WORKER = "bench", "parts"
 #: How many jobs go in a trip where several are in hand: half of the 32, as a horse settles them.
@@ -87,12 +89,12 @@ class Notes:
 
     is_alone = False
 
-    def __init__(self, *handed: Message) -> None:
+    def __init__(self, *handed: FromParent) -> None:
         #: What was said, and whether it was urgent.
-        self.said: list[tuple[Message, bool]] = []
+        self.said: list[tuple[FromHorse, bool]] = []
         self._handed = deque(handed)
 
-    def whisper(self, message: Message) -> None:
+    def whisper(self, message: FromHorse) -> None:
         self.say(message)
 
     def fileno(self) -> int:
@@ -101,11 +103,11 @@ class Notes:
     def is_cut_off(self) -> bool:
         return False
 
-    def say(self, message: Message, *, is_urgent: bool = True) -> None:
+    def say(self, message: FromHorse, *, is_urgent: bool = True) -> None:
         """Keep it."""
         self.said.append((message, is_urgent))
 
-    def look(self) -> Message | None:
+    def look(self) -> FromParent | None:
         """Give what is handed, if anything is left."""
         return self._handed.popleft() if self._handed else None
 
@@ -181,7 +183,7 @@ class Bench:
 
     def horse(self, first: Claimed, jobs: int, last: int) -> tuple[Horse, Board, Notes]:
         """Make a horse that is handed one job, takes the others by itself up to that number, and is then alone."""
-        notes, board = Notes(hand_over(1, first.lease, first.record)), Board()
+        notes, board = Notes((RUN, 1, tuple(first.lease), first.record)), Board()
         board.take_to = last
         board.publish(self.clock.boot_ms() + 3_600_000, known_to=_NO_LIMIT)
         moves = self.moves_on(None)

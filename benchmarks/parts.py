@@ -31,6 +31,7 @@ from holdfast.jobs.store.outcomes import Completed
 from holdfast.jobs.store.work import Spell
 from holdfast.workers.calls import execute, write_result
 from holdfast.workers.hold import Patience
+from holdfast.workers.messages import TOOK
 from holdfast.workers.mount import Mount
 from holdfast.workers.news import over_in
 from holdfast.workers.reins import MOST_UNHEARD, pair
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
     from holdfast.jobs.store.outcomes import Turned
-    from holdfast.workers.reins import Message, Reins
+    from holdfast.workers.messages import FromHorse
+    from holdfast.workers.reins import Reins
     from holdfast.workers.runtime import Horse
 
 IN_TURN = "all of it in turn"
@@ -137,17 +139,17 @@ class _Heard:
         """Not yet."""
 
 
-def of_the_reins(bench: Bench, said: Sequence[tuple[Message, bool]]) -> float:
+def of_the_reins(bench: Bench, said: Sequence[tuple[FromHorse, bool]]) -> float:
     """Time how a horse says all that of its turns, and its parent hears it each time that it is woken."""
     # What is said after the last of them is of the end of a run.
-    turns = said[: max(place for place, (message, _) in enumerate(said) if message[0] == "took") + 1]
+    turns = said[: max(place for place, (message, _) in enumerate(said) if message[0] == TOOK) + 1]
     jobs = len(over_in([message for message, _ in turns]))
     bells = frozenset(place for place, rang in enumerate(_play(bench, turns, None)[1]) if rang)
     return median(_play(bench, turns, bells)[0] for _ in range(REPEATS)) / jobs
 
 
 def _play(
-    bench: Bench, said: Sequence[tuple[Message, bool]], bells: Container[int] | None
+    bench: Bench, said: Sequence[tuple[FromHorse, bool]], bells: Container[int] | None
 ) -> tuple[float, Sequence[bool]]:
     """Say it all, and hear it after those at which the bell rings: give the µs, and where it rang if that is asked."""
     reins, bit = pair(MOST_UNHEARD, time.monotonic)
@@ -210,7 +212,7 @@ def of_a_job(bench: Bench, lease: Lease, record: dict[bytes, bytes]) -> dict[str
     return parts
 
 
-def in_turn(bench: Bench, jobs: int) -> tuple[float, Sequence[tuple[Message, bool]]]:
+def in_turn(bench: Bench, jobs: int) -> tuple[float, Sequence[tuple[FromHorse, bool]]]:
     """Have a horse do all of it, on the server: give what a job took, and what its parent would have heard.
 
     Here no part is fresh in the caches. Raises WentWrong where it did not run all.

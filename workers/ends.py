@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.lease import Lease
     from holdfast.jobs.store import outcomes as out
     from holdfast.jobs.store.moves import Moves
+    from holdfast.workers.messages import Said
 
 
 class End(NamedTuple):
@@ -25,12 +26,12 @@ class End(NamedTuple):
     awaits_word: bool = False
 
     @classmethod
-    def heard(cls, said: tuple[Any, ...]) -> End:
+    def heard(cls, said: Said) -> End:
         """Read what `said` gave."""
         kind, words, spell, awaits_word = said
         return cls(kind, words, Spell(*spell), awaits_word)
 
-    def said(self) -> tuple[Any, ...]:
+    def said(self) -> Said:
         """Spell it in plain values, as a part of a message."""
         return (self.kind, self.words, tuple(self.spell), self.awaits_word)
 

@@ -14,9 +14,11 @@ from holdfast.jobs.rq_surface import job_stack
 from holdfast.jobs.running import Running, exchange
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.work import Spell
+from holdfast.workers import messages
 from holdfast.workers.attempt import Attempt
 from holdfast.workers.ends import End
 from holdfast.workers.fenced_job import Blanks
+from holdfast.workers.messages import ENDED, FREE, LOOK, NUMBER, REFUSED, RUN, SETTLED
 from holdfast.workers.runtime import LEASE_ENDED, SETTLED_ALONE
 from holdfast.workers.turns import Task
 
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from holdfast.jobs.store.connections import Courier
     from holdfast.jobs.store.moves import Moves
     from holdfast.workers.last_word import LastWord
-    from holdfast.workers.reins import Bit, Message
+    from holdfast.workers.messages import FromParent
+    from holdfast.workers.reins import Bit
     from holdfast.workers.shared_memory import Board
     from holdfast.workers.speaker import Speaker
     from holdfast.workers.trade import Trade
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rq.worker")
 
-#: What a parent says besides handing out work.
-SETTLED, REFUSED, GO, LOOK = "settled", "refused", "go", "look"
 #: Its lease ended under it: nothing is to be said of its work.
 _LAPSED = End("lapsed", {}, Spell(0, 0))
 
@@ -93,7 +94,7 @@ class Horse:
         #: The jobs that run in our thread, innermost last: where get_current_job() looks.
         self._stack: list[Any] = []
         #: What was handed while we waited for a word.
-        self._backlog: deque[Message | None] = deque()
+        self._backlog: deque[FromParent | None] = deque()
 
     def serve(self) -> int:
         """Do what comes down the reins, and what follows from that; give the exit code of this process."""
@@ -111,17 +112,18 @@ class Horse:
                 case Task() as task:
                     if self._board.begin(task.number, task.stop_by_ms) and self._run(task, is_last=is_last):
                         return self._exit_code
-                case ("speak", *left):
+                case (messages.SPEAK, queue, job_id, status, entry, record):
                     self._board.come_up()
-                    self._before_job(left[0], left[1])
-                    self._apart(partial(self._speaker.speak_for, out.Aftermath(*left)))
+                    self._before_job(queue, job_id)
+                    left = out.Aftermath(queue, job_id, status, entry, record)
+                    self._apart(partial(self._speaker.speak_for, left))
                     if self._is_free(is_last=is_last):
                         return 0
-                case _:  # told to go, or nobody is there any more
+                case (messages.GO,) | None:  # None: nobody is there any more
                     break
         return 0
 
-    def _next(self) -> Task | Message | None:
+    def _next(self) -> Task | FromParent | None:
         """Wait for what is to be done next: the oldest in hand, from whomever."""
         while self._looks_ahead and (message := self._bit.look()) is not None:
             self._take_note(message)
@@ -135,14 +137,14 @@ class Horse:
             if message is not None and message[0] == LOOK:
                 self._turns.look_for_one(*message[1:])
                 continue
-            if message is not None and message[0] == "run":
+            if message is not None and message[0] == RUN:
                 _, at, lease, record = message
                 return Task(at, Lease(*lease), record)
             return message
 
-    def _take_note(self, message: Message | None) -> None:
-        if message is not None and message[0] == "run":
-            self._turns.given(message[1])
+    def _take_note(self, message: FromParent | None) -> None:
+        if message is not None and message[0] == RUN:
+            self._turns.given(message[NUMBER])
         self._backlog.append(message)
 
     def is_out_of_time(self) -> bool:
@@ -166,7 +168,7 @@ class Horse:
             # Before this process is put in order: the server has something to do meanwhile.
             self._turns.send_on(behind=len(self._backlog))
             if leaves := self._leaves(is_last=False):
-                self._bit.say(("free", True))
+                self._bit.say((FREE, True))
             return leaves
         if not end.awaits_word:
             leaves = self._leaves(is_last=is_last)
@@ -220,12 +222,12 @@ class Horse:
 
     def _tell_end(self, at: int, end: End, *, leaves: bool) -> None:
         self._turns.say_kept()  # a parent hears of ends in their order
-        self._bit.say(("ended", at, end.said(), leaves))
+        self._bit.say((ENDED, at, end.said(), leaves))
         self._board.end(at)
 
     def _is_free(self, *, is_last: bool) -> bool:
         leaves = self._leaves(is_last=is_last)
-        self._bit.say(("free", leaves))
+        self._bit.say((FREE, leaves))
         return leaves
 
     def _leaves(self, *, is_last: bool) -> bool:
@@ -233,13 +235,3 @@ class Horse:
         if why is not None and not is_last:
             logger.warning("This horse is replaced: %s", why)
         return is_last or why is not None
-
-
-def hand_over(at: int, lease: Lease, record: dict[bytes, bytes]) -> tuple[Any, ...]:
-    """Spell a job for a horse, under the number it is handed with."""
-    return ("run", at, tuple(lease), record)
-
-
-def hand_on(left: out.Aftermath) -> tuple[Any, ...]:
-    """Spell for a horse what is left to tell of the dead."""
-    return ("speak", left.queue, left.job_id, left.status, left.entry, left.record)

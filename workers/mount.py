@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.answers import read_claim
+from holdfast.workers import messages
 from holdfast.workers.ends import End
 from holdfast.workers.errand import Errand
 from holdfast.workers.hold import LINGER_MS, Turn
-from holdfast.workers.horse import GO, LOOK, REFUSED, SETTLED, hand_on, hand_over
+from holdfast.workers.messages import GO, LOOK, REFUSED, RUN, SETTLED, SPEAK
 from holdfast.workers.news import known_of, over_in
 from holdfast.workers.reins import unpacked
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from holdfast.jobs.clock import Clock
     from holdfast.workers.hold import Hold, Patience
-    from holdfast.workers.reins import Bit, Message
+    from holdfast.workers.messages import FromHorse, Said
+    from holdfast.workers.reins import Bit
     from holdfast.workers.runtime import Ending, Horse, Runtime
     from holdfast.workers.shared_memory import Board
 
@@ -95,7 +97,7 @@ class Mount:
             horse, left = self._mounted(), self.left
             self.left = None
             self.telling_until = self._clock.boot_ms() + self._patience.telling_ms(left.record)
-            horse.say(hand_on(left))
+            horse.say((SPEAK, left.queue, left.job_id, left.status, left.entry, left.record))
             return
         new = [hold for hold in self.holds if not hold.number and hold.end is None]
         if not new:
@@ -108,7 +110,7 @@ class Mount:
         self.errand.was_in_vain = False
         self.publish()
         self._note_first()
-        horse.say(*(hand_over(hold.number, hold.lease, hold.record) for hold in new))
+        horse.say(*((RUN, hold.number, tuple(hold.lease), hold.record) for hold in new))
 
     @property
     def may_look(self) -> bool:
@@ -154,14 +156,14 @@ class Mount:
         if self.horse is None:
             return None
         ending = self.horse.ended()
-        messages = self.horse.heard()
+        heard = self.horse.heard()
         now = self._clock.boot_ms()
-        if messages or (self.listen_at is not None and now >= self.listen_at):
+        if heard or (self.listen_at is not None and now >= self.listen_at):
             # What it says without waking us may have more behind it.
-            self.listen_at = now + LISTEN_MS if messages else None
-        if messages:
-            self._over = over_in(messages)
-            for message in messages:
+            self.listen_at = now + LISTEN_MS if heard else None
+        if heard:
+            self._over = over_in(heard)
+            for message in heard:
                 self._take_in(message)
             self.publish()
             self._note_first()
@@ -169,15 +171,15 @@ class Mount:
             self.listen_at = now + self._patience.look_ms
         return ending
 
-    def _take_in(self, message: Message) -> None:
+    def _take_in(self, message: FromHorse) -> None:
         match message:
-            case ("ended", number, said, leaves):
+            case (messages.ENDED, number, said, leaves):
                 if (hold := self._note_end(number, said)) is not None and hold.end is not None:
                     self.awaits = hold if hold.end.awaits_word else None
                 self._may_leave(leaves)
-            case ("kept", number, said):
+            case (messages.KEPT, number, said):
                 self._note_end(number, said, is_kept=True)
-            case ("turn", op, seen_fence, last_op, asked_ms, numbers, unsaid, lane):
+            case (messages.TURN, op, seen_fence, last_op, asked_ms, numbers, unsaid, lane):
                 for number, said in unsaid:
                     self._note_end(number, said, is_kept=True)
                 ended = set(numbers)
@@ -185,19 +187,19 @@ class Mount:
                 self.holds = [hold for hold in self.holds if hold.number not in ended]
                 self.errand.asks(Turn(op, seen_fence, asked_ms, ends, lane), last_op)
                 self.turned += len(numbers)
-            case ("look", op, seen_fence, asked_ms) if self.errand.is_looking:
+            case (messages.LOOK, op, seen_fence, asked_ms) if self.errand.is_looking:
                 self.errand.looks(Turn(op, seen_fence, asked_ms, [], is_look=True), op + 1)
-            case ("took", op, first, count, given) if not self._board.is_void(op):
+            case (messages.TOOK, op, first, count, given) if not self._board.is_void(op):
                 asked_ms = self.errand.comes_back(op, in_vain=not count)
                 if count:
                     self._note_taken(first, count, given, asked_ms)
                 else:
                     self.hand_on(read_claim(unpacked(given)))
-            case ("free", leaves):
+            case (messages.FREE, leaves):
                 self.telling_until = None
                 self._may_leave(leaves)
 
-    def _note_end(self, number: int, said: tuple[Any, ...], *, is_kept: bool = False) -> Hold | None:
+    def _note_end(self, number: int, said: Said, *, is_kept: bool = False) -> Hold | None:
         # One that was recalled is not in hand any more: what is said of it is void.
         for hold in self.holds:
             if hold.number == number:
@@ -247,7 +249,7 @@ class Mount:
         if self.awaits is hold and self.horse is not None:
             self.awaits = None
             self.telling_until = self._clock.boot_ms() + LINGER_MS
-            self.horse.say((SETTLED if went_through else REFUSED,))
+            self.horse.say((SETTLED,) if went_through else (REFUSED,))
 
     def waiting(self, *, behind: Hold | None = None) -> list[Hold]:
         """Give what is in hand and has not begun, but for `behind` itself."""

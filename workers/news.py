@@ -5,23 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast.jobs.store.answers import read_claimed, rows_of
+from holdfast.workers.messages import ENDS, OP, TOOK, TURN
 from holdfast.workers.reins import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from holdfast.jobs.store import outcomes as out
-    from holdfast.workers.reins import Message
-
-#: Where a `turn` has the numbers of the jobs it ends.
-_ENDS = 5
+    from holdfast.workers.messages import FromHorse
 
 
-def over_in(messages: Sequence[Message]) -> set[int]:
+def over_in(messages: Sequence[FromHorse]) -> set[int]:
     """Give the numbers of the jobs that turns have ended whose answers are there, too."""
-    answered = {message[1] for message in messages if message[0] == "took"}
-    turns = (message for message in messages if message[0] == "turn" and message[1] in answered)
-    return {number for turn in turns for number in turn[_ENDS]}
+    answered = {message[OP] for message in messages if message[0] == TOOK}
+    turns = (message for message in messages if message[0] == TURN and message[OP] in answered)
+    return {number for turn in turns for number in turn[ENDS]}
 
 
 def known_of(numbers: Sequence[int], given: bytes, over: set[int]) -> Iterator[tuple[int, out.Claimed]]:

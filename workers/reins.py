@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: A word for what it is, and what it takes. Plain values only: both ends are one program.
-Message = tuple[Any, ...]
+    from holdfast.workers.messages import FromHorse, FromParent
 
 _HEAD = struct.Struct("=Q")
 _CHUNK = 1 << 16
@@ -38,18 +37,18 @@ _LOOK_AGAIN_S = 0.001
 class Bit(Protocol):
     """The horse's end: it has one thing to do at a time, and waits."""
 
-    def say(self, message: Message, *, is_urgent: bool = True) -> None:
+    def say(self, message: FromHorse, *, is_urgent: bool = True) -> None:
         """Say something. Returns once the other end can hear it, whatever becomes of us.
 
         What is not urgent is heard a little later, together with more.
         """
         ...
 
-    def whisper(self, message: Message) -> None:
+    def whisper(self, message: FromHorse) -> None:
         """Say something that wakes nobody: our parent looks by itself in a while."""
         ...
 
-    def look(self) -> Message | None:
+    def look(self) -> FromParent | None:
         """Give the next message, if one has come: by now, or a moment ago."""
         ...
 
@@ -57,7 +56,7 @@ class Bit(Protocol):
         """Give the descriptor that becomes readable when a message comes, or our parent has gone."""
         ...
 
-    def wait(self) -> Message | None:
+    def wait(self) -> FromParent | None:
         """Wait for the next message; None once nobody is at the other end."""
         ...
 
@@ -83,7 +82,7 @@ class _End:
         for pipe in filter(None, (self._heard_from, self._said_to, self._bell)):
             pipe.close()
 
-    def _take_out(self) -> list[tuple[Message, int]]:
+    def _take_out(self) -> list[tuple[Any, int]]:
         """Give the messages that have come whole, and how many bytes each took."""
         messages, ends = [], 0
         with memoryview(self._came) as came:
@@ -107,7 +106,7 @@ def unpacked(spelled: bytes | memoryview) -> Any:
     return marshal.loads(spelled)  # noqa: S302 - our own fork wrote it
 
 
-def _written(message: Message) -> bytes:
+def _written(message: FromParent | FromHorse) -> bytes:
     body = packed(message)
     return _HEAD.pack(len(body)) + body
 
@@ -136,7 +135,7 @@ class PipedBit(_End):
         self._poll.register(heard_from, select.POLLIN)
         if bell is not None:
             os.set_blocking(bell.fileno(), False)
-        self._backlog: deque[Message] = deque()
+        self._backlog: deque[FromParent] = deque()
         self._most_unheard = most_unheard
         self._most_bytes = most_bytes
         self._unheard = self._unheard_bytes = 0
@@ -157,12 +156,12 @@ class PipedBit(_End):
     def fileno(self) -> int:
         return self._heard_from.fileno()
 
-    def say(self, message: Message, *, is_urgent: bool = True) -> None:
+    def say(self, message: FromHorse, *, is_urgent: bool = True) -> None:
         self.whisper(message)
         if is_urgent or self._unheard >= self._most_unheard or self._now_s() >= self._rung_at_s + QUIET_S:
             self._ring(_BELL)
 
-    def whisper(self, message: Message) -> None:
+    def whisper(self, message: FromHorse) -> None:
         written = _written(message)
         if self._unheard_bytes + len(written) > self._most_bytes:
             self._ring(_BIG if len(written) > self._most_bytes else _BELL)
@@ -182,14 +181,14 @@ class PipedBit(_End):
             with suppress(OSError):
                 self._bell.write(stroke)
 
-    def look(self) -> Message | None:
+    def look(self) -> FromParent | None:
         if not self._backlog and (now_s := self._now_s()) >= self._look_at_s:
             self._look_at_s = now_s + _LOOK_AGAIN_S
             if self._poll.poll(0):
                 self._listen()
         return self._backlog.popleft() if self._backlog else None
 
-    def wait(self) -> Message | None:
+    def wait(self) -> FromParent | None:
         while not self._backlog:
             if self._unheard and not self._poll.poll(0):
                 self._ring(_BELL)
@@ -233,7 +232,7 @@ class Reins(_End):
             files[self._said_to.fileno()] = True
         return files
 
-    def say(self, *messages: Message) -> None:
+    def say(self, *messages: FromParent) -> None:
         """Say something, now or by and by."""
         for message in messages:
             self._rest += _written(message)
@@ -247,7 +246,7 @@ class Reins(_End):
         except OSError:
             self._rest.clear()  # it is dead, and is found so
 
-    def heard(self) -> list[Message]:
+    def heard(self) -> list[FromHorse]:
         """Give what has come. A message that its writer's death cut short is none."""
         if self._bell is not None:
             self._big += (self._bell.read(_CHUNK) or b"").count(_BIG)

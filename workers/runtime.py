@@ -19,7 +19,8 @@ from holdfast.workers.reins import pair
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from holdfast.workers.reins import Bit, Message, Reins
+    from holdfast.workers.messages import FromHorse, FromParent
+    from holdfast.workers.reins import Bit, Reins
 
 _PR_SET_PDEATHSIG = 1
 _FREEZE_PATIENCE_S = 1.0
@@ -81,11 +82,11 @@ class Horse(Protocol):
         """Whether one of its files becomes readable when it ends, whoever else holds its ends of the reins."""
         ...
 
-    def say(self, *messages: Message) -> None:
+    def say(self, *messages: FromParent) -> None:
         """Tell it something, without waiting."""
         ...
 
-    def heard(self) -> list[Message]:
+    def heard(self) -> list[FromHorse]:
         """Give what it has said since; also when it has ended."""
         ...
 
@@ -127,7 +128,7 @@ class ForkedHorse:
     def __init__(self, pid: int, reins: Reins, ooms_before: int) -> None:
         self.pid = pid
         self._reins = reins
-        self._last_words: list[Message] = []
+        self._last_words: list[FromHorse] = []
         self._ooms_before = ooms_before
         self._ending: Ending | None = None
         self._pidfd = _pidfd_of(pid)
@@ -144,10 +145,10 @@ class ForkedHorse:
     def is_watched(self) -> bool:
         return self._pidfd >= 0
 
-    def say(self, *messages: Message) -> None:
+    def say(self, *messages: FromParent) -> None:
         self._reins.say(*messages)
 
-    def heard(self) -> list[Message]:
+    def heard(self) -> list[FromHorse]:
         if self._ending is not None:
             said, self._last_words = self._last_words, []
             return said

@@ -16,6 +16,7 @@ from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.answers import read_claim, read_claimed, read_ends, rows_of
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.workers.clerk import tell_of
+from holdfast.workers.messages import ENDED, KEPT, LOOK, TOOK, TURN
 from holdfast.workers.reins import packed
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from holdfast.jobs.store.scripts import Trip
     from holdfast.jobs.store.work import Spelled
     from holdfast.workers.ends import End
+    from holdfast.workers.messages import Said, Took
     from holdfast.workers.pace import Pace
-    from holdfast.workers.reins import Bit, Message
+    from holdfast.workers.reins import Bit
     from holdfast.workers.shared_memory import Board
     from holdfast.workers.watch import Watch
 
@@ -118,7 +120,7 @@ class Turns:
         #: What has been settled and is to be told of, with the words of the answer.
         self._settled: list[tuple[_Kept, Any]] = []
         #: Whose ends are not said yet, of those that are kept.
-        self._unsaid: list[tuple[int, tuple[Any, ...]]] = []
+        self._unsaid: list[tuple[int, Said]] = []
         #: The turns on their way, the oldest first.
         self._asked: deque[_Asked] = deque()
         #: The number of the last job that this horse was given or has taken.
@@ -174,7 +176,7 @@ class Turns:
     def say_kept(self) -> None:
         """Say what has ended and waits for company: it is settled by the parent if the next job takes long."""
         for number, said in self._unsaid:
-            self._bit.say(("kept", number, said), is_urgent=False)
+            self._bit.say((KEPT, number, said), is_urgent=False)
             self._board.end(number)
         self._unsaid.clear()
 
@@ -207,7 +209,7 @@ class Turns:
             held=held,
         )
         ends = [each.number for each in kept]
-        bit.say(("turn", op, seen_fence, board.op, asked_ms, ends, self._unsaid, lane), is_urgent=False)
+        bit.say((TURN, op, seen_fence, board.op, asked_ms, ends, self._unsaid, lane), is_urgent=False)
         board.end(self._kept[-1].number)
         self._kept, self._unsaid = [], []
         self._asked.append(_Asked(lane, op, kept, trip, asked_ms, want))
@@ -218,7 +220,7 @@ class Turns:
 
     def _leave_to_the_parent(self) -> None:
         for each in self._kept:
-            self._bit.say(("ended", each.number, each.end.said(), False))
+            self._bit.say((ENDED, each.number, each.end.said(), False))
             self._board.end(each.number)
         self._kept, self._unsaid = [], []
 
@@ -237,8 +239,8 @@ class Turns:
         if rows:
             self._take(rows, asked.asked_ms + self._hold_ms)
 
-    def _took(self, asked: _Asked, rows: list[Any], given: list[Any]) -> Message:
-        return ("took", asked.op, self._number + 1, len(rows), packed(given))
+    def _took(self, asked: _Asked, rows: list[Any], given: list[Any]) -> Took:
+        return (TOOK, asked.op, self._number + 1, len(rows), packed(given))
 
     def _take(self, rows: list[Any], stop_by_ms: int) -> None:
         taken = list(map(read_claimed, rows))
@@ -292,7 +294,7 @@ class Turns:
             return None
         asked_ms, seen_fence = self._clock.boot_ms(), board.seen_fence
         trip = self._lanes[0].moves.begin_claim(op, self._queues, seen_fence=seen_fence, listens=listens, stands=stands)
-        self._bit.whisper(("look", op, seen_fence, asked_ms))
+        self._bit.whisper((LOOK, op, seen_fence, asked_ms))
         return _Asked(0, op, [], trip, asked_ms, 1)
 
     def _answer_to(self, asked: _Asked) -> list[Any] | None:

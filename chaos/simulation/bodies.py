@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from holdfast.jobs.store.scripts import Trip
-    from holdfast.workers.reins import Bit, Message
+    from holdfast.workers.messages import FromHorse, FromParent
+    from holdfast.workers.reins import Bit
     from holdfast.workers.runtime import Horse
 
 _SIGKILL = 9
@@ -76,13 +77,13 @@ class SimBit:
         self._parent = parent
         self.process: Process | None = None
         #: What each end has been told, and has not heard yet.
-        self.for_horse: deque[Message] = deque()
-        self.for_parent: deque[Message] = deque()
+        self.for_horse: deque[FromParent] = deque()
+        self.for_parent: deque[FromHorse] = deque()
         #: Whether the parent was woken since it heard last, and when.
         self.rung = False
         self._rung_at_us = 0
 
-    def say(self, message: Message, *, is_urgent: bool = True) -> None:
+    def say(self, message: FromHorse, *, is_urgent: bool = True) -> None:
         self._world.stall()
         self.for_parent.append(message)
         if is_urgent or self._world.now_us >= self._rung_at_us + QUIET_S * 1_000_000:
@@ -95,7 +96,7 @@ class SimBit:
         self.rung, self._rung_at_us = True, self._world.now_us
         self._world.wake(self._parent)
 
-    def whisper(self, message: Message) -> None:
+    def whisper(self, message: FromHorse) -> None:
         self._world.stall()
         self.for_parent.append(message)
         self._world.wait(_HOP_US)
@@ -107,11 +108,11 @@ class SimBit:
     def is_cut_off(self) -> bool:
         return False
 
-    def look(self) -> Message | None:
+    def look(self) -> FromParent | None:
         self._world.stall()
         return self.for_horse.popleft() if self.for_horse else None
 
-    def wait(self) -> Message | None:
+    def wait(self) -> FromParent | None:
         self.process = self._world.running
         if not self.for_horse and self.for_parent:
             self._ring()
@@ -176,13 +177,13 @@ class SimHorse:
     def is_watched(self) -> bool:
         return True
 
-    def say(self, *messages: Message) -> None:
+    def say(self, *messages: FromParent) -> None:
         self._world.stall()
         self._bit.for_horse.extend(messages)
         if self._bit.process is not None:
             self._world.wake(self._bit.process)
 
-    def heard(self) -> list[Message]:
+    def heard(self) -> list[FromHorse]:
         said = list(self._bit.for_parent)
         self._bit.for_parent.clear()
         self._bit.rung = False

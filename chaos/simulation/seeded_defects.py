@@ -13,10 +13,11 @@ from holdfast.chaos.simulation.breaking import EVERY_MOVE, Edit, altered, by_han
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.recovery.reaper import Reaper
+from holdfast.workers.messages import TOOK, TURN
 from holdfast.workers.mount import Mount
 
 if TYPE_CHECKING:
-    from holdfast.workers.reins import Message
+    from holdfast.workers.messages import FromHorse
 
 Break = Callable[[], AbstractContextManager[None]]
 
@@ -151,8 +152,8 @@ def finished_turn_unheard() -> AbstractContextManager[None]:
 def turn_unsaid() -> AbstractContextManager[None]:
     original = SimBit.say
 
-    def say(self: SimBit, message: Message, *, is_urgent: bool = True) -> None:
-        if message[0] not in {"turn", "took"}:
+    def say(self: SimBit, message: FromHorse, *, is_urgent: bool = True) -> None:
+        if message[0] not in {TURN, TOOK}:
             original(self, message, is_urgent=is_urgent)
 
     return mock.patch.multiple(SimBit, say=say)

@@ -8,7 +8,7 @@ from holdfast.jobs.store.work import Spell
 from holdfast.workers.ends import End
 from holdfast.workers.groom import HOSTAGE_MS
 from holdfast.workers.hold import Patience
-from holdfast.workers.horse import LOOK
+from holdfast.workers.messages import LOOK
 from holdfast.workers.pace import Pace
 from holdfast.workers.runtime import Ending
 from holdfast.workers.turns import Lane, Task, Turns
