@@ -17,10 +17,10 @@ import mmap
     _OP,
     _SEEN_FENCE,
     _RECALLED_TO,
-    _KEPT,
+    _RECALL_BUT,
     _TAKE_TO,
     _VOID_TO,
-    _SPARED,
+    _VOID_BUT,
     _SETTLED_TO,
     _CAME_UP,
     _UNTOLD,
@@ -64,7 +64,7 @@ class Board:
         if stop_by_ms:
             words[_OWN_STOP_BY] = stop_by_ms
         words[_BEGUN] = number
-        if number > words[_RECALLED_TO] or number == words[_KEPT]:
+        if number > words[_RECALLED_TO] or number == words[_RECALL_BUT]:
             return True
         words[_ENDED] = number
         return False
@@ -157,19 +157,19 @@ class Board:
         Also none of those that were recalled before: they may be unread on their way still.
         """
         self._words[_RECALLED_TO] = last
-        self._words[_KEPT] = but
+        self._words[_RECALL_BUT] = but
 
     def void(self, op: int, *, but: int) -> None:
         """Let the horse drop what operations up to that give: its parent finishes them. The horse must not be running.
 
         Not the last one `but` whose answer its parent has heard of: it may be about to look whether that is void.
         """
-        self._words[_SPARED] = but
+        self._words[_VOID_BUT] = but
         self._words[_VOID_TO] = op
 
     def is_void(self, op: int) -> bool:
         """Tell whether its answer is the parent's."""
-        return op <= self._words[_VOID_TO] and op != self._words[_SPARED]
+        return op <= self._words[_VOID_TO] and op != self._words[_VOID_BUT]
 
     @property
     def settled_to(self) -> int:

@@ -48,14 +48,6 @@ def test_either_side_knows_every_word(house, side):
     )
 
 
-def test_the_page_has_every_message(house):
-    """docs/design/worker.md: the table of the reins."""
-    page = house.pages()["docs/design/worker.md"]
-    for row, side in (("| parent | *run*", FromParent), ("| horse | *turn*", FromHorse)):
-        (line,) = [line for line in page.splitlines() if line.startswith(row)]
-        house.finds_none(f"docs/design/worker.md: no *{word}*" for word in words_of(side) if f"*{word}*" not in line)
-
-
 def test_a_word_is_seen_wherever_it_stands(house):
     """In a message, a comparison or a pattern."""
     sample = house.source(
