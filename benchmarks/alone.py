@@ -17,7 +17,7 @@ from holdfast.jobs.running import Running
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, Line, derive
 from holdfast.jobs.store.moves import Caller, Moves
-from holdfast.jobs.store.scripts import Scripts
+from holdfast.jobs.store.scripts import Scripts, draw_name
 from holdfast.jobs.store.work import Spell
 from holdfast.workers.alarm import Alarm
 from holdfast.workers.attempt import Attempt
@@ -140,7 +140,7 @@ class Bench:
 
     def moves_on(self, line: Line | None) -> Moves:
         """Make the moves of another life of the worker: its operations are numbered from 1."""
-        caller = Caller(WORKER, f"{random.getrandbits(64):016x}")
+        caller = Caller(WORKER, draw_name(self.rng))
         return Moves(Scripts(self.own, line=line), self.clock, self.settings, caller)
 
     def courier_on(self, line: Line | None) -> Courier:

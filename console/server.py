@@ -22,7 +22,7 @@ from holdfast.jobs.store.connections import Courier, derive
 from holdfast.jobs.store.door import LOOK_AT, client_from, explained
 from holdfast.jobs.store.failed import count_failed
 from holdfast.jobs.store.looks import read_queue_names
-from holdfast.jobs.store.scripts import Scripts
+from holdfast.jobs.store.scripts import Scripts, draw_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +91,7 @@ class Desk:
 
     def new_op(self) -> str:
         """Name a wish."""
-        return f"{self._rng.getrandbits(64):016x}"
+        return draw_name(self._rng)
 
     def send(self, operation: Callable[[], T]) -> T:
         """Send until answered, for 15 s at the most. The wish must be named: it may be sent twice.

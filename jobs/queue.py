@@ -23,6 +23,7 @@ from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.batches import Batch, fields_in, flows
 from holdfast.jobs.store.entrance import Placement
 from holdfast.jobs.store.records import fields_of, new_record_of
+from holdfast.jobs.store.scripts import draw_name
 from holdfast.jobs.store.sizes import may_be_too_big, size_of
 from holdfast.jobs.store.way_in import WayIn
 from holdfast.jobs.wishes import Wishes
@@ -155,10 +156,8 @@ class Queue(RQQueue):
         if may_be_too_big(size):
             self._fields(job, form)
         if not batches or not batches[-1].takes(form, at_front=at_front, ttl=job.ttl, chosen_id=chosen_id):
-            asked_s = self._clock.wall_s()
-            batches.append(
-                Batch(op=self._draw_op(), queue=self.name, form=form, asked_s=asked_s, at_front=at_front, ttl=job.ttl)
-            )
+            op, asked_s = draw_name(self._rng), self._clock.wall_s()
+            batches.append(Batch(op=op, queue=self.name, form=form, asked_s=asked_s, at_front=at_front, ttl=job.ttl))
         batches[-1].add(job, size=size, chosen_id=chosen_id)
 
     def _parse(self, f: Any, args: tuple[Any, ...], options: dict[str, Any]) -> EnqueueArgs:
@@ -267,14 +266,11 @@ class Queue(RQQueue):
             self._way.check_fields(job.id, fields)
         return fields
 
-    def _draw_op(self) -> str:
-        return f"{self._rng.getrandbits(64):016x}"
-
     def _placement(self, job: Job, **where: Any) -> Placement:
         return Placement(
             queue=self.name,
             job_id=job.id,
-            op=self._draw_op(),
+            op=draw_name(self._rng),
             asked_s=self._clock.wall_s(),
             ttl=job.ttl,
             key_horizon_ms=self._settings.key_horizon_ms,

@@ -34,7 +34,7 @@ class Running:
     #: The names of the effects this execution has used.
     effects: set[str] = field(default_factory=set)
 
-    def ask(self, move: Callable[[], T | out.Fenced | out.Lost | out.Closed]) -> T:
+    def ask(self, move: Callable[[], T | out.Refused]) -> T:
         """Make a move until it is answered.
 
         Raises LeaseEnded when someone else holds the job, nobody does, or no answer came by the stop-by moment.
@@ -43,7 +43,7 @@ class Running:
             answer = self.courier.send(move, gives_up=self.is_out_of_time)
         except RedisAwayError as away:
             raise LeaseEnded(self.lease, away) from away
-        if isinstance(answer, (out.Fenced, out.Lost, out.Closed)):
+        if isinstance(answer, out.Refused):
             raise LeaseEnded(self.lease, answer)
         return answer
 

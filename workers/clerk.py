@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 #: For how long a claim that is refused, or has no answer, is sent again before other things are looked after.
 _BRIEFLY_MS = 250
-REFUSALS = (out.Fenced, out.Lost, out.Closed)
 
 
 class Clerk:
@@ -183,7 +182,7 @@ class Clerk:
 
 def tell_of(tell: events.Events, lease: Lease, answer: Any, word: str, detail: object) -> bool:
     """Tell what became of a lease that was to end with that word. True: it did."""
-    if isinstance(answer, REFUSALS):
+    if isinstance(answer, out.Refused):
         tell.tell(events.Refused(lease, answer))
         return False
     tell.tell(events.Settled(lease, "buried" if isinstance(answer, out.Buried) else word, detail))

@@ -15,6 +15,7 @@ from holdfast.jobs.errors import RedisAwayError
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.answers import read_claim, read_claimed, read_ends, rows_of
 from holdfast.jobs.store.moves import Caller, Moves
+from holdfast.jobs.store.scripts import draw_name
 from holdfast.workers.clerk import tell_of
 from holdfast.workers.messages import ENDED, KEPT, LOOK, TOOK, TURN
 from holdfast.workers.reins import packed
@@ -83,7 +84,7 @@ def lanes_of(settings: Settings) -> int:
 
 def callers_of(worker: Caller, settings: Settings, rng: random.Random) -> Sequence[Caller]:
     """Draw who speaks on each lane of a worker's horses: what they do is numbered on its own."""
-    return [Caller(worker.name, f"{rng.getrandbits(64):016x}", worker.instance) for _ in range(lanes_of(settings))]
+    return [Caller(worker.name, draw_name(rng), worker.instance) for _ in range(lanes_of(settings))]
 
 
 class Turns:

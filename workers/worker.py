@@ -19,7 +19,7 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, Line, derive
 from holdfast.jobs.store.door import explained, is_lockout, outage_in_words, reach
 from holdfast.jobs.store.moves import Caller, Moves
-from holdfast.jobs.store.scripts import Scripts
+from holdfast.jobs.store.scripts import Scripts, draw_name
 from holdfast.recovery.keeper import Keeper, all_chores, log_refusal
 from holdfast.workers.alarm import Alarm
 from holdfast.workers.at_start import one_line, overridden_in_vain
@@ -136,7 +136,7 @@ class Worker(RQWorker):
     def _begin_life(self) -> None:
         """Take an identity and a board: all is numbered from 1 in each call of work(), and an app may call it again."""
         self._board = self._say.board = Board()
-        self._caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}")
+        self._caller = Caller(self.name, draw_name(self._rng))
         #: Of all our horses: one of them lives at a time.
         self._horse_callers = callers_of(self._caller, self.settings, self._rng)
         self._registration = Registration(self, self._caller.instance, self.settings)
@@ -259,7 +259,7 @@ class Worker(RQWorker):
     def _connect_anew(self) -> tuple[Moves, Courier]:
         connection = derive(self.users_connection, reply_ms=self.settings.reply_ms)
         scripts = Scripts(connection, record=self.settings.record_moves)
-        caller = Caller(self.name, f"{self._rng.getrandbits(64):016x}", self._caller.instance)
+        caller = Caller(self.name, draw_name(self._rng), self._caller.instance)
         return Moves(scripts, self._clock, self.settings, caller), self._make_courier(connection)
 
     def _lane(self, connection: Redis, caller: Caller) -> Lane:

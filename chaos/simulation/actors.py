@@ -19,7 +19,7 @@ from holdfast.jobs.rq_surface import Job, resolve_serializer
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.connections import Courier, Line
 from holdfast.jobs.store.moves import Caller, Moves
-from holdfast.jobs.store.scripts import Scripts
+from holdfast.jobs.store.scripts import Scripts, draw_name
 from holdfast.recovery.keeper import Keeper, all_chores
 from holdfast.workers.engine import Engine, Limits
 from holdfast.workers.groom import HOSTAGE_MS
@@ -160,7 +160,7 @@ class SimWorker:
         rng = stage.world.chance(name + "/engine")
         client = stage.connect()
         scripts = stage.scripts(client, name)
-        caller = Caller(name, f"{rng.getrandbits(64):016x}")
+        caller = Caller(name, draw_name(rng))
         horse_callers = callers_of(caller, stage.settings, rng)
         board = SimBoard(stage.world)
         tell = stage.tell(name)

@@ -19,6 +19,7 @@ from holdfast.jobs.store.sizes import size_of
 from holdfast.jobs.store.transport import give_time, is_big, take_out
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from redis import Redis
@@ -48,6 +49,11 @@ SHARED = (
 #: What stands below it is seldom reached.
 _OTHERWISE = re.compile(r"^--- otherwise\n", re.MULTILINE)
 _LINE = re.compile(r"^-- (?P<tag>KEYS|ARGV|OUTCOME) +(?P<name>\w+)(?P<rest>\.\.\.)?(?: +(?P<text>.*))?$")
+
+
+def draw_name(rng: random.Random) -> str:
+    """Draw what nothing else is called: for an instance, or an operation of nobody's instance."""
+    return f"{rng.getrandbits(64):016x}"
 
 
 @dataclass(frozen=True)
