@@ -25,7 +25,7 @@ from holdfast.workers.ends import End
 from holdfast.workers.fenced_job import Blanks
 from holdfast.workers.groom import HOSTAGE_MS
 from holdfast.workers.hold import Patience
-from holdfast.workers.horse import Horse
+from holdfast.workers.horse import Care, Horse, Means
 from holdfast.workers.job_variable import JobVariable
 from holdfast.workers.messages import RUN
 from holdfast.workers.pace import Pace
@@ -190,19 +190,17 @@ class Bench:
         horse = Horse(
             bit=notes,
             turns=self.turns(notes, board, Tape(self.own), jobs),
-            trade=self.trade,
-            moves=moves,
-            courier=self.courier,
-            clock=self.clock,
             board=board,
-            rng=self.rng,
+            means=Means(trade=self.trade, moves=moves, courier=self.courier, clock=self.clock, rng=self.rng),
             speaker=Speaker(self.trade, moves, self.courier, self.clock, self.events),
             most_jobs=_NO_LIMIT,
             looks_ahead=jobs > 1,
-            before_job=title,
-            before_call=self.tidy.before_call,
-            after_job=self.tidy.after_job,
-            apart=self.tidy.apart,
+            care=Care(
+                before_job=title,
+                before_call=self.tidy.before_call,
+                after_job=self.tidy.after_job,
+                apart=self.tidy.apart,
+            ),
         )
         return horse, board, notes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,36 @@ logger = logging.getLogger("rq.worker")
 _LAPSED = End("lapsed", {}, Spell(0, 0))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What it takes to work on a job: the same in all of a horse's life."""
+
+    trade: Trade
+    moves: Moves
+    courier: Courier
+    clock: Clock
+    rng: random.Random
+
+
+@dataclass(frozen=True, kw_only=True)
+class Care:
+    """What is done around each job beside running it. Nothing, unless somebody needs it."""
+
+    #: Whether this is the process that began as the horse, and not one that a job made of it.
+    is_itself: Callable[[], bool] = lambda: True
+    #: Takes note of the queue and the id.
+    before_job: Callable[[str, str], None] = lambda _queue, _job_id: None
+    #: Takes what a job's imports brought for the app's own.
+    before_call: Callable[[], None] = lambda: None
+    #: Puts back what a job changed, and gives why this process must not run another.
+    after_job: Callable[[], str | None] = lambda: None
+    #: Runs app code so that what it sets in its context ends with it.
+    apart: Callable[[Callable[[], Any]], Any] = lambda deed: deed()
+
+
+_NO_CARE = Care()
+
+
 class Horse:
     """Runs what it is handed, until it is told to go, has run enough, or must leave."""
 
@@ -51,46 +82,32 @@ class Horse:
         *,
         bit: Bit,
         turns: Turns,
-        trade: Trade,
-        moves: Moves,
-        courier: Courier,
-        clock: Clock,
         board: Board,
-        rng: random.Random,
+        means: Means,
         speaker: Speaker,
         most_jobs: int,
         looks_ahead: bool = False,
-        is_itself: Callable[[], bool] = lambda: True,
-        before_job: Callable[[str, str], None] = lambda _queue, _job_id: None,
-        before_call: Callable[[], None] = lambda: None,
-        after_job: Callable[[], str | None] = lambda: None,
-        apart: Callable[[Callable[[], Any]], Any] = lambda deed: deed(),
+        care: Care = _NO_CARE,
         last_word: LastWord | None = None,
     ) -> None:
         self._bit = bit
         self._turns = turns
-        self._trade = trade
-        self._moves = moves
-        self._courier = courier
-        self._clock = clock
         self._board = board
-        self._rng = rng
+        self._means = means
+        self._clock = means.clock
         self._speaker = speaker
         self._most_jobs = most_jobs
         #: Whether more than one job may be in hand.
         self._looks_ahead = looks_ahead
-        #: Whether this is the process that began as the horse, and not one that a job made of it.
-        self._is_itself = is_itself
-        self._before_job = before_job
-        #: Takes what a job's imports brought for the app's own.
-        self._before_call = before_call
-        #: Puts back what a job changed, and gives why this process must not run another.
-        self._after_job = after_job
-        #: Runs app code so that what it sets in its context ends with it.
-        self._apart = apart
+        # Each by itself: they are called at every job.
+        self._is_itself = care.is_itself
+        self._before_job = care.before_job
+        self._before_call = care.before_call
+        self._after_job = care.after_job
+        self._apart = care.apart
         self._last_word = last_word
         self._exit_code = 0
-        self._blanks = Blanks(trade)
+        self._blanks = Blanks(means.trade)
         #: The jobs that run in our thread, innermost last: where get_current_job() looks.
         self._stack: list[Any] = []
         #: What was handed while we waited for a word.
@@ -197,16 +214,17 @@ class Horse:
         return False
 
     def _attempt_at(self, lease: Lease, record: dict[bytes, bytes]) -> Attempt:
+        means = self._means
         execution = Running(
             lease=lease,
-            moves=self._moves,
-            courier=self._courier,
-            serializer=self._trade.serializer,
+            moves=means.moves,
+            courier=means.courier,
+            serializer=means.trade.serializer,
             born=record.get(b"created_at", b"").decode(errors="replace"),
             is_out_of_time=self.is_out_of_time,
         )
         job = self._blanks.job(lease.job_id, record, execution)
-        return Attempt(execution, record, job, self._trade, self._clock, self._rng, self._before_call, self._stack)
+        return Attempt(execution, record, job, means.trade, means.clock, means.rng, self._before_call, self._stack)
 
     def _end_of(self, attempt: Attempt) -> End:
         before = exchange(attempt.execution)

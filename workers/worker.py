@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import signal
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from holdfast.workers.engine import Engine, Limits
 from holdfast.workers.fenced_job import named
 from holdfast.workers.groom import HOSTAGE_MS
 from holdfast.workers.hold import Patience
-from holdfast.workers.horse import Horse
+from holdfast.workers.horse import Care, Horse, Means
 from holdfast.workers.job_variable import JobVariable
 from holdfast.workers.last_word import LastWord
 from holdfast.workers.lookout import Lookout
@@ -214,24 +215,19 @@ class Worker(RQWorker):
             on_exception=self.handle_exception,
         )
         most_jobs, patience = self.settings.jobs_per_horse, Patience(self.settings)
-        tidy = Tidy(memory_max_mb=self.settings.horse_memory_max_mb, clock=self._clock) if most_jobs > 1 else None
+        care = Care(is_itself=lambda: os.getpid() == pid, before_job=partial(self._before_job, JobVariable()))
+        if most_jobs > 1:
+            tidy = Tidy(memory_max_mb=self.settings.horse_memory_max_mb, clock=self._clock)
+            care = replace(care, before_call=tidy.before_call, after_job=tidy.after_job, apart=tidy.apart)
         horse = Horse(
             bit=bit,
             turns=self._turns(bit, order, connection, patience),
-            trade=trade,
-            moves=moves,
-            courier=courier,
-            clock=self._clock,
             board=self._board,
-            rng=self._rng,
+            means=Means(trade=trade, moves=moves, courier=courier, clock=self._clock, rng=self._rng),
             speaker=Speaker(trade, moves, courier, self._clock, self._events),
             most_jobs=most_jobs,
             looks_ahead=self.settings.prefetch > 1,
-            is_itself=lambda: os.getpid() == pid,
-            before_job=partial(self._before_job, JobVariable()),
-            before_call=tidy.before_call if tidy else lambda: None,
-            after_job=tidy.after_job if tidy else lambda: None,
-            apart=tidy.apart if tidy else lambda deed: deed(),
+            care=care,
             last_word=LastWord(self._connect_anew, self._events),
         )
         look_again_ms = patience.hold_ms // 4

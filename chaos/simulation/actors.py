@@ -24,7 +24,7 @@ from holdfast.recovery.keeper import Keeper, all_chores
 from holdfast.workers.engine import Engine, Limits
 from holdfast.workers.groom import HOSTAGE_MS
 from holdfast.workers.hold import Patience
-from holdfast.workers.horse import Horse
+from holdfast.workers.horse import Horse, Means
 from holdfast.workers.order import Order
 from holdfast.workers.pace import Pace
 from holdfast.workers.runtime import LEASE_ENDED
@@ -223,12 +223,8 @@ def _serve(
     horse = Horse(
         bit=bit,
         turns=turns,
-        trade=trade,
-        moves=moves,
-        courier=courier,
-        clock=stage.clock,
         board=board,
-        rng=rng,
+        means=Means(trade=trade, moves=moves, courier=courier, clock=stage.clock, rng=rng),
         speaker=Speaker(trade, moves, courier, stage.clock, stage.tell(process.name)),
         most_jobs=stage.settings.jobs_per_horse,
         looks_ahead=stage.settings.prefetch > 1,
