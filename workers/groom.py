@@ -1,12 +1,12 @@
-"""Tends the horse: renews leases, ends it when it must end, takes back what it holds up, and settles what it left."""
+"""Tends the horse: renews leases, ends it when it must end, and takes back what it holds up or has left."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from holdfast.jobs import events
-from holdfast.jobs.retry import Budget, Bury, Postpone
 from holdfast.jobs.store import outcomes as out
+from holdfast.workers.estate import Estate
 from holdfast.workers.runtime import NoProcess
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from holdfast.jobs.clock import Clock
     from holdfast.jobs.store.connections import Courier
     from holdfast.jobs.store.moves import Moves
-    from holdfast.jobs.store.scripts import Word
     from holdfast.workers.clerk import Clerk
     from holdfast.workers.false_starts import FalseStarts
     from holdfast.workers.hold import Hold, Patience, Turn
@@ -30,8 +29,6 @@ HOSTAGE_MS = 50
 START_MS = 10_000
 #: When one who was asked to stop tries again to take back what a horse has in hand.
 _AGAIN_MS = 5
-
-_STOPPED = "Job stopped by user, work-horse terminated."
 
 
 class Groom:
@@ -58,9 +55,9 @@ class Groom:
         self._false_starts = false_starts
         self._clock = clock
         self._tell = tell
-        self._rng = rng
         self._stop = stop
         self._patience = patience
+        self._estate = Estate(moves=moves, clerk=clerk, clock=clock, tell=tell, rng=rng, stop=stop)
 
     def hand(self, more: int) -> None:
         """Hand over what is in hand; it may take `more` by itself. It goes back where no horse can be had for it."""
@@ -207,7 +204,7 @@ class Groom:
             taken = self.take_back_unbegun(but=lambda each: each.lease.job_id == job_id)
             found = [hold for hold in taken if hold.lease.job_id == job_id]
             for hold in found:
-                self._bury(hold, "stopped", _STOPPED, status="stopped")
+                self._estate.stop(hold)
         return bool(found)
 
     def kill_horse(self) -> bool:
@@ -265,56 +262,6 @@ class Groom:
             self._clerk.give_back(hold, begun=False)
         for hold in begun:
             assert horse is not None
-            self._close_begun(hold, ending, horse.pid)
+            self._estate.settle(hold, ending, horse.pid)
         if self._false_starts.is_waiting:
             self.take_back_unbegun()
-
-    def _close_begun(self, hold: Hold, ending: Ending, pid: int) -> None:
-        is_stopping = self._stop.asked and ending.signal is not None
-        is_late = self._clock.boot_ms() >= hold.stop_by_ms
-        lease = hold.lease
-        match why := hold.why(ending, is_stopping=is_stopping, is_late=is_late):
-            case "gone":
-                pass
-            case "unharmed":
-                self._clerk.give_back(hold, begun=True)
-            case "stopped":
-                self._bury(hold, "stopped", _STOPPED, status="stopped")
-            case "overdue":
-                self._fail(hold, "The job ran past its timeout and did not heed it; its work-horse was killed.")
-            case "killed":
-                self._fail(hold, "Work-horse terminated by a kill-horse command.")
-            case cause:
-                self._clerk.settle(lease, lambda op: self._moves.crash(lease, op, cause=cause), "crashed", cause)
-        if why not in {"gone", "unharmed", "stopped"}:
-            self._tell.tell(events.HorseDied(lease, hold.record, pid, ending.wait_status, ending.usage))
-
-    def _fail(self, hold: Hold, error: str) -> None:
-        """Settle for a horse that can no longer do so a failure of its job."""
-        lease, spell = hold.lease, hold.spell(self._clock)
-        match Budget.of(hold.record).decide(TimeoutError(error), self._rng):
-            case Bury(cause):
-                self._bury(hold, cause, error)
-            case Postpone(delay_ms, at_front, retries_left):
-                used: Sequence[Word] = ["retries_left", retries_left]
-                self._clerk.settle(
-                    lease,
-                    lambda op: self._moves.postpone(
-                        lease, op, spell, delay_ms=delay_ms, at_front=at_front, error=error, used=used
-                    ),
-                    "postponed",
-                    f"{delay_ms} ms",
-                )
-
-    def _bury(self, hold: Hold, cause: str, error: str, *, status: str = "failed") -> None:
-        lease, spell = hold.lease, hold.spell(self._clock)
-        # A stopped job's word is on_stopped alone.
-        is_unspoken = status == "failed" or bool(hold.record.get(b"stopped_callback_name"))
-        self._clerk.settle(
-            lease,
-            lambda op: self._moves.bury(
-                lease, op, spell, cause=cause, error=error, status=status, is_unspoken=is_unspoken
-            ),
-            "buried",
-            cause,
-        )
