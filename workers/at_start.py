@@ -88,12 +88,12 @@ def knock() -> None:
 def _client_of(context: click.Context, *, reply_ms: int) -> Redis:
     """Make a client as RQ's command line does, and say what is wrong with what was given for it.
 
-    RQ imports us: what it catches there, as ImportError, it would tell of us.
+    RQ imports us, and would blame on us an ImportError that leaves here.
     """
     config_of = command_line_config()
     given = {name: context.params[name] for name in ("url", "config", "connection_class")}
     if config := given["config"]:
-        _read(config)  # also where -u makes it of no account for the connection: RQ reads it then, too
+        _read(config)  # even where -u overrides it for the connection: RQ reads it then, too
         keep_low_numbers()  # it may have closed some
     look_at = "-u and RQ_REDIS_URL" if given["url"] or not config else f"the settings module {config} (-c)"
     if context.get_parameter_source("connection_class") in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}:

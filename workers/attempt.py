@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from holdfast.workers.trade import Trade
 
 
-#: What a record has of a job whose end is read from its object.
+#: Where a record has one of these, how the job ends is read from its object.
 _ENDS_WITH = (b"success_callback_name", b"repeats_left", b"webhooks")
 
 
@@ -67,7 +67,7 @@ class Attempt:
             if unread_record(job) is None:
                 job.restore(self._record)
             elif self._is_looked_at_in_the_end():
-                # A record that RQ cannot read is found so before anything is done in its name.
+                # A record that RQ cannot read must be noticed before anything is done in its name.
                 look_at(job)
             value = self._call()
             self._ended_s = self._clock.wall_s()
@@ -87,7 +87,7 @@ class Attempt:
             self._job.send_webhooks(self._status)
 
     def _is_looked_at_in_the_end(self) -> bool:
-        """Tell whether more than the record's plain words is needed to end this job, if nobody looks at it before."""
+        """Tell whether ending this job takes more than its record's plain words, if nobody looks at it before."""
         told = self._record.get(b"result_ttl")
         return any(map(self._record.get, _ENDS_WITH)) or bool(told and not _is_whole(told))
 
@@ -149,7 +149,7 @@ class Attempt:
 
     def _fail(self, error: BaseException) -> End:
         job = self._job
-        with suppress(Exception):  # of a record that cannot be read, there is what could be
+        with suppress(Exception):  # of a broken record, what could be read is there
             look_at(job)
         job._status = JobStatus.FAILED  # noqa: SLF001 - what RQ's failure callbacks see
         info = (type(error), error, error.__traceback__)

@@ -61,7 +61,7 @@ def _call_of_unread(job: Job) -> tuple[Callable[..., Any], Any, Any] | None:
         name, instance, args, kwargs = job.serializer.loads(zlib.decompress(record[b"data"]))
         module, _, function = name.rpartition(".")
         return (getattr(sys.modules[module], function), args, kwargs) if instance is None else None
-    except Exception:  # noqa: BLE001 - it is read once more, and told of then
+    except Exception:  # noqa: BLE001 - it is read once more, and its error told then
         return None
 
 
@@ -84,7 +84,7 @@ def _result_of(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 def _finish(loop: asyncio.AbstractEventLoop) -> None:
     """Let what the job left unfinished in its loop clean up after itself, as asyncio.run() does.
 
-    Not its threads: they are waited for there, and one that hangs would make of a success a job that ran out of time.
+    Not its threads: asyncio.run() waits for them, and one that hangs would turn a success into a time-out.
     """
     left = asyncio.all_tasks(loop)
     for task in left:
@@ -101,7 +101,7 @@ def _is_rqs_own(perform: Any) -> bool:
 
 
 def flush_reports() -> None:
-    """Send what an error tracker has gathered: a horse ends without exit hooks, and Sentry's for RQ hangs on others."""
+    """Send what an error tracker has gathered: a horse runs no exit hooks, and Sentry's own hangs on RQ's loop."""
     if sentry := sys.modules.get("sentry_sdk"):
         sentry.flush(_FLUSH_S)
 

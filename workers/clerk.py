@@ -44,7 +44,7 @@ class Clerk:
         stop: Stop,
     ) -> None:
         self._moves = moves
-        #: Under the names and the numbers of our horses: of each of their lanes.
+        #: One for each lane of our horses, under its caller.
         self._horse_moves = horse_moves
         self._courier = courier
         self._clock = clock
@@ -61,7 +61,7 @@ class Clerk:
         self._listens = False
         #: The claim that the server makes when somebody calls us: its number, and since when its lease counts.
         self._standing: tuple[int, int] | None = None
-        #: What that was answered, if we have heard it.
+        #: Its answer, if we have heard it.
         self._answer: list[Any] | None = None
 
     def _next_op(self) -> int:
@@ -74,19 +74,19 @@ class Clerk:
         """Give a new claim its number, and the moment from which its lease counts."""
         if not self._is_unknown:
             # A server that has forgotten, and whose clock is behind, would begin below what our horse was given. Not
-            # while an answer is unknown: what was given in it would count as heard of.
+            # while an answer is unknown: the server would take what it gave there for heard.
             self._seen_fence = self._board.seen_fence
         return self._next_op(), self._clock.boot_ms()
 
     def stand(self) -> Trip:
-        """Spell a claim for the server to make when there is a job: until it is answered or withdrawn, it may be."""
+        """Spell a claim that the server makes once there is a job, unless it is withdrawn before."""
         self._standing = self._begin()
         return self._moves.begin_claim(
             self._standing[0], self._order.queues, seen_fence=self._seen_fence, listens=self._listens, stands=True
         )
 
     def was_answered(self, answer: list[Any] | None) -> None:
-        """Take what it was answered, for the next claim. None: that is unknown, and it is then sent once more."""
+        """Keep its answer for the next claim. None: that is unknown, and the claim is sent once more."""
         self._answer = answer
 
     def withdraw(self) -> None:
@@ -120,7 +120,7 @@ class Clerk:
                 gives_up=self._stop.is_past_last_word,
             )
         except RedisAwayError:
-            # What it may have given is asked for once more under its number, while that lease is young, or withdrawn.
+            # While its lease would be young it is sent again under its number. Later the next number withdraws it.
             self._standing = (op, asked_ms) if self._clock.boot_ms() < late_ms else None
             self._is_unknown = True
             return None, 0
@@ -137,9 +137,9 @@ class Clerk:
     # -- ending
 
     def finish(self, turn: Turn) -> out.Claim | None:
-        """Finish what a horse has begun: under its number, so that it is done once. Gives what it was given.
+        """Finish what a horse has asked, under its number, so that it is done once. Gives what it was given.
 
-        Nothing is claimed if that had not arrived. Unanswered until we must go, its leases run out by themselves.
+        Nothing is claimed if it had not arrived. If no answer comes before we must go, its leases run out.
         """
         if turn.is_look:
             self._withdraw(self._horse_moves[turn.lane], turn.op + 1, turn.seen_fence)
@@ -171,7 +171,7 @@ class Clerk:
         self.settle(lease, lambda op: self._moves.give_back(lease, op, begun=begun, waited=waited), "given back")
 
     def settle(self, lease: Lease, move: Callable[[int], Any], word: str, detail: object = "") -> bool:
-        """Make the move that ends the lease. Unanswered until we must go, the lease runs out by itself."""
+        """Make the move that ends the lease. If no answer comes before we must go, the lease runs out."""
         op = self._next_op()
         try:
             answer = self._courier.send(lambda: move(op), gives_up=self._stop.is_past_grace)

@@ -16,21 +16,21 @@ _OF_DECIMAL = "decimal_context"
 
 
 class Contexts:
-    """Runs jobs, each in a copy of one context: of where this is made, or where `take` was called last."""
+    """Runs each job in a copy of one context: the one in which this was made, or `take` was last called."""
 
     def __init__(self) -> None:
         self.take()
 
     def take(self) -> None:
-        """Take what is set now for what each job begins with."""
+        """Let each job begin with what is set now."""
         self._base = self._now = copy_context()
         decimal, found = sys.modules.get("decimal"), _decimal_of(self._base)
-        #: What decimal's looked like, if it was set up, and what sets it.
+        #: What decimal's was, if it was set up, and what sets it.
         self._decimal = None if decimal is None or found is None else found.copy()
         self._set_decimal: Callable[[Any], None] = getattr(decimal, "setcontext", lambda _: None)
 
     def run(self, deed: Callable[[], T]) -> T:
-        """Do it apart from what others do: what it sets ends with it."""
+        """Run it apart from others: what it sets ends with it."""
         self._now = now = self._base.copy()
         if self._decimal is not None:
             now.run(self._set_decimal, self._decimal.copy())

@@ -29,7 +29,7 @@ class CurrentLoop:
         self._tasks = set() if self._loop is None else asyncio.all_tasks(self._loop)
 
     def put_back(self) -> str | None:
-        """See that the next job finds a loop that is open, or has one made, as this one. Gives why that cannot be."""
+        """See that the next job finds an open loop, or has one made, as this one did. Gives why that cannot be."""
         if not _HAS_POLICY:
             return None
         _events["_event_loop_policy"] = self._policy
@@ -49,7 +49,7 @@ class CurrentLoop:
     def _set_back(self) -> None:
         if self._loop is not None and self._loop.is_closed():
             self._loop = None
-        # As Python itself does after a fork: then one is made for who asks for it.
+        # As Python itself does after a fork: then one is made for whoever asks.
         self._local = self._policy.__dict__["_local"] = type(self._local)()
         if self._loop is not None:
             self._policy.set_event_loop(self._loop)

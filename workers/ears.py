@@ -42,9 +42,9 @@ class Ears(Protocol):
     """What the engine waits with: the seam that a simulation replaces."""
 
     def wait_for_bell(self, listens_at: Sequence[str], claim: Trip) -> None:
-        """From now on, until it is heard, listen for the bell of our queues, and at these for plain producers.
+        """Listen, from now until it is heard, for the bell of our queues, and at these for plain producers.
 
-        The server makes that claim as soon as the bell rings, or nobody has rung it for long.
+        The server makes that claim as soon as the bell rings, or when nobody has rung it for long.
         """
         ...
 
@@ -112,7 +112,7 @@ class SocketEars:
         return self._poll
 
     def _subscribe(self) -> None:
-        # Also where we have: that changes nothing, and is answered, unless a firewall forgot this line and told nobody.
+        # Even if we have: that changes nothing, and is answered, unless a firewall forgot this line and told nobody.
         now, orders = self._clock.boot_ms(), self._orders
         if now < (self._reconnect_at if orders.fileno() < 0 else self._subscribe_at):
             return
@@ -121,5 +121,5 @@ class SocketEars:
         orders.subscribe()
         asked_at = self._clock.boot_ms()
         self._subscribe_at = asked_at + _SIGN_OF_LIFE_MS
-        # Who refuses is asked again soon. Who says nothing is not: the parent does nothing else meanwhile.
+        # A server that refuses is asked again soon. One that is silent is not: to ask it holds up the parent.
         self._reconnect_at = asked_at + (RECONNECT_MS if asked_at - now < RECONNECT_MS else _SIGN_OF_LIFE_MS)

@@ -79,7 +79,7 @@ class Engine:
         self._tell = tell
         self._face = face
         self._when_awake = when_awake
-        #: Whether a horse takes jobs by itself: no other is looked for before the order has moved on.
+        #: Whether a horse takes jobs by itself: not where each job first moves the order on.
         self._may_turn = settings.jobs_per_horse > 1 and not order.moves_on
         self._patience = Patience(settings)
         #: How many jobs were run, besides what horses have settled.
@@ -122,7 +122,7 @@ class Engine:
         """Work until asked to stop or a limit is reached; give how many jobs were run. Raises NoHorses in a burst."""
         try:
             return self._run(limits)
-        except Exception:  # what no horse has begun is not to pay for it
+        except Exception:  # jobs that no horse has begun must not pay for it
             with suppress(Exception):
                 self._stop.ask()
                 self._groom.take_back_unbegun()

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class Errand:
-    """A turn on each of its lanes, or all that a horse asks for until it has found a job."""
+    """A turn on each of the horse's lanes, or its search for a job."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        #: What it has asked and not heard the answer of, the oldest first.
+        #: What it has asked and has no answer to, the oldest first.
         self.turns: list[Turn] = []
         #: Whether it looks for a job, and waits for one; what it takes then, it says without waking us.
         self.is_looking = False
@@ -30,7 +30,7 @@ class Errand:
     def begin_to_look(self) -> int:
         """Note that it is to look; give the number of its last operation, by which it knows that it still is.
 
-        Not what stands on the board: that is higher for a moment where it was about to ask and thinks better of it.
+        Not the number on the board: that is higher for a moment if it was about to ask and thinks better of it.
         """
         self.is_looking = True
         return self._heard_op
@@ -41,7 +41,7 @@ class Errand:
         self._heard_op = last_op
 
     def looks(self, turn: Turn, last_op: int) -> None:
-        """Note that it has asked for a job, with numbers up to the last. Where it asked before there was none."""
+        """Note that it has asked for a job, with numbers up to the last. Where it asked before, there was none."""
         self.turns.clear()
         self.asks(turn, last_op)
 
@@ -74,7 +74,7 @@ class Errand:
         self.is_looking = False
 
     def ours(self, *, is_horseless: bool) -> Sequence[Turn]:
-        """Give what is to be finished by us: its horse has gone, or drops what they give."""
+        """Give the turns that we are to finish: their horse has gone, or drops what they give."""
         ours = [turn for turn in self.turns if is_horseless or self._board.is_void(turn.op)]
         self.turns = [turn for turn in self.turns if turn not in ours]
         return ours

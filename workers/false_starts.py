@@ -58,7 +58,7 @@ class FalseStarts:
         self._count += 1
         self._why = why
         if (beyond := self._count - _FORGIVEN) > 0:
-            # Not a power of any number: this may go on for a year.
+            # The shift has a bound: this may go on for a year.
             wait_ms = min(_FIRST_WAIT_MS << min(beyond - 1, 10), _LONGEST_WAIT_MS)
             self.until_ms = self._clock.boot_ms() + wait_ms
             self._tell.tell(events.HorsesFailed(self._count, why, wait_ms))

@@ -167,7 +167,7 @@ class Blanks:
 
 
 def named(job_id: str | bytes, make: Callable[[str], Job]) -> Job:
-    """Make a job object for an id that is in use, though RQ may give such a one to no new job, or it may be no text."""
+    """Make a job object for an id that is in use, even if RQ refuses it for a new job, or if it is no text."""
     name = os.fsdecode(job_id)  # RQ joins ids to other texts
     try:
         return make(name)

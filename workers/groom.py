@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 #: For how long a job may run before the others in hand are taken back from behind it.
 HOSTAGE_MS = 50
-#: For how long a horse may take to begin what it was handed, or to hear of a turn of its own.
+#: How long a horse may take to begin what it was handed, or to hear the answer to its turn.
 START_MS = 10_000
-#: When one who was asked to stop tries again to take back what a horse has in hand.
+#: How soon a worker that was asked to stop tries again to take back what its horse has in hand.
 _AGAIN_MS = 5
 
 
@@ -60,7 +60,7 @@ class Groom:
         self._estate = Estate(moves=moves, clerk=clerk, clock=clock, tell=tell, rng=rng, stop=stop)
 
     def hand(self, more: int) -> None:
-        """Hand over what is in hand; it may take `more` by itself. It goes back where no horse can be had for it."""
+        """Hand over what is in hand; the horse may take `more` by itself. If none can be started, it goes back."""
         if self._false_starts.is_waiting and self._mount.horse is None:
             return
         try:
@@ -110,7 +110,7 @@ class Groom:
                 # It holds nothing: its webhooks may not take for ever.
                 mount.horse.kill()
         elif (turns := mount.errand.turns) and now >= self._silent_at(turns[0]) and mount.horse is not None:
-            # What it may have taken is not its any more, and nobody knows what it waits for.
+            # What it may have taken is no longer its own, and nobody knows what it waits for.
             mount.horse.kill()
         elif mount.first is None or not self._has_ended(mount.first, now):
             self._look_behind(mount.first, now)
@@ -192,7 +192,7 @@ class Groom:
             self._tell.tell(events.HorseSpared(hold.lease, why))
 
     def stop_job(self, job_id: str) -> bool:
-        """Stop a job for a person, unless it has ended already: that comes too late. False: it is not in hand."""
+        """Stop a job for a person, unless it has ended already. False: it is not in hand."""
         mount = self._mount
         known = next((hold for hold in mount.holds if hold.lease.job_id == job_id and hold.end is None), None)
         if known is not None and mount.is_begun(known):
@@ -200,7 +200,7 @@ class Groom:
             return True
         found = []
         if known is not None or (mount.errand.may_have_taken and not mount.errand.is_looking):
-            # One that only looks is not called off for a command that may be about anybody's job.
+            # A horse that only looks is not called off for a command that may be about anybody's job.
             taken = self.take_back_unbegun(but=lambda each: each.lease.job_id == job_id)
             found = [hold for hold in taken if hold.lease.job_id == job_id]
             for hold in found:
@@ -208,7 +208,7 @@ class Groom:
         return bool(found)
 
     def kill_horse(self) -> bool:
-        """Kill what runs for a person. False: nothing does."""
+        """Kill, for a person, the horse that runs a job. False: none does."""
         self._mount.hear()  # what is first may have ended since
         first = self._mount.first
         if first is None or not self._mount.is_begun(first):
@@ -221,7 +221,8 @@ class Groom:
     ) -> Sequence[Hold]:
         """Give back what waits in our hands, the last one first: each goes to the front of its line.
 
-        What stands `behind` that one only; those that `but` means are taken, and not given back. Gives what was taken.
+        With `behind`, only what waits behind that one. Holds matching `but` are recalled but left to the caller. Gives
+        all that were recalled.
         """
         first = self._mount.first
         taken = [*self._mount.recall(behind=behind), *self.finish_turns()]

@@ -1,4 +1,4 @@
-"""What the parent keeps of a job in its hands, and for how long it may."""
+"""What the parent knows of a job in its hands, and how long things may take."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Turn:
 
     op: int
     seen_fence: int
-    #: Since when the leases count that it gives, on the boot clock.
+    #: From when the leases that it gives count, on the boot clock.
     asked_ms: int
     #: What it ends.
     ends: list[Hold]
@@ -125,7 +125,7 @@ class Patience:
 
     @staticmethod
     def telling_ms(record: dict[bytes, bytes]) -> int:
-        """Tell how long a horse may take to tell what is left to tell of the dead, in ms."""
+        """Tell how long a horse may take over what is left to tell of the dead, in ms."""
         names = (b"failure_callback_timeout", b"stopped_callback_timeout")
         return LINGER_MS + int(max(_seconds(record.get(name), _CALLBACK_TIMEOUT_S) for name in names) * 1000)
 

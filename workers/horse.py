@@ -115,7 +115,7 @@ class Horse:
 
     def serve(self) -> int:
         """Do what comes down the reins, and what follows from that; give the exit code of this process."""
-        # Found once: RQ looks for the stack of its thread at each push and pop, for longer than some jobs take.
+        # Found once: RQ looks it up at each push and pop, which takes longer than some jobs.
         self._stack = job_stack.push(None)
         try:
             return self._serve()
@@ -173,16 +173,16 @@ class Horse:
         lease = task.lease
         self._before_job(lease.queue, lease.job_id)
         attempt = self._attempt_at(lease, task.record)
-        # Not even begun if it has waited for too long: its guard would end it with a part of it done.
+        # Not even begun if it has waited for too long: its guard would end it half done.
         end = _LAPSED if self.is_out_of_time() else self._end_of(attempt)
         if not self._is_itself():
-            return True  # it forked, and has come back as two: who began it speaks for it
+            return True  # the job forked, and came back as two: the process that began it speaks
         if self._bit.is_cut_off():
             self._end_alone(attempt, lease, end)
             return True
         if end.kind == "complete" and not end.awaits_word and not is_last and self._turns.may_keep():
             self._turns.keep(task, end)
-            # Before this process is put in order: the server has something to do meanwhile.
+            # Before this process is put in order, so that the server has something to do meanwhile.
             self._turns.send_on(behind=len(self._backlog))
             if leaves := self._leaves(is_last=False):
                 self._bit.say((FREE, True))

@@ -14,7 +14,7 @@ _before = threading.local()
 
 
 def name_of(number: int) -> str:
-    """Name a signal. Of those for real time Python knows the first and the last alone."""
+    """Name a signal. Of those for real time Python knows only the first and the last."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -24,13 +24,13 @@ def name_of(number: int) -> str:
 def let_children_be_waited_for() -> None:
     """Undo an ignored SIGCHLD, which a supervisor or a shell hands down: how a horse ended would never be known."""
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-        # Another thread than the main one may not: it is what it was, then.
+        # Only the main thread may: from another, it stays as it was.
         with contextlib.suppress(ValueError):
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def go_on_when_asked_to_stop() -> None:
-    """Let this process, a horse, hear SIGTERM and SIGINT without a word, and what it forks as any process does.
+    """Let this process, a horse, go on at SIGTERM and SIGINT, and what it forks heed them as any process does.
 
     Supervisors that signal every process must not turn a deploy into crashes. A handler, not SIG_IGN: that would be
     inherited by programs the job starts, which then could not be terminated.
@@ -42,7 +42,7 @@ def go_on_when_asked_to_stop() -> None:
 
 
 def _hold() -> None:
-    # One that comes between the fork and _heed must not be swallowed by the horse's handler.
+    # A signal that comes between the fork and _heed must not be swallowed by the horse's handler.
     _before.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
 
 

@@ -10,7 +10,7 @@ import tempfile
 import threading
 from typing import Any
 
-#: Of the generator that all share, also where a job has put others in their place.
+#: Of the generator that all share, even if a job has put others in their place.
 _throw, _seed = random.random, random.seed
 
 
@@ -31,7 +31,7 @@ class Interpreter:
             sys.argv = self._argv
             sys.argv[:] = self._words
             changed = "sys.argv"
-        # Set by whoever is the first to ask for it, so that this says nothing of them.
+        # Whoever asks for it first sets it: that is no change worth naming.
         tempfile.tempdir = self._folder
         return changed
 
@@ -60,15 +60,15 @@ def _settings() -> tuple[Any, ...]:
 
 
 class Dice:
-    """Random numbers by which one job does not know those of the next, even if it has set the seed."""
+    """Random numbers from which one job cannot tell those of the next, even if it has set the seed."""
 
     def __init__(self) -> None:
-        #: Throws what all throw, until one of them does.
+        #: Throws what the shared one will throw, until somebody uses that.
         self._twin = random.Random()
         self._begin()
 
     def begin_anew(self) -> None:
-        """Take another seed, if anybody has thrown. To look whether they did so otherwise would cost more than that."""
+        """Take another seed, if anybody has thrown. Any other way to find that out would cost more."""
         if _throw() != self._twin.random():
             self._begin()
 

@@ -32,7 +32,7 @@ class JobVariable:
     def __init__(self) -> None:
         self._room: Any = ctypes.create_string_buffer(len(NAME) + 1 + _MOST_BYTES + 1)
         _rooms.append(self._room)
-        #: What it was set to, by which we know that nobody has set it since: then it has no room of ours.
+        #: What we set it to last. If it is another object now, somebody else has set it, and not in our room.
         self._last: bytes | None = None
 
     def set(self, job_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Settles for a horse that its parent hears no more, since a job has closed the files of both."""
+"""Settles for a horse that its parent can no longer hear, since a job has closed the pipes between them."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Whoever was away for so long, in seconds, has given the core to somebody who needed it.
+#: If the core was away for so long, in seconds, somebody else needed it.
 _WANTED_S = 0.0001
 #: How many waits in a row are slept through at the most once looking out did not pay.
 _MOST_RESTS = 64
@@ -17,8 +17,8 @@ class Lookout:
     """Spins before it sleeps, as locks do: for `spin_us` at the most, and less and less often where that does not pay.
 
     It does not where the answer takes longer, and not where others want the core: at each look it is offered to them
-    (`give_way`). Spinning for about as long as sleeping would cost is at most twice as bad as the best that could be
-    known only later: Karlin, Li, Manasse, Owicki, "Empirical studies of competitive spinning" (SOSP 1991).
+    (`give_way`). Spinning for about as long as sleeping would cost is at most twice as bad as the best choice,
+    which is known only later: Karlin, Li, Manasse, Owicki, "Empirical studies of competitive spinning" (SOSP 1991).
     """
 
     def __init__(

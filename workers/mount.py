@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: For how long what is not urgent may lie unheard: longer than the horse is silent without waking us.
 LISTEN_MS = 60
-#: How often a horse is frozen to take something back: in the moment before it speaks of a turn, in vain.
+#: How often a horse is frozen to take something back: in vain, if it is just about to speak of a turn.
 _RECALLS = 10
 
 
@@ -60,7 +60,7 @@ class Mount:
         self.telling_until: int | None = None
         #: Whether it runs no more jobs, and ends by itself.
         self.is_leaving = False
-        #: For the sake of which hold it waits to hear that its settle went through.
+        #: The hold whose settle it waits to hear of.
         self.awaits: Hold | None = None
 
     @property
@@ -270,10 +270,10 @@ class Mount:
         return not self.is_leaving or self._clock.boot_ms() >= self.telling_until - LINGER_MS + LISTEN_MS
 
     def recall(self, *, behind: Hold | None = None) -> Sequence[Hold]:
-        """Take back what has not begun, but for `behind` itself. Gives those, and keeps the others.
+        """Take back what has not begun, but for `behind` itself, and give it.
 
-        So it does with what the horse keeps, which is then among the ended, and with a turn of its that is not
-        answered yet: `turn` is then ours to finish.
+        What the horse has kept is then ours to settle, among the `ended`. Unanswered turns are called off;
+        `turns_of_ours` then gives them.
         """
         if not self.holds_up(behind):
             return []
@@ -298,7 +298,7 @@ class Mount:
         back = self.waiting(behind=behind)
         # The last one that has begun may be about to look whether it may.
         self._board.recall(self._number, but=max(behind.number if behind else 0, self._board.begun))
-        # Until all that is given back or settled: else a job would be claimed as the only one in hand that is not.
+        # Until all that is given back or settled: else the next job would be claimed as if it were alone in hand.
         self.take_no_more()
         self.errand.call_off()
         for hold in self.holds:

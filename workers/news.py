@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def over_in(messages: Sequence[FromHorse]) -> set[int]:
-    """Give the numbers of the jobs that turns have ended whose answers are there, too."""
+    """Give the numbers of the jobs that were ended by turns whose answers are there, too."""
     answered = {message[OP] for message in messages if message[0] == TOOK}
     turns = (message for message in messages if message[0] == TURN and message[OP] in answered)
     return {number for turn in turns for number in turn[ENDS]}

@@ -1,4 +1,4 @@
-"""What this process prints: written out where that can be done, and where it cannot, no reason to run no jobs."""
+"""What this process prints: written out where that can be done; where it cannot, jobs run all the same."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def drop(stream: Any) -> None:
 
 
 def mark_of(stream: Any) -> tuple[Any, ...]:
-    """Give what tells where a stream leads: another mark is the work of whoever had it meanwhile."""
+    """Give what tells where a stream leads: if it changes, whoever had the stream meanwhile did that."""
     try:
         seen = os.fstat(stream.fileno())
     except Exception:  # noqa: BLE001 - as above
@@ -51,7 +51,7 @@ def mark_of(stream: Any) -> tuple[Any, ...]:
 
 
 def keep_low_numbers() -> None:
-    """Let no connection have number 0, 1 or 2, in a process that was started without: a job's child prints there."""
+    """Let no connection have number 0, 1 or 2 in a process that began without them: a job's child prints there."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - stdin, stdout and stderr
         os.set_inheritable(number, True)  # noqa: FBT003 - it takes no keyword
     os.close(number)

@@ -61,7 +61,7 @@ class ProcessState:
         if signal.set_wakeup_fd(self._wakeup) != self._wakeup:
             changed = "the wakeup descriptor of signals"
         if pthread_sigmask(signal.SIG_BLOCK, ()) != self._blocked:
-            # Not let through: what waits behind it would strike now.
+            # Not unblocked: what waits there would strike now.
             self.lost = "the job blocked signals, or let blocked ones through"
         if os.umask(self._umask) != self._umask:
             changed = "the umask"

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 _HEAD = struct.Struct("=Q")
 _CHUNK = 1 << 16
-#: How many words of a horse's may lie unheard where there is a bell.
+#: How many messages of a horse may lie unheard where there is a bell.
 MOST_UNHEARD = 512
-#: How much a pipe is to hold, in bytes: as much as Linux gives to anybody. What it holds where nobody asks it to.
+#: How much a pipe is to hold, in bytes: the most that Linux gives to anybody. And how much it holds unasked.
 _ROOM_BYTES, _LEAST_ROOM_BYTES = 1 << 20, 1 << 16
 _PAGE_BYTES = 4096
 _BELL, _BIG = b"!", b"B"
-#: After so long without one the next message rings, urgent or not.
+#: After so long without a ring the next message rings, urgent or not.
 QUIET_S = 0.05
 #: How often a horse with more to do looks whether its parent has said something.
 _LOOK_AGAIN_S = 0.001
@@ -114,9 +114,9 @@ def _written(message: FromParent | FromHorse) -> bytes:
 class PipedBit(_End):
     """The horse's end.
 
-    What it says can be heard at once. Where there is a bell its parent is woken only by that, and it is rung when
-    there is a reason: something urgent, so many messages, nothing more to do, more bytes than the pipe is sure to hold,
-    or a first word after a while.
+    What it says can be heard at once. Where there is a bell, only that wakes its parent. It is rung for a reason:
+    something urgent, so many messages, nothing more to do, more bytes than the pipe is sure to hold, or a first word
+    after a while.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class Reins(_End):
         self._most_bytes = most_bytes
         #: What the pipe did not take yet.
         self._rest = bytearray()
-        #: How many messages are on their way that are more than the pipe holds at a time.
+        #: How many messages on their way are more than the pipe holds at a time.
         self._big = 0
 
     def files(self) -> dict[int, bool]:
@@ -244,7 +244,7 @@ class Reins(_End):
             while self._rest and (taken := self._said_to.write(self._rest)):
                 del self._rest[:taken]
         except OSError:
-            self._rest.clear()  # it is dead, and is found so
+            self._rest.clear()  # the horse is dead, and will be found so
 
     def heard(self) -> list[FromHorse]:
         """Give what has come. A message that its writer's death cut short is none."""
@@ -285,7 +285,7 @@ def _mark_of(pipe: FileIO) -> tuple[int, int]:
 def _make_room(pipe: FileIO) -> int:
     """Let a pipe hold as much as it may; give how many bytes that is."""
     if not hasattr(fcntl, "F_SETPIPE_SZ"):
-        return 0  # elsewhere nobody says
-    with suppress(OSError):  # who has many pipes gets no more room
+        return 0  # other systems do not say
+    with suppress(OSError):  # a user with many pipes gets no more room
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _ROOM_BYTES)
     return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)

@@ -30,7 +30,7 @@ _CGROUP_EVENTS = Path("/sys/fs/cgroup/memory.events")
 
 #: Exit code of a horse whose lease ended under it: nothing is to be charged.
 LEASE_ENDED = 75
-#: And of one that has settled by itself what it had begun, as it could not be heard any more.
+#: And of one that settled by itself what it had begun, as nobody could hear it any more.
 SETTLED_ALONE = 176
 
 #: A clock that only grows, in seconds.
@@ -73,7 +73,7 @@ class Horse(Protocol):
     def files(self) -> dict[int, bool]:
         """Give the descriptors that become readable when it ends or has said something.
 
-        True: also of interest once it can be written.
+        True: also wait until it can be written to.
         """
         ...
 
@@ -270,7 +270,7 @@ def guard(is_out_of_time: Callable[[], bool], left_ms: Callable[[], int]) -> Non
 
 
 def birth_of(pid: int) -> str:
-    """Tell when a process was started, in ticks since the machine was; empty for one that is gone or a zombie.
+    """Tell when a process was started, in ticks since boot; empty for one that is gone or a zombie.
 
     Also empty where there is no /proc.
     """

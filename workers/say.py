@@ -27,7 +27,7 @@ class Say:
         self._log_description = log_description
         self._second = 0
         self._claimed = self._completed = 0
-        #: What a horse has noted here its parent knows, too, also of one that was killed.
+        #: What a horse notes here its parent knows, too, even if the horse was killed.
         self.board = Board()
         self.is_of_horse = False
         self._untold = self._summed = 0
@@ -94,7 +94,7 @@ class Say:
                 self._log.info("Worker %s: %s ignored: %s", self._worker, command, why)
             case events.RedisLeft(error, is_lockout):
                 if not self.board.note_outage(1 + is_lockout, of_horse=self.is_of_horse):
-                    return  # parent and horse have each its own way there, and one of them has said it
+                    return  # parent and horse each have their own way there, and one of them has said it
                 self._log.error("Worker %s: Redis is away (%s); waiting", self._worker, error)
             case events.RedisReturned() if self.board.note_return():
                 self._log.warning("Worker %s: Redis is back", self._worker)

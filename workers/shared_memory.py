@@ -40,7 +40,7 @@ class Board:
     def stop_by_ms(self) -> int:
         """When, on the boot clock, a holder that could not renew stops: by then someone else may hold the job.
 
-        Of the job that has begun last. What its parent has not heard of yet goes by what the horse says itself.
+        Of the job that began last. For one that its parent has not heard of yet, the horse's own word holds.
         """
         words = self._words
         # Read in this order, and written in the other.
@@ -56,7 +56,7 @@ class Board:
     def begin(self, number: int, stop_by_ms: int = 0) -> bool:
         """Say that the code of the job with that number may start now; False: it was recalled and must not.
 
-        Said first and looked at then: a parent that recalls a job freezes the horse, and sees one or the other.
+        Written first, and looked at after that: a parent that recalls a job freezes the horse, and sees if it began.
         `stop_by_ms` holds for a job that its parent did not hand over.
         """
         words = self._words
@@ -108,7 +108,7 @@ class Board:
     # -- words of both, each in a place of its own
 
     def note_outage(self, depth: int, *, of_horse: bool) -> bool:
-        """Note that Redis is away: 1, or 2 if it is there and lets us not in. Tells whether that is news to both."""
+        """Note that Redis is away: 1, or 2 if it is there and refuses us. Tells whether that is news to both."""
         words, own = self._words, _HORSES_OUTAGE if of_horse else _OUTAGE
         is_news = depth > max(words[_OUTAGE], words[_HORSES_OUTAGE])
         words[own] = max(words[own], depth)
@@ -124,7 +124,7 @@ class Board:
 
     def await_a_horse(self) -> None:
         """Look for what the next horse says, from now on."""
-        # Of an outage, too: one that died in the midst of it never heard of its end.
+        # Of an outage, too: a horse that died during it never heard of its end.
         self._words[_CAME_UP] = self._words[_HORSES_OUTAGE] = 0
 
     @property
@@ -152,9 +152,9 @@ class Board:
         self._words[_TAKE_TO] = number
 
     def recall(self, last: int, *, but: int = 0) -> None:
-        """Let none begin up to that number, `but` one. The horse must not be running at this moment.
+        """Let no job up to that number begin, `but` one. The horse must not be running at this moment.
 
-        Also none of those that were recalled before: they may be unread on their way still.
+        Nor any that was recalled before: it may still be on its way, unread.
         """
         self._words[_RECALLED_TO] = last
         self._words[_RECALL_BUT] = but
@@ -162,7 +162,7 @@ class Board:
     def void(self, op: int, *, but: int) -> None:
         """Let the horse drop what operations up to that give: its parent finishes them. The horse must not be running.
 
-        Not the last one `but` whose answer its parent has heard of: it may be about to look whether that is void.
+        Except `but`, the last whose answer its parent has heard of: the horse may be about to look whether it is void.
         """
         self._words[_VOID_BUT] = but
         self._words[_VOID_TO] = op

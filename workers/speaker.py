@@ -36,7 +36,7 @@ class Speaker:
         self._tell = tell
 
     def speak_for(self, left: out.Aftermath) -> None:
-        """Call what a job wants called whose own horse could not."""
+        """Call the callbacks of a job whose own horse could not."""
         try:
             job = named(left.job_id, self._trade.new_job)
             job.restore(left.record)

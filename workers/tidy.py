@@ -28,7 +28,7 @@ _MB = 1024 * 1024
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 #: The threads of a worker itself: a guard may begin before a horse's first job, or with it.
 _OUR_THREADS = "holdfast-"
-#: How long a thread may take to end that was told to. Another horse costs as much.
+#: How long a thread that was told to end may take. Another horse costs as much.
 _LAST_STEPS_S = 0.005
 #: How often open files and code on disk are looked at, at the most.
 _LOOK_EVERY_MS = 1_000
@@ -73,7 +73,7 @@ class Tidy:
     def after_job(self) -> str | None:
         """Put back what can be put back; give why this horse must leave, in words, or None.
 
-        Raises nothing: how the job ended may still be to be told. A horse that must leave runs no other job.
+        Raises nothing: how the job ended is perhaps not told yet. A horse that must leave runs no other job.
         """
         try:
             return self._put_back() or self._left()
@@ -86,7 +86,7 @@ class Tidy:
         if self._state.lost:
             return self._state.lost
         if self._has_imported() and (changed := changed or self._contexts.change()):
-            # Put back, it is missed by whoever needs that module; kept, one job's own may reach the next.
+            # If it is put back, that module's users miss it; if it is kept, what is one job's own may reach the next.
             return f"{changed} changed while modules were imported, and it cannot be told for whom"
         self._contexts.forget()
         return None

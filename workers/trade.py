@@ -39,7 +39,7 @@ class Trade:
         return (job_class or self.job_class)(job_id, connection=self.connection, serializer=self.serializer)
 
     def hand_over(self, job: Job, *info: Any) -> None:
-        """Call the app's exception handlers. One that breaks must not make a death of a failure."""
+        """Call the app's exception handlers. One that breaks must not turn a failure into a death."""
         try:
             self.on_exception(job, *info)
         except LeaseEnded:

@@ -83,7 +83,7 @@ def lanes_of(settings: Settings) -> int:
 
 
 def callers_of(worker: Caller, settings: Settings, rng: random.Random) -> Sequence[Caller]:
-    """Draw who speaks on each lane of a worker's horses: what they do is numbered on its own."""
+    """Draw a caller for each lane of a worker's horses: what they do is numbered apart from what it does."""
     return [Caller(worker.name, draw_name(rng), worker.instance) for _ in range(lanes_of(settings))]
 
 
@@ -120,7 +120,7 @@ class Turns:
         self._kept: list[_Kept] = []
         #: What has been settled and is to be told of, with the words of the answer.
         self._settled: list[tuple[_Kept, Any]] = []
-        #: Whose ends are not said yet, of those that are kept.
+        #: Of those that are kept, the ends that are not said yet.
         self._unsaid: list[tuple[int, Said]] = []
         #: The turns on their way, the oldest first.
         self._asked: deque[_Asked] = deque()
@@ -142,7 +142,7 @@ class Turns:
         self._pace.note(end.spell.worked_s)
 
     def go_on(self, behind: int) -> None:
-        """Do what is due before the next job. `behind` were handed by the parent, and wait besides what was taken here.
+        """Do what is due before the next job. `behind` jobs from the parent wait besides what was taken here.
 
         An answer is waited for only where there is nothing else to do. So a turn that was asked with nothing else in
         hand goes alone: it may bring what must be alone in a worker's hands.
@@ -157,7 +157,7 @@ class Turns:
         self._tell_of_settled()
 
     def send_on(self, behind: int) -> None:
-        """Send a turn if one is due. What ended besides is said: it is not to be run again because we die, or wait."""
+        """Send a turn if one is due. Say what else has ended: it must not run again because we die, or wait."""
         in_hand = len(self._taken) + behind
         if self._kept and self._is_time_to_turn(in_hand) and len(self._asked) < len(self._lanes):
             self._ask(in_hand)
@@ -186,7 +186,7 @@ class Turns:
         to_come = sum(each.want for each in self._asked)
         held = in_hand + to_come
         op, most = board.op + 1, self._pace.fitting()
-        # Before it is looked at what we may do: the parent sees by this that a turn may be about to be said.
+        # Before we look at what we may do: by this the parent sees that a turn may be about to be said.
         board.op = op + most - 1
         want = min(most - held, board.take_to - self._number - to_come)
         if want <= 0:
@@ -196,7 +196,7 @@ class Turns:
             return
         kept = [each for each in self._kept if each.number > board.settled_to]
         if not kept:
-            # Its parent has settled all that, and looks for the next job itself.
+            # Our parent has settled all that, and looks for the next job itself.
             board.op, self._kept = op - 1, []
             return
         asked_ms, seen_fence = self._clock.boot_ms(), board.seen_fence
@@ -253,8 +253,8 @@ class Turns:
     def look_for_one(self, after: int, number: int) -> None:
         """Claim a job, and let claims stand at the bell, until there is one or our parent has something to say.
 
-        Its number follows on that one. Not if another operation than `after` was the last: our parent has thought
-        better of it since.
+        Its number follows on `number`. Nothing is done unless `after` was the last operation: else our parent has
+        thought better of it since.
         """
         self.given(number)
         if self._board.op != after:
@@ -305,7 +305,7 @@ class Turns:
                 gives_up=lambda: self._board.is_void(asked.op) or self._bit.is_alone,
             )
         except RedisAwayError:
-            return None  # its parent has it
+            return None  # our parent finishes it
 
     def _take_one(self, asked: _Asked, rows: list[Any], given: list[Any]) -> None:
         # Waking our parent would put off a job that somebody may be waiting for.

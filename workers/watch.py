@@ -25,12 +25,12 @@ class Watch(Protocol):
     """What a horse waits with for a job: the seam that a simulation replaces."""
 
     def is_called(self, listens_at: Sequence[str], claim: Trip, bit: Bit) -> bool:
-        """Let that claim stand until we are called, or nobody has called for long. False: our parent has a word."""
+        """Let that claim stand until we are called, or nobody has called for long. False: our parent wants to speak."""
         ...
 
     @property
     def claimed(self) -> list[Any] | None:
-        """What that claim was answered; None: whether it was made is unknown."""
+        """The answer to that claim; None: whether it was made is unknown."""
         ...
 
 
@@ -96,7 +96,7 @@ class SocketWatch:
         for queue in queues:
             line = self._peeks.setdefault(queue, Peek(self._redis, queue))
             if line.is_asking and line.has_answer():
-                line.answers()  # of a job that we were called for as well, and have had
+                line.answers()  # of a job that the bell called us for, too, and that we have had
             if line.is_asking and self._clock.boot_ms() >= line.answer_by_ms:
                 line.hang_up()  # a firewall forgot it, and told nobody
             if not line.is_asking:
@@ -116,8 +116,8 @@ class SocketWatch:
             if bell.is_over and (bell.has_job or not bell.is_refused or self._may_look_after_a_break()):
                 return True
         elif self._hears_a_plain_job(ready) and not bell.has_answer(_SAME_MOMENT_S):
-            # Our producers ring in the same script, and both are told of in one go. Else a bell that rings for others
-            # would be heard by one that is at work.
+            # Our producers ring in the same script, and we would hear of both in one go. So the job is a plain one, and
+            # a bell that rings for others must not be heard by a worker that is at work.
             bell.hang_up()
             return True
         if self._clock.boot_ms() >= until_ms:

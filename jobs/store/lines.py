@@ -28,7 +28,7 @@ class WaitingLine:
         self.connection: ConnectionInterface | None = None
         #: Whether an answer is still to come.
         self.is_asking = False
-        #: By when it must have come, on the boot clock, where it is asked for with an end.
+        #: By when the answer must have come, on the boot clock, if the command has a time-out.
         self.answer_by_ms = 0
 
     def fileno(self) -> int:
@@ -74,10 +74,10 @@ class WaitingLine:
 
 
 class Bell(WaitingLine):
-    """Where the bell is waited for. A claim stands behind it, which the server makes as soon as that wait is over.
+    """Where the bell is waited for. Behind that wait stands a claim, which the server makes as soon as it is over.
 
-    So who is called has a job at once, and need not ask for it. It is a claim like any other, sent long before it
-    arrives: what is not heard of it is asked for once more under its number.
+    So a worker that is called has a job at once, and need not ask for it. It is a claim like any other, sent long
+    before it arrives: if its answer is not heard, it is sent once more under its number.
     """
 
     def __init__(self, redis: Redis, queues: Sequence[str]) -> None:
@@ -86,7 +86,7 @@ class Bell(WaitingLine):
         self._answers: list[Any] = []
 
     def wait(self, wait_ms: int, claim: Trip) -> None:
-        """Wait until it rings for one of our queues, for so long at the most."""
+        """Wait until it rings for one of our queues, for that long at most."""
         self._answers.clear()
         self.ask("BLPOP", *self._bells, wait_ms / 1000, behind=claim.words)
 
@@ -120,7 +120,7 @@ class Bell(WaitingLine):
 
     @property
     def claimed(self) -> list[Any] | None:
-        """What the claim was answered, if it was."""
+        """The answer to the claim, if there was one."""
         answer = self._answers[-1] if len(self._answers) == len(("bell", "claim")) else None
         return answer if isinstance(answer, list) else None
 
@@ -138,7 +138,7 @@ class Peek(WaitingLine):
         self._queue = keys.queue(queue)
 
     def wait(self, wait_ms: int) -> None:
-        """Wait until there is a job in line, for so long at the most."""
+        """Wait until there is a job in line, for that long at most."""
         # The head of the line to the head of the line: tells of a job, and moves none.
         self.ask("BLMOVE", self._queue, self._queue, "LEFT", "LEFT", wait_ms / 1000)
 
