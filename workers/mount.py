@@ -173,12 +173,6 @@ class Mount:
 
     def _take_in(self, message: FromHorse) -> None:
         match message:
-            case (messages.ENDED, number, said, leaves):
-                if (hold := self._note_end(number, said)) is not None and hold.end is not None:
-                    self.awaits = hold if hold.end.awaits_word else None
-                self._may_leave(leaves)
-            case (messages.KEPT, number, said):
-                self._note_end(number, said, is_kept=True)
             case (messages.TURN, op, seen_fence, last_op, asked_ms, numbers, unsaid, lane):
                 for number, said in unsaid:
                     self._note_end(number, said, is_kept=True)
@@ -187,17 +181,23 @@ class Mount:
                 self.holds = [hold for hold in self.holds if hold.number not in ended]
                 self.errand.asks(Turn(op, seen_fence, asked_ms, ends, lane), last_op)
                 self.turned += len(numbers)
-            case (messages.LOOK, op, seen_fence, asked_ms) if self.errand.is_looking:
-                self.errand.looks(Turn(op, seen_fence, asked_ms, [], is_look=True), op + 1)
             case (messages.TOOK, op, first, count, given) if not self._board.is_void(op):
                 asked_ms = self.errand.comes_back(op, in_vain=not count)
                 if count:
                     self._note_taken(first, count, given, asked_ms)
                 else:
                     self.hand_on(read_claim(unpacked(given)))
+            case (messages.KEPT, number, said):
+                self._note_end(number, said, is_kept=True)
+            case (messages.ENDED, number, said, leaves):
+                if (hold := self._note_end(number, said)) is not None and hold.end is not None:
+                    self.awaits = hold if hold.end.awaits_word else None
+                self._may_leave(leaves)
             case (messages.FREE, leaves):
                 self.telling_until = None
                 self._may_leave(leaves)
+            case (messages.LOOK, op, seen_fence, asked_ms) if self.errand.is_looking:
+                self.errand.looks(Turn(op, seen_fence, asked_ms, [], is_look=True), op + 1)
 
     def _note_end(self, number: int, said: Said, *, is_kept: bool = False) -> Hold | None:
         # One that was recalled is not in hand any more: what is said of it is void.
