@@ -106,11 +106,17 @@ def test_who_has_more_to_do_does_not_wake_its_parent_for_each_word(horse):
 def test_a_whisper_wakes_nobody_and_can_be_heard(horse):
     """A horse that stands at its bell says what it asks and what it takes: its parent looks by itself in a while."""
 
+    whispered, tell = os.pipe()
+
     def whisper_and_work(bit):
         bit.whisper(("look", 1))
+        os.write(tell, b".")
         time.sleep(60)
 
     reins, _ = horse(whisper_and_work, most_unheard=4)
+    assert os.read(whispered, 1) == b"."
+    os.close(whispered)
+    os.close(tell)
     assert not select.select(list(reins.files()), [], [], 0.3)[0]
     assert reins.heard() == [("look", 1)]
 
