@@ -6,7 +6,7 @@ from rq import Callback, Repeat, Retry
 from holdfast.jobs.retry import Exponential
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.outcomes import Annotated, First
+from holdfast.jobs.store.outcomes import Annotated, Completed, First
 
 
 def end(move, **options):
@@ -188,6 +188,17 @@ def test_a_job_enqueued_again_while_it_runs_goes_where_it_was_to_go(pool, at_fro
     pool.time_passes(9_000)
     worker.complete(held)
     assert (pool.line(), pool.redis.ttl(keys.job("job-1"))) == (line, 60)
+
+
+def test_what_a_person_canceled_as_it_ran_and_a_producer_enqueued_since_runs_once_more(pool):
+    """Decision 6, INV-01: the enqueue came last. As from a stock producer, it is to run when this run is over."""
+    pool.enqueue()
+    worker = pool.worker()
+    held = worker.hold()
+    Job.fetch("job-1", connection=pool.redis).cancel()
+    pool.enqueue()
+    assert worker.complete(held) == Completed()
+    assert pool.state("job-1", "status", "place") == {"status": "queued", "place": "queue default"}
 
 
 def test_what_a_job_writes_of_itself_is_not_written_over_its_next_generation(pool):
