@@ -172,3 +172,25 @@ def test_what_was_put_off_anew_in_another_queue_is_not_put_in_line_by_where_it_w
     pool.time_passes(3_600_000)
     pool.promote()
     assert (pool.line("first"), pool.line("second")) == ([], ["job-1"])
+
+
+def test_a_due_job_whose_record_names_no_queue_goes_in_line_where_it_waited(pool):
+    """INV-12: what somebody wrote by hand, or cut, stops nobody."""
+    schedule(pool)
+    schedule(pool, "job-2")
+    pool.redis.hdel(keys.job("job-1"), "origin")
+    pool.time_passes(5_001)
+    assert pool.promote() == Promoted(2, 2)
+    assert sorted(pool.line()) == ["job-1", "job-2"]
+
+
+def test_which_queue_comes_first_is_not_by_chance(pool):
+    """A set has no order of its own: of two servers with the same keys each would do otherwise."""
+    names = [f"q{number:02}" for number in range(12)]
+    for name in reversed(names):
+        schedule(pool, f"job-{name}", queue=name)
+    pool.time_passes(5_001)
+    one_by_one = Upkeep(pool.scripts, pool.clock, pool.settings, batch=1)
+    for name in names:
+        one_by_one.promote(every_ms=0)
+        assert pool.line(name) == [f"job-{name}"]
