@@ -1,10 +1,12 @@
 """Under a key of one job stands something of another type: that job lives with it, and nobody else hears of it."""
 
+from datetime import timedelta
+
 import pytest
 
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.outcomes import Completed, PassedOver, Rescued
+from holdfast.jobs.store.outcomes import Completed, PassedOver, Promoted, Rescued
 from holdfast.jobs.store.people import People, Wish
 
 PATIENCE_MS = 60_000
@@ -168,3 +170,24 @@ def test_what_a_person_spoilt_in_one_queue_does_not_hide_a_lost_job_of_another(p
     assert pool.line() == ["job-1"]
     assert {each.job_id for each in found if isinstance(each, PassedOver)} <= {"draft", "later"}
     assert not pool.redis.exists(keys.orphans())
+
+
+def test_what_is_due_and_no_record_is_dropped_with_a_note_and_the_others_are_promoted(pool):
+    """FM-027, INV-12: as where a claim meets it in line."""
+    pool.redis.set(keys.job("job-1"), "x")
+    pool.redis.zadd(keys.scheduled("default"), {"job-1": 1})
+    pool.queue().enqueue_in(timedelta(seconds=1), "shop.fulfil", job_id="job-2")
+    pool.time_passes(1_001)
+    assert pool.promote() == Promoted(1, 2)
+    assert (pool.places("job-1"), pool.line()) == ([], ["job-2"])
+    assert len(pool.redis.lrange(keys.ghosts(), 0, -1)) == 1
+
+
+def test_a_queue_whose_schedule_is_no_set_is_no_other_queues_affair(pool):
+    """LIV-02: nothing that is due in those after it by name would ever go in line."""
+    pool.queue("b").enqueue_in(timedelta(seconds=1), "shop.fulfil", job_id="job-1")
+    pool.redis.sadd(keys.queues(), keys.queue("a"))
+    pool.time_passes(1_001)
+    pool.redis.set(keys.scheduled("a"), "x")
+    assert pool.promote() == Promoted(1, 1)
+    assert pool.line("b") == ["job-1"]

@@ -33,7 +33,8 @@ end
 
 local function promote(queue, job_id)
   redis.call('ZREM', keys.scheduled(queue), job_id)
-  local job = redis.call('HMGET', keys.job(job_id), 'status', 'data', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'hf_moves', 'hf_failures', 'origin', 'ttl', 'hf_lease')
+  -- What is no record is none.
+  local job = redis.pcall('HMGET', keys.job(job_id), 'status', 'data', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'hf_moves', 'hf_failures', 'origin', 'ttl', 'hf_lease')
   if not job[2] then
     note_ghost(job_id, queue, 'promoter')
     return 0
@@ -56,7 +57,8 @@ end
 
 local promoted, seen = 0, 0
 for _, queue in ipairs(known_queues()) do
-  local due = redis.call('ZRANGEBYSCORE', keys.scheduled(queue), '-inf', seconds(now_ms / 1000), 'LIMIT', 0, math.max(most - seen, 0))
+  -- Of what is no set nothing is due.
+  local due = redis.pcall('ZRANGEBYSCORE', keys.scheduled(queue), '-inf', seconds(now_ms / 1000), 'LIMIT', 0, math.max(most - seen, 0))
   for _, job_id in ipairs(due) do
     seen = seen + 1
     promoted = promoted + promote(queue, job_id)
