@@ -194,3 +194,15 @@ def test_which_queue_comes_first_is_not_by_chance(pool):
     for name in names:
         one_by_one.promote(every_ms=0)
         assert pool.line(name) == [f"job-{name}"]
+
+
+def test_nor_is_one_over_which_an_app_has_written_a_status(pool):
+    """INV-12, decision 9: the place counts, also where the id is listed in two."""
+    pool.stock_queue("first").enqueue_in(timedelta(seconds=2), "shop.fulfil", job_id="job-1")
+    pool.stock_queue("second").enqueue_in(timedelta(hours=1), "shop.fulfil", job_id="job-1").set_status("queued")
+    pool.time_passes(3_000)
+    pool.promote()
+    assert pool.places("job-1") == ["scheduled second"]
+    pool.time_passes(3_600_000)
+    pool.promote()
+    assert pool.places("job-1") == ["queue second"]

@@ -39,7 +39,7 @@ local function promote(queue, job_id)
     note_ghost(job_id, queue, 'promoter')
     return 0
   end
-  if job[1] == 'scheduled' and job[7] and job[7] ~= queue and redis.call('ZSCORE', keys.scheduled(job[7]), job_id) then
+  if job[7] and job[7] ~= queue and redis.call('ZSCORE', keys.scheduled(job[7]), job_id) then
     return 0 -- put off anew in another queue, and listed here still
   end
   if job[1] ~= 'scheduled' and has_gone_on(job_id, job[7] or queue, job[1], job[9], queue) then
