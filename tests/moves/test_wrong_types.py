@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from rq.job import Dependency
 
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
@@ -191,3 +192,38 @@ def test_a_queue_whose_schedule_is_no_set_is_no_other_queues_affair(pool):
     pool.redis.set(keys.scheduled("a"), "x")
     assert pool.promote() == Promoted(1, 1)
     assert pool.line("b") == ["job-1"]
+
+
+def spoil_a_child(pool):
+    pool.redis.set(keys.job("child"), "x")
+
+
+def spoil_who_waits(pool):
+    pool.redis.set(keys.dependents("job-1"), "x")
+
+
+def spoil_what_a_child_waits_for(pool):
+    pool.redis.set(keys.dependencies("child"), "x")
+
+
+def spoil_what_a_child_waits_for_besides(pool):
+    pool.redis.sadd(keys.dependencies("child"), "another")
+    pool.redis.set(keys.job("another"), "x")
+
+
+@pytest.mark.parametrize("move", ["complete", "turn", "bury"])
+@pytest.mark.parametrize(
+    "spoil", [spoil_a_child, spoil_who_waits, spoil_what_a_child_waits_for, spoil_what_a_child_waits_for_besides]
+)
+def test_a_job_ends_although_something_of_those_who_wait_for_it_is_of_another_type(pool, move, spoil):
+    """INV-02: it had ended by its record, and was in no place; and its other children went on waiting."""
+    pool.enqueue()
+    for job_id in ("child", "sibling"):
+        pool.enqueue(job_id, depends_on=Dependency("job-1", allow_failure=True))
+    worker = pool.worker()
+    held = worker.hold()
+    spoil(pool)
+    getattr(worker, move)(held)
+    assert pool.places("job-1") == ["failed default" if move == "bury" else "finished default"]
+    if spoil is not spoil_who_waits:
+        assert pool.record("sibling")["status"] in {"queued", "started"}

@@ -67,9 +67,9 @@ local function expiry_score(ttl)
 end
 
 local function dependencies_are_met(dependent_id, parent_id, allows_failure)
-  for _, id in ipairs(redis.call('SMEMBERS', keys.dependencies(dependent_id))) do
+  for _, id in ipairs(redis.pcall('SMEMBERS', keys.dependencies(dependent_id))) do
     if id ~= parent_id then
-      local status = redis.call('HGET', keys.job(id), 'status')
+      local status = redis.pcall('HGET', keys.job(id), 'status')
       if status and status ~= 'finished' and not (status == 'failed' and allows_failure) then
         return false
       end
@@ -88,11 +88,12 @@ end
 
 -- In the same script as the parent's end, so that no crash can leave a child waiting for ever.
 local function release_dependents(parent_id, parent_failed, stamp)
-  local dependents = redis.call('SMEMBERS', keys.dependents(parent_id))
+  -- Of what is no set there are none, and what is no record waits for nothing: an error here would leave the parent half ended.
+  local dependents = redis.pcall('SMEMBERS', keys.dependents(parent_id))
   -- A set has no order of its own: without one, which child runs first would change from server to server.
   table.sort(dependents)
   for _, id in ipairs(dependents) do
-    local job = redis.call('HMGET', keys.job(id), 'status', 'origin', 'allow_dependency_failures', 'enqueue_at_front', 'hf_moves', 'enqueued_at', 'ttl')
+    local job = redis.pcall('HMGET', keys.job(id), 'status', 'origin', 'allow_dependency_failures', 'enqueue_at_front', 'hf_moves', 'enqueued_at', 'ttl')
     local allows_failure = job[3] == '1'
     -- By its place alone: an app may have saved an old status over a child that a person has ended. One that was put off
     -- meanwhile has its own time.
