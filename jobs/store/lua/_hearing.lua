@@ -53,7 +53,7 @@ end
 local function with_records(answer, records)
   if answer[1] == 'aftermath' then
     append(answer, records[1])
-  elseif answer[1] == 'claimed' then
+  else
     for i, record in ipairs(records) do
       answer[i + 1][7] = record
     end
