@@ -45,8 +45,6 @@ end
 local function listen(queue_names, instance, listen_ms)
   local mine = {'empty'}
   for _, queue in ipairs(queue_names) do
-    -- So that chores look there, even if RQ forgets the queue.
-    redis.call('SADD', keys.leased(), queue)
     local by = redis.call('GET', keys.listener(queue))
     if not by or by == instance then
       redis.call('SET', keys.listener(queue), instance, 'PX', listen_ms)
