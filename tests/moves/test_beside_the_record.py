@@ -104,3 +104,14 @@ def test_a_child_that_is_in_no_list_waits_on_while_its_parent_has_not_ended(pool
     pool.redis.delete(keys.deferred("default"))
     assert pool.rescue_in_time() == (Rescued("job-1", "default", "deferred"),)
     assert pool.places("job-1") == ["deferred default"]
+
+
+def test_who_is_given_the_same_job_again_is_seen_at_it(pool):
+    """Enqueued again as it ran, with nothing else in line: the turn that ends it takes it."""
+    pool.enqueue()
+    worker = pool.worker()
+    lease = worker.hold()
+    pool.enqueue()
+    worker.turn(lease)
+    assert pool.places("job-1") == ["leases default"]
+    assert pool.redis.hget(keys.worker("w1"), "current_job") == b"job-1"
