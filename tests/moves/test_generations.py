@@ -190,6 +190,15 @@ def test_a_job_enqueued_again_while_it_runs_goes_where_it_was_to_go(pool, at_fro
     assert (pool.line(), pool.redis.ttl(keys.job("job-1"))) == (line, 60)
 
 
+def test_an_id_whose_last_record_was_not_kept_is_unique(pool):
+    """As in RQ, where that is asked of the record: what its end has left for a while is none."""
+    pool.enqueue(unique=True)
+    worker = pool.worker()
+    worker.complete(worker.hold(), result_ttl=0)
+    pool.enqueue(unique=True)
+    assert pool.line() == ["job-1"]
+
+
 def test_what_a_person_canceled_as_it_ran_and_a_producer_enqueued_since_runs_once_more(pool):
     """Decision 6, INV-01: the enqueue came last. As from a stock producer, it is to run when this run is over."""
     pool.enqueue()

@@ -53,6 +53,14 @@ def test_an_idle_worker_is_woken_for_what_is_requeued(pool, requeue):
     assert pool.redis.llen(keys.bell("default")) == 1
 
 
+def test_a_queue_that_rq_has_forgotten_is_known_again(pool, requeue):
+    """Else its tools and its schedulers would not look at the line."""
+    bury(pool)
+    pool.redis.srem(keys.queues(), keys.queue("default"))
+    requeue()
+    assert pool.redis.smembers(keys.queues()) == {keys.queue("default").encode()}
+
+
 def test_a_canceled_job_is_in_line_again(pool, requeue):
     """It had never run: it begins its first generation, and knows of no failure."""
     pool.enqueue()
