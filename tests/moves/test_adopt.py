@@ -1,12 +1,14 @@
 """What a stock worker left that died is taken back like a lease: once its heartbeats ended, and no sooner."""
 
+from datetime import timedelta
+
 import pytest
 from rq.executions import Execution
 from rq.job import JobStatus
 
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.outcomes import Pass, Renewed
+from holdfast.jobs.store.outcomes import Empty, Pass, Promoted, Renewed
 
 
 def begin_as_stock(pool, job_id="job-1", *, heard_of_for_s=90):
@@ -51,6 +53,16 @@ def test_a_stock_worker_that_is_heard_of_keeps_its_job(pool):
     begin_as_stock(pool, heard_of_for_s=30)
     pool.reap()
     assert pass_by(pool, 10) == []
+    assert pool.record()["status"] == "started"
+
+
+def test_what_a_stock_worker_runs_is_not_put_in_line_by_what_it_was_put_off_to(pool):
+    """Enqueued for later and then for now: a stock producer leaves the id among what is due later."""
+    pool.stock_queue().enqueue_in(timedelta(seconds=2), "shop.fulfil", job_id="job-1")
+    begin_as_stock(pool)
+    pool.time_passes(2_001)
+    assert pool.promote() == Promoted(0, 1)
+    assert pool.worker().claim() == Empty()
     assert pool.record()["status"] == "started"
 
 
