@@ -40,6 +40,7 @@ SHARED = (
     "_endings.lua",
     "_chores.lua",
     "_idle.lua",
+    "_generations.lua",
     "_taking.lua",
     "_hearing.lua",
     "_plain.lua",

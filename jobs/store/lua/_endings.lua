@@ -130,6 +130,9 @@ local function begin_again(job_id, stamp, delay_ms)
   local queue, due_ms = job[1], math.max(now_ms + delay_ms, tonumber(job[2]) or 0)
   keep_for_ever(job_id)
   redis.call('HDEL', keys.job(job_id), 'hf_again', 'hf_next_run_ms')
+  if job[2] then
+    redis.call('HSET', keys.job(job_id), 'hf_ended', 'again')
+  end
   if job[2] == 'deferred' then
     redis.call('HSET', keys.job(job_id), 'status', 'deferred')
     return 'deferred'

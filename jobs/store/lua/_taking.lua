@@ -38,55 +38,6 @@ local function may_be_taken(job_id, queue, job, holder, worker_name)
   return job.status ~= 'started' or not is_run_by_stock(job_id, queue)
 end
 
--- What a record says of one generation of its job only, where it is not 0 or none.
-local OF_ONE_GENERATION = {hf_given_back = true, hf_spared = true, hf_suspect = true, hf_error = true,
-  hf_last_crash = true, number_of_retries = true, hf_crashes = true, hf_failures = true}
-
--- A generation is a job's life from an enqueue to its end. It is a new one if the last one was finished or if the
--- record was made anew; a retry, a reclaim or a person's requeue of a failure goes on with the old one and its markers.
-local function begin_generation(job_id, job, fields, gone)
-  local retries = job.retries_left or '0'
-  if job.hf_born == job.created_at and tonumber(job.hf_retries or 0) > 0 then
-    retries = job.hf_retries
-    append(fields, 'retries_left', retries)
-  end
-  if job.hf_generation then
-    keep_for_ever(job_id)
-  end
-  local generation = whole((tonumber(job.hf_generation) or 0) + 1)
-  append(fields, 'hf_generation', generation)
-  append(fields, 'hf_born', job.created_at or '')
-  append(fields, 'hf_executions', '1')
-  if retries ~= '0' then
-    append(fields, 'hf_retries', retries)
-  elseif job.hf_retries then
-    gone[#gone + 1] = 'hf_retries'
-  end
-  if not job.hf_generation then
-    return generation
-  end
-  for name in pairs(job) do
-    if OF_ONE_GENERATION[name] or string.sub(name, 1, #EFFECT) == EFFECT then
-      gone[#gone + 1] = name
-    end
-  end
-  return generation
-end
-
-local function continue_generation(job_id, job, fields, gone)
-  append(fields, 'hf_executions', whole((tonumber(job.hf_executions) or 0) + 1))
-  if job.hf_ended == 'failed' then
-    keep_for_ever(job_id)
-    append(fields, 'hf_crashes', '0')
-    append(fields, 'hf_failures', '0')
-    gone[#gone + 1] = 'number_of_retries'
-    if tonumber(job.hf_retries or 0) > 0 then
-      append(fields, 'retries_left', job.hf_retries)
-    end
-  end
-  return job.hf_generation
-end
-
 -- The last fence of the id: on its record, or on what a record that was not kept has left.
 local function last_fence(job, tombstone)
   return tonumber(job.hf_fence or string.match(tombstone or '', ' (%d+)$') or 0)
@@ -181,7 +132,7 @@ local function take(job_id, queue, flat, job, tombstone, asker, number, in_compa
     append(fields, 'origin', queue)
   end
   local gone = {'hf_ended', 'hf_dead', 'hf_retry_state', 'hf_next_run_ms', 'hf_again', 'hf_company'}
-  local is_new = not job.hf_generation or job.hf_ended == 'finished' or job.hf_born ~= (job.created_at or '')
+  local is_new = not job.hf_generation or job.hf_ended == 'finished' or is_made_anew(job)
   local generation = is_new and begin_generation(job_id, job, fields, gone) or continue_generation(job_id, job, fields, gone)
   gone = only_those_there(job, gone)
   -- As many as Lua can spread out at once: a job may have made an effect for each of many.
@@ -194,7 +145,7 @@ local function take(job_id, queue, flat, job, tombstone, asker, number, in_compa
   journal(fields, job.hf_moves, 'claim', asker.worker_name, execution .. ' ' .. fence)
   write('HSET', keys.held(), job_id, queue .. ':' .. execution)
   local row = put_in_hand(asker, queue, job_id, tonumber(job.timeout) or 180, execution, fence, generation, unpack(fields))
-  if #gone > 0 or job.origin ~= queue then
+  if #gone > 0 or job.origin ~= queue or job.hf_born and job.hf_born > (job.created_at or '') then
     return row, redis.call('HGETALL', keys.job(job_id))
   end
   return row, as_taken(flat, asker)

@@ -59,13 +59,17 @@ local function leave_line(job_id, queue, enqueued_at)
   return true
 end
 
+-- Gives when the new one was born.
 local function forget_what_it_was_told(job, created_at)
   redis.call('HDEL', job, unpack(TOLD_EARLIER))
+  local born
   for i = 1, #fields, 2 do
-    if fields[i] == 'created_at' and fields[i + 1] ~= created_at then
-      redis.call('HDEL', job, unpack(TOLD_BY_US))
-    end
+    born = fields[i] == 'created_at' and fields[i + 1] or born
   end
+  if born and born ~= created_at then
+    redis.call('HDEL', job, unpack(TOLD_BY_US))
+  end
+  return born
 end
 
 local job = keys.job(job_id)
@@ -136,7 +140,12 @@ if not is_new then
   redis.call('DEL', keys.dependencies(job_id))
   redis.call('HDEL', job, 'hf_next_run_ms', 'hf_again', 'result', 'exc_info', 'started_at', 'ended_at', 'last_heartbeat',
     'worker_name')
-  forget_what_it_was_told(job, was[7])
+  local born = forget_what_it_was_told(job, was[7])
+  if born and was[7] then
+    -- An app may save an object that it fetched before: by this the new generation is known all the same.
+    append(fields, 'hf_ended', 'again')
+    append(fields, 'hf_born', born)
+  end
 end
 
 append(fields, 'hf_op', op .. ' ' .. status .. earlier)

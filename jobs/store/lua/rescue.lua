@@ -46,9 +46,12 @@ local MISSED_FROM = {queued = 'line', scheduled = 'scheduled', deferred = 'defer
 -- Stock producers leave an id listed where it ended before: what a stock worker has taken was in line since.
 local function is_over(job_id, job, is_handed_over)
   if job.is_made_anew then
-    return false
+    -- Our enqueue takes an id out of where it stood: where a person has canceled it, that was since.
+    return job.ended == 'again' and has_ended(job_id, 'canceled', job.queue)
   elseif is_handed_over then
     return has_ended(job_id, 'canceled', job.queue)
+  elseif job.is_out_of_date and job.ended then
+    return true
   end
   for _, status in ipairs({'finished', 'failed', 'canceled'}) do
     if has_ended(job_id, status, job.queue) then
@@ -117,7 +120,9 @@ local function read(job_id)
     -- RQ's create_job() makes a record that is `queued`, and an app may save it to have it approved first.
     is_a_draft = values[2] == 'queued' and (values[10] or '') == '' and not values[11],
     -- Stock producers leave an id listed where its last generation ended.
-    is_made_anew = values[12] and values[12] ~= values[13], created_at = values[13], ended = values[14],
+    is_made_anew = values[12] and (values[14] == 'again' or values[12] < (values[13] or '')),
+    -- An app has saved an object that it fetched before the id was enqueued again, and with it an earlier queue.
+    is_out_of_date = values[12] and values[12] > (values[13] or ''), created_at = values[13], ended = values[14],
     -- Two sightings count only of a job to which nothing has happened in between.
     state = (values[2] or '') .. ' ' .. (values[10] or '') .. ' ' .. (values[11] or '')}
 end
@@ -125,7 +130,7 @@ end
 -- What is made anew of a job without a record is known for a while by what its end has left, and from then on by a mark.
 local function mark_what_is_gone(job_id, job)
   local tombstone = not job.fence and redis.call('GET', keys.tombstone(job_id))
-  if job.created_at and string.match(tombstone or '', '(%S+) %d+$') == job.created_at then
+  if job.created_at and (string.match(tombstone or '', '(%d%S+) %d+$') or '') >= job.created_at then
     redis.call('HSET', keys.job(job_id), 'hf_ended', 'gone', 'hf_born', job.created_at)
     job.ended, job.is_made_anew = 'gone', false
   end
