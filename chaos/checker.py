@@ -14,22 +14,12 @@ from holdfast.chaos import lives
 from holdfast.chaos.terms import Terms, Violation
 
 if TYPE_CHECKING:
-    from holdfast.chaos.history import History, Move
+    from holdfast.chaos.history import History
 
-#: In which structures a job of each RQ status is.
-PLACES = {
-    "queued": ("line",),
-    "scheduled": ("scheduled",),
-    "started": ("leases", "wip"),
-    "finished": ("finished",),
-    "failed": ("failed",),
-    "stopped": ("failed",),
-    "canceled": ("canceled",),
-    "deferred": ("deferred",),
-}
 _ENDS = ("complete", "postpone", "bury", "give_back", "crash", "reclaim")
 #: How an execution's id is made of a worker's life and the number of its operation, in hexadecimal digits.
 _LIFE, _EXECUTION = 16, 32
+_CANCEL = "a person's cancel"
 _BY_HOLDER = (*_ENDS[:-1], "renew", "begin_effect", "commit_effect", "withdraw_effect")
 
 Check = Callable[["History", Terms], Iterator[Violation]]
@@ -74,43 +64,44 @@ def _made_too_often(history: History) -> dict[str, str]:
     }
 
 
-def _by_job(history: History) -> dict[str, list[Move]]:
-    moves: dict[str, list[Move]] = defaultdict(list)
-    for move in history.moves:
-        moves[move.job].append(move)
-    return moves
+def _made_anew(history: History) -> set[str]:
+    return {move.job for move in history.moves if move.move == "anew"}
 
 
 @check("INV-01")
 def no_loss(history: History, terms: Terms) -> Iterator[Violation]:
     """Every job whose enqueue was acknowledged is somewhere; each enqueue of an id, and each repeat, is attempted."""
-    deleted, accepted = _deleted(history), _accepted(history)
+    deleted, accepted, moves = _deleted(history), _accepted(history), lives.by_job(history)
+    may_be_nowhere = deleted | lives.over_and_gone(history, terms.unkept) | _made_anew(history)
     for job in accepted:
-        if (job not in history.final or not history.final[job].places) and job not in deleted:
+        if (job not in history.final or not history.final[job].places) and job not in may_be_nowhere:
             yield Violation("INV-01", job, f"accepted, and now nowhere: {history.final.get(job)}")
     left_alone = deleted | {line.job for line in history.of("canceled")}
-    repeats, moves = dict(terms.repeats), _by_job(history)
+    repeats, saved = dict(terms.repeats), {line.job for line in history.of("saved")}
     for job in accepted:
         if job in history.final and job not in left_alone:
-            yield from lives.lost_of(job, moves[job], history.final[job], repeats.get(job))
+            yield from lives.lost_of(job, moves[job], history.final[job], repeats.get(job), was_saved=job in saved)
+    for job in moves if terms.are_all_ours else ():
+        yield from lives.rescued(job, moves[job])
 
 
 @check("INV-02")
-def one_place(history: History, _: Terms) -> Iterator[Violation]:
+def one_place(history: History, terms: Terms) -> Iterator[Violation]:
     """A job's status agrees with the one place it is in, and no entry lacks a job."""
-    for job, place in history.final.items():
-        if place.places and place.places != PLACES.get(place.status):
+    for job, place in lives.at_last(history).items():
+        if place.places and place.places != lives.PLACES.get(place.status):
             yield Violation("INV-02", job, f"status {place.status} but in {place.places}")
-    deleted = _deleted(history)
+    deleted, gone = _deleted(history), lives.over_and_gone(history, terms.unkept)
     for ghost in history.ghosts:
-        if not ghost.startswith("dirt-") and ghost.split()[0] not in deleted:
+        job, _, where = ghost.partition(" in ")
+        if not ghost.startswith("dirt-") and job not in deleted and (job not in gone or where != "[]"):
             yield Violation("INV-02", ghost, "an entry without a job")
 
 
 @check("INV-03")
 def fences_grow(history: History, _: Terms) -> Iterator[Violation]:
     """Fences of a job strictly increase, and none is given to two claims, as claimants saw it."""
-    for job, moves in _by_job(history).items():
+    for job, moves in lives.by_job(history).items():
         fences = [move.fence for move in moves if move.move == "claim"]
         if any(later <= earlier for earlier, later in itertools.pairwise(fences)):
             yield Violation("INV-03", job, f"fences {fences}")
@@ -127,7 +118,7 @@ def one_holder(history: History, terms: Terms) -> Iterator[Violation]:
     """Every accepted move of a holder carries the fence of the last claim, and finds it unsettled."""
     deleted = _deleted(history)  # with its record goes what a reclaim would be written on: such a lease only runs out
     canceled = {line.job for line in history.of("canceled")}
-    for job, moves in _by_job(history).items():
+    for job, moves in lives.by_job(history).items():
         held: tuple[str, int] | None = None
         until_ms = 0
         for move in moves:
@@ -150,7 +141,7 @@ def one_holder(history: History, terms: Terms) -> Iterator[Violation]:
 @check("INV-05")
 def no_early_reap(history: History, terms: Terms) -> Iterator[Violation]:
     """No lease is reclaimed before the deadline its last claim or renewal set, by the server's own clock."""
-    for job, moves in _by_job(history).items():
+    for job, moves in lives.by_job(history).items():
         set_at: dict[str, int] = {}
         for move in moves:
             if move.move in {"claim", "renew"}:
@@ -163,13 +154,17 @@ def no_early_reap(history: History, terms: Terms) -> Iterator[Violation]:
 @check("INV-06")
 def one_outcome(history: History, _: Terms) -> Iterator[Violation]:
     """A generation is completed at most once, and nothing follows its end but a new enqueue."""
-    for job, moves in _by_job(history).items():
+    for job, moves in lives.by_job(history).items():
         ended = ""
         for move in moves:
-            if move.move == "enqueue":
+            if move.move in lives.BEGINNINGS:
                 ended = ""
             elif ended and move.move in {"claim", *_ENDS}:
                 yield Violation("INV-06", job, f"{move.move} after {ended}")
+            elif move.move == "cancel":
+                ended = _CANCEL
+            elif move.move == "overruled" and ended == _CANCEL:
+                ended = ""
             elif move.to in lives.OVER and move.move in _ENDS:
                 ended = f"{move.move} by {move.execution}"
 
@@ -179,7 +174,7 @@ def effects_once(history: History, terms: Terms) -> Iterator[Violation]:
     """An effect takes place at most once, unless its doubt was asked about; finished means that it did."""
     acts = Counter(line.detail for line in history.of("act"))
     asked = {line.job for line in history.of("asked")}
-    made_again = _made_too_often(history).keys() & _deleted(history)
+    made_again = _made_too_often(history).keys() & _deleted(history) | _made_anew(history)
     for key, count in acts.items():
         job = key.split(":", 1)[0]
         if count > 1 and job not in asked and job not in made_again:
@@ -193,11 +188,11 @@ def effects_once(history: History, terms: Terms) -> Iterator[Violation]:
 @check("INV-09")
 def counts(history: History, terms: Terms) -> Iterator[Violation]:
     """Executions and crashes are counted truly, and budgets hold."""
-    last = {job: lives.last_life(moves) for job, moves in _by_job(history).items()}
+    last = {job: lives.last_life(moves) for job, moves in lives.by_job(history).items()}
     begins = Counter(line.job for line in history.of("begin"))
-    deleted = _deleted(history)
+    without_counts = _deleted(history) | lives.over_and_gone(history, terms.unkept)
     for job, place in history.final.items():
-        if job in deleted:
+        if job in without_counts:
             continue
         moves = last.get(job, [])
         claims, died = sum(move.move == "claim" for move in moves), lives.deaths(moves)
@@ -227,7 +222,7 @@ def truthful_answers(history: History, _: Terms) -> Iterator[Violation]:
     for execution, ends in settled.items():
         if len(ends) > 1:
             yield Violation("INV-10", execution, f"settled more than once: {ends}")
-    enqueued = {move.job for move in history.moves if move.move == "enqueue"}
+    enqueued = {move.job for move in history.moves if move.move in lives.BEGINNINGS}
     for job in _accepted(history):
         if job not in enqueued:
             yield Violation("INV-10", job, "accepted, and not on the server's record")
@@ -278,21 +273,24 @@ def once_per_key(history: History, _: Terms) -> Iterator[Violation]:
 def not_before(history: History, terms: Terms) -> Iterator[Violation]:
     """No job is put in line, or claimed, before it is due, by the server's clock."""
     delays = dict(terms.delays_ms)
-    for job, moves in _by_job(history).items():
+    for job, moves in lives.by_job(history).items():
         enqueued = next((move.ms for move in moves if move.move == "enqueue"), None)
         # Once in line it is due, even if the clock is put back then.
-        first = next((move for move in moves if move.move in {"promote", "claim"}), None)
-        if job in delays and enqueued is not None and first is not None and first.ms < enqueued + delays[job]:
+        first = next((move for move in moves if move.move in {"promote", "claim", "anew"}), None)
+        if first is None or first.move == "anew":
+            continue
+        if job in delays and enqueued is not None and first.ms < enqueued + delays[job]:
             after_ms = first.ms - enqueued
             yield Violation("INV-12", job, f"{first.move} {after_ms} ms after its enqueue, due after {delays[job]}")
 
 
 @check("LIV-01")
-def all_end(history: History, _: Terms) -> Iterator[Violation]:
+def all_end(history: History, terms: Terms) -> Iterator[Violation]:
     """Once faults have ceased, every accepted job comes to its end."""
+    at_last, gone = lives.at_last(history), lives.over_and_gone(history, terms.unkept)
     for job in _accepted(history):
-        place = history.final.get(job)
-        if place is not None and place.status not in {"finished", "failed", "stopped", "canceled"}:
+        place = at_last.get(job)
+        if place is not None and job not in gone and place.status not in {"finished", "failed", "stopped", "canceled"}:
             yield Violation("LIV-01", job, f"still {place.status} in {place.places}")
 
 

@@ -117,7 +117,7 @@ IN_USE: tuple[FailureMode, ...] = (
         "FM-050",
         "A person cancels, deletes or requeues a job in motion",
         "INV-02 INV-06",
-        simulated="cancel command",
+        simulated="cancel command stale-save",
     ),
     mode(
         "FM-051",

@@ -14,6 +14,10 @@ class Terms:
     crashes: int
     #: Jobs whose own code may begin at most once.
     at_most_once: frozenset[str] = frozenset()
+    #: Jobs of which nothing is left once they are over.
+    unkept: frozenset[str] = frozenset()
+    #: Whether nobody but us moves jobs: then none is ever in no place.
+    are_all_ours: bool = True
     #: Jobs that make an effect.
     effects: frozenset[str] = frozenset()
     #: ms from the enqueue until a job may start.

@@ -32,8 +32,8 @@ class KeyDeleted:
             accepted = sorted({line.job for line in stage.history.of("accepted")})
             if accepted:
                 job_id = accepted[self.number % len(accepted)]
-                judge.delete(keys.job(job_id))
-                stage.history.note(stage.world.now_us, "person", "deleted", job_id)
+                if judge.delete(keys.job(job_id)):
+                    stage.history.note(stage.world.now_us, "person", "deleted", job_id)
             return
         patterns = {
             "bells": keys.bell("*"),

@@ -81,6 +81,7 @@ class Plan:
             lease_ms=SETTINGS.lease_ms,
             reap_ms=SETTINGS.reap_ms,
             crashes=SETTINGS.crashes,
+            are_all_ours=False,
             at_most_once=frozenset(order.job_id for order in self.orders if order.crashes == 0),
             effects=frozenset(order.job_id for order in self.orders if "effect" in order.wishes),
             delays_ms=tuple((order.job_id, int(order.in_s * 1_000)) for order in self.orders if order.in_s is not None),

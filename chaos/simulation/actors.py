@@ -287,6 +287,8 @@ class SimProducer:
             options["retry"] = Retry(max=order["retries"], interval=order["interval_s"])
         if order.get("repeats"):
             options["repeat"] = Repeat(times=order["repeats"], interval=order["every_s"])
+        if "kept_s" in order:
+            options |= {"result_ttl": order["kept_s"], "failure_ttl": order["kept_s"]}
         if order.get("timeout_s"):
             options["job_timeout"] = order["timeout_s"]
         try:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from holdfast.chaos.simulation import seeded_saves  # noqa: F401 - registers its defects
 from holdfast.chaos.simulation.cuts import cases
 from holdfast.chaos.simulation.findings import Finding, look, spread
 from holdfast.chaos.simulation.plan import plan_for

@@ -12,6 +12,8 @@ from holdfast.jobs.store.upkeep import BATCH
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from holdfast.jobs.settings import Settings
+
 #: For how long faults may strike: a little longer than it takes to enqueue all jobs.
 STORM_US = 30_000_000
 #: How much oftener faults come in hard runs.
@@ -39,6 +41,7 @@ _BATCHES = (1, 2, BATCH)
 _ONE_LIFE = {"crashes", "timeout_s", "in_s"}
 #: In which part of all runs a kind of fault may strike: most, never all.
 _USUALLY = 0.7
+_UNKEPT = 0.3
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,17 @@ class Plan:
     #: After the storm, how long the rest may take.
     calm_us: int = 400_000_000
 
+    @property
+    def has_stale_saves(self) -> bool:
+        """Whether apps save objects that are out of date."""
+        return "stale-save" in self.kinds
+
+    def tuned(self, settings: Settings) -> Settings:
+        """Give the settings of its workers."""
+        settings = replace(settings, jobs_per_horse=self.jobs_per_horse, prefetch=self.prefetch)
+        # What is saved of a job that is gone is in no place, and judged by what becomes of it.
+        return replace(settings, orphans_ms=1_000, orphaned_ms=5_000) if self.has_stale_saves else settings
+
     def with_strikes(self, strikes: Iterable[Strike]) -> Plan:
         """Give the same run with these strikes only."""
         return replace(self, strikes=tuple(strikes))
@@ -100,7 +114,13 @@ def plan_for(seed: int, *, hard: bool = False, crowd: bool = False, only: str | 
     kinds = tuple(
         name
         for name, kind in sorted(faults.items())
-        if (kind.mode == only if only else rng.random() < getattr(kind, "swarm", _USUALLY))
+        if not hasattr(kind, "share")
+        and (kind.mode == only if only else rng.random() < getattr(kind, "swarm", _USUALLY))
+    ) + tuple(
+        name
+        for name, kind in sorted(faults.items())
+        if hasattr(kind, "share")
+        and (kind.mode == only if only else random.Random(f"{seed}/{name}").random() < kind.share)
     )
     producers = rng.randint(1, 2)
     orders = tuple(
@@ -109,7 +129,8 @@ def plan_for(seed: int, *, hard: bool = False, crowd: bool = False, only: str | 
     )
     plan = Plan(seed, hard, orders, rng.randint(2, 3), queues, STORM_US, kinds, keepers=rng.randint(0, 1), crowd=crowd)
     plan = _in_mode(_with_more_lives(plan, random.Random(f"{seed}/lives")), company, random.Random(f"{seed}/mode"))
-    return replace(plan, batch=random.Random(f"{seed}/batch").choice(_BATCHES))
+    plan = replace(plan, batch=random.Random(f"{seed}/batch").choice(_BATCHES))
+    return _leaving_nothing(plan, random.Random(f"{seed}/unkept")) if plan.has_stale_saves else plan
 
 
 def _with_more_lives(plan: Plan, rng: random.Random) -> Plan:
@@ -145,6 +166,14 @@ def _quicker(rng: random.Random, order: dict[str, Any], share: float) -> dict[st
     if "effect" in body:
         body["lingers_s"] = 0.0
     return order | {"body": body, "after_s": rng.choice((0.0, 0.0, 0.0, 0.01, 2.5))}
+
+
+def _leaving_nothing(plan: Plan, rng: random.Random) -> Plan:
+    """Let some jobs leave no record when they are over: what is saved then makes it anew."""
+    ids = sorted({order["job_id"] for some in plan.orders for order in some})
+    unkept = {job_id for job_id in ids if rng.random() < _UNKEPT}
+    kept = {job_id: {"kept_s": 0} if job_id in unkept else {} for job_id in ids}
+    return replace(plan, orders=tuple(tuple(each | kept[each["job_id"]] for each in some) for some in plan.orders))
 
 
 def _order(rng: random.Random, job_id: str, queues: tuple[str, ...]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -92,7 +92,7 @@ class StrikesOf:
         rate = self._rate * WEIGHTS.get(call.name, _USUAL_WEIGHT)
         for kind in self._kinds:
             if self._rng.random() < kind.rate * rate:
-                return Strike(kind.name, _arguments(kind.draw(self._rng)), call.process.name, call.number)
+                return Strike(kind.name, tuple(vars(kind.draw(self._rng)).values()), call.process.name, call.number)
         return None
 
     def schedule(self) -> None:
@@ -110,17 +110,13 @@ class StrikesOf:
             count = int(expected) + (self._rng.random() < expected % 1)
             for _ in range(count):
                 at_us = self._rng.randrange(self._plan.storm_us)
-                drawn.append(Strike(kind.name, _arguments(kind.draw(self._rng)), at_us=at_us))
+                drawn.append(Strike(kind.name, tuple(vars(kind.draw(self._rng)).values()), at_us=at_us))
         return drawn
 
     def _harm(self, strike: Strike) -> None:
         self.struck.append(strike)
         self._stage.history.note(self._stage.world.now_us, "nemesis", "fault", detail=str(strike))
         strike.make().harm(self._stage)
-
-
-def _arguments(fault: Any) -> tuple[Any, ...]:
-    return tuple(vars(fault).values())
 
 
 def terms_of(plan: Plan, strikes: Iterable[Strike], settings: Settings = SETTINGS) -> Terms:
@@ -133,6 +129,7 @@ def terms_of(plan: Plan, strikes: Iterable[Strike], settings: Settings = SETTING
         at_most_once=frozenset(order["job_id"] for order in orders if order.get("crashes") == 0),
         effects=frozenset(order["job_id"] for order in orders if "effect" in order["body"]),
         delays_ms=tuple((order["job_id"], int(order["in_s"] * 1_000)) for order in orders if "in_s" in order),
+        unkept=frozenset(order["job_id"] for order in orders if order.get("kept_s") == 0),
         repeats=tuple((order["job_id"], order["repeats"]) for order in orders if "repeats" in order),
         calm_from_us=plan.storm_us + _longest_us(strikes),
         uncharged=uncharged_with(plan.prefetch),
@@ -185,7 +182,7 @@ def run_plan(plan: Plan, *, real: RealServer | None = None, settings: Settings =
     server: Any = Fake(world) if real is None else real.of(world)
     history = History()
     fates = _Later()
-    settings = replace(settings, jobs_per_horse=plan.jobs_per_horse, prefetch=plan.prefetch)
+    settings = plan.tuned(settings)
     connection = server.connection_class(fates, settings.reply_ms * 1_000)
     stage = Stage(
         world,

@@ -194,3 +194,40 @@ def test_the_lease_of_a_job_that_was_deleted_runs_out_before_it_is_anybody_elses
     history.moves[3:5] = [move(renewed_ms, "renew", "A", 7)]
     history.moves[4] = replace(history.moves[4], ms=claimed_ms)
     assert ("INV-04" in {each.invariant for each in judge(history, TERMS)}) is is_broken
+
+
+SAVED = line(6_350, "app", "saved", detail="started")
+ANEW, RESCUED = move(6_400, "anew", to=""), move(6_450, "rescue", to="queued")
+RUN_AGAIN = [move(6_500, "claim", "C", 9), move(6_600, "complete", "C", 9, "finished")]
+
+
+@pytest.mark.parametrize(
+    ("moves", "broken"),
+    [([ANEW, RESCUED, *RUN_AGAIN], set()), ([RESCUED, *RUN_AGAIN], {"INV-01", "INV-06"}), (RUN_AGAIN, {"INV-06"})],
+)
+def test_only_what_was_made_anew_with_nothing_left_to_know_it_by_may_be_put_back_and_run(moves, broken):
+    """FM-050: an app saved an object of a job whose record a person had deleted."""
+    history = clean()
+    history.moves += moves
+    terms = replace(TERMS, are_all_ours=True, repeats=())
+    assert {each.invariant for each in judge(history, terms)} & {"INV-01", "INV-06"} == broken
+
+
+@pytest.mark.parametrize(("is_saved", "status"), [(True, "started"), (False, "started"), (True, "queued")])
+def test_a_status_that_an_app_saved_last_is_not_held_against_the_place(is_saved, status):
+    """FM-050: only that very status."""
+    history = clean()
+    history.lines += [SAVED] if is_saved else []
+    change_place(status=status)(history)
+    found = {each.invariant for each in judge(history, TERMS)} & {"INV-02", "LIV-01"}
+    assert found == (set() if is_saved and status == "started" else {"INV-02", "LIV-01"})
+
+
+@pytest.mark.parametrize(("word", "is_broken"), [("cancel", True), ("overruled", False)])
+def test_what_a_person_canceled_is_not_run(word, is_broken):
+    """FM-050: unless an app overruled it before the holder heard of it."""
+    history = clean()
+    history.moves.insert(7, move(6_250, "cancel", to=""))
+    if word == "overruled":
+        history.moves.insert(8, move(6_260, word, to=""))
+    assert ("INV-06" in {each.invariant for each in judge(history, TERMS)}) is is_broken
