@@ -105,7 +105,6 @@ def test_who_has_more_to_do_does_not_wake_its_parent_for_each_word(horse):
 
 def test_a_whisper_wakes_nobody_and_can_be_heard(horse):
     """A horse that stands at its bell says what it asks and what it takes: its parent looks by itself in a while."""
-
     whispered, tell = os.pipe()
 
     def whisper_and_work(bit):
