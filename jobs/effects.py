@@ -56,6 +56,11 @@ class Effect:
     live as long as the job's record.
     """
 
+    #: Whether the body must act.
+    first: bool
+    #: The same in each attempt at this job's generation: give it to the outside as its idempotency key.
+    key: str
+
     def __init__(
         self,
         name: str,
@@ -68,14 +73,19 @@ class Effect:
         if not callable(on_doubt) and on_doubt not in {"fail", "retry"}:
             raise EffectMisused(f"effect({name!r}, on_doubt={on_doubt!r}): 'fail', 'retry', or a function that asks")
         self.name = name
-        #: Whether the body must act.
-        self.first = False
         #: What came of it. Set it in the body; anything the job's serializer takes.
         self.value: Any = None
-        #: The same in each attempt at this job's generation: give it to the outside as its idempotency key.
-        self.key = ""
         self._on_doubt = on_doubt
         self._not_done: tuple[type[Exception], ...] = (NotDone, *_classes_in(name, not_done))
+
+    def __getattr__(self, name: str) -> Any:
+        """Find what only a `with` gives not there yet. Raises EffectMisused: what it guards would never be done."""
+        if name in {"first", "key"}:
+            raise EffectMisused(
+                f"effect({self.name!r}).{name} was read before its block: nothing is recorded, so nobody knows whether "
+                f"it is to be done. Write: with effect({self.name!r}) as it: if it.first: ..."
+            )
+        raise AttributeError(name)
 
     def __enter__(self) -> Self:
         """Record the intent, or find what an earlier attempt left.
@@ -89,7 +99,7 @@ class Effect:
                 f"be taken for the first. Give each its own name, such as f'{self.name}-{{n}}'."
             )
         execution.effects.add(self.name)
-        self.key = execution.key_of(self.name)
+        self.key, self.first = execution.key_of(self.name), False
         match self._begin():
             case out.First():
                 self.first = True

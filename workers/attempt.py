@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import traceback
 from contextlib import suppress
@@ -70,21 +71,28 @@ class Attempt:
                 # A record that RQ cannot read must be noticed before anything is done in its name.
                 look_at(job)
             value = self._call()
-            self._ended_s = self._clock.wall_s()
+            self._note_end()
             return self._try_again(value) if isinstance(value, RQRetry) else self._succeed(value)
         except LeaseEnded:
             raise
         except BaseException as error:  # noqa: BLE001 - sys.exit() in a job is its failure, as in RQ
-            self._ended_s = self._clock.wall_s()
+            with suppress(Exception):  # of a broken record, what could be read is there
+                look_at(job)
+            self._note_end()
             return self._fail(error)
 
     def tell_outside(self) -> None:
         """Send the webhooks of a job whose settle has gone through."""
-        self._job.ended_at = datetime.fromtimestamp(self._ended_s, tz=UTC)
         if self._status is JobStatus.FAILED:
             self._job.send_webhooks(self._status, exc_string=self._error)
         else:
             self._job.send_webhooks(self._status)
+
+    def _note_end(self) -> None:
+        """Note when its function was over: on the job too, where callbacks and handlers look for it."""
+        self._ended_s = self._clock.wall_s()
+        if unread_record(self._job) is None:
+            self._job.ended_at = datetime.fromtimestamp(self._ended_s, tz=UTC)
 
     def _is_looked_at_in_the_end(self) -> bool:
         """Tell whether ending this job takes more than its record's plain words, if nobody looks at it before."""
@@ -149,8 +157,6 @@ class Attempt:
 
     def _fail(self, error: BaseException) -> End:
         job = self._job
-        with suppress(Exception):  # of a broken record, what could be read is there
-            look_at(job)
         job._status = JobStatus.FAILED  # noqa: SLF001 - what RQ's failure callbacks see
         info = (type(error), error, error.__traceback__)
         try:
@@ -165,12 +171,25 @@ class Attempt:
             info = (kind, raised, trace)
         text = "".join(traceback.format_exception(*info))
         self._trade.hand_over(job, *info)
-        match Budget.of(self._record).decide(error, self._rng):
+        changed = self._changed_retries()
+        match Budget.of(self._record | changed).decide(error, self._rng):
             case Bury(cause):
                 return self._bury(cause, text, told=text)
             case Postpone(delay_ms, at_front, retries_left):
                 used = ["retries_left", retries_left]
+                if intervals := changed.get(b"retry_intervals"):
+                    used += ["retry_intervals", intervals]
                 return self._end("postpone", delay_ms=delay_ms, at_front=at_front, error=text, used=used)
+
+    def _changed_retries(self) -> dict[bytes, bytes]:
+        """Give what the job's own code has made of its retries, as a record has it: in RQ it counts, saved or not."""
+        job, said = self._job, {}
+        if isinstance(job.retries_left, int):
+            said[b"retries_left"] = b"%d" % job.retries_left
+        if isinstance(job.retry_intervals, list):
+            with suppress(TypeError, ValueError):
+                said[b"retry_intervals"] = json.dumps(job.retry_intervals).encode()
+        return {name: value for name, value in said.items() if value != self._record.get(name)}
 
     def _bury(self, cause: str, error: str, *, told: str, retried: str = "") -> End:
         self._status, self._error = JobStatus.FAILED, told

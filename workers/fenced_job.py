@@ -34,6 +34,10 @@ def fenced(job_class: type[Job]) -> type[Job]:
     class FencedJob(job_class):  # type: ignore[misc, valid-type]  # which class is the user's choice
         _execution: Running
 
+        def __new__(cls, *given: Any, **named: Any) -> Any:
+            # RQ and apps make other jobs by the class of this one, and those are not under its lease.
+            return job_class(*given, **named) if given or named else object.__new__(cls)
+
         def save_meta(self) -> None:
             """Write meta. Raises LeaseEnded once the job is no longer ours."""
             self._write(["meta", self.serializer.dumps(self.meta)])
@@ -56,10 +60,17 @@ def fenced(job_class: type[Job]) -> type[Job]:
 
     if job_class.restore is Job.restore:
         FencedJob.restore = _restore
+    if job_class.__eq__ is Job.__eq__:
+        FencedJob.__eq__ = _same_id(job_class)  # type: ignore[method-assign]
     FencedJob.__name__ = job_class.__name__
     FencedJob.__qualname__ = job_class.__qualname__
     FencedJob.__module__ = job_class.__module__
     return FencedJob
+
+
+def _same_id(job_class: type[Job]) -> Callable[[Any, object], bool]:
+    """Compare as RQ does, which asks for the class of the first: no other object has ours."""
+    return lambda job, other: isinstance(other, job_class) and job.id == other.id
 
 
 def _restore(job: Job, raw_data: dict[bytes, bytes]) -> None:
@@ -142,7 +153,7 @@ class Blanks:
         self._class = fenced(trade.job_class)
         self._unread = _unread(self._class)
         is_rqs = not overridden(trade.job_class, Job, READS_A_JOB)
-        self._blank = _Blank(trade.new_job("blank", self._class)) if is_rqs else None
+        self._blank = _Blank(trade.new_job("blank")) if is_rqs else None
 
     def job(self, job_id: str, record: dict[bytes, bytes], execution: Running) -> Job:
         """Make a job object whose writes go under this lease, for as long as it lives.
@@ -151,10 +162,11 @@ class Blanks:
         """
         blank = self._blank
         if blank is None:
-            job: Job = named(job_id, lambda name: self._trade.new_job(name, self._class))
-            vars(job)["_execution"] = execution
-            return job
-        job = object.__new__(self._unread)
+            made = named(job_id, self._trade.new_job)
+            object.__setattr__(made, "__class__", self._class)
+            vars(made)["_execution"] = execution
+            return made
+        job: Job = object.__new__(self._unread)
         vars(job).update(
             _id=job_id if type(job_id) is str else os.fsdecode(job_id),
             connection=blank.connection,

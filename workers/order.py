@@ -14,12 +14,14 @@ STRATEGIES = ("default", "round_robin", "random")
 class Order:
     """The order of a worker's queues, which moves on with each job in two of the strategies.
 
-    Raises ValueError for a strategy that is not RQ's.
+    Raises ValueError for a strategy that is not RQ's, and where there is no queue.
     """
 
     def __init__(self, queues: Sequence[str], strategy: str, rng: random.Random) -> None:
         if strategy not in STRATEGIES:
             raise ValueError(f"dequeue strategy {strategy!r}: one of {', '.join(STRATEGIES)}")
+        if not queues:
+            raise ValueError("a worker without a queue has nothing to do: give it the names of one or more")
         self.queues = list(queues)
         self._strategy = strategy
         self._rng = rng

@@ -34,9 +34,9 @@ class Trade:
     #: RQ's exception handlers and log of the exception: (job, kind, error, trace).
     on_exception: Callable[..., None] = lambda *_: None
 
-    def new_job(self, job_id: str, job_class: type[Job] | None = None) -> Job:
+    def new_job(self, job_id: str) -> Job:
         """Make the job object that the app's code sees."""
-        return (job_class or self.job_class)(job_id, connection=self.connection, serializer=self.serializer)
+        return self.job_class(job_id, connection=self.connection, serializer=self.serializer)
 
     def hand_over(self, job: Job, *info: Any) -> None:
         """Call the app's exception handlers. One that breaks must not turn a failure into a death."""

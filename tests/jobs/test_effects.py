@@ -107,6 +107,16 @@ def test_a_value_that_another_serializer_kept_is_a_sentence(attempts, bank):
     assert len(bank.charges) == 1
 
 
+@pytest.mark.parametrize("name", ["first", "key"])
+def test_an_effect_without_its_block_is_refused(attempts, name):
+    """INV-07: `first` would be false, and the job finished without having acted."""
+    with (
+        attempts.next(),
+        pytest.raises(EffectMisused, match=rf"'charge'\)\.{name} was read before its block.*Write: with"),
+    ):
+        getattr(effect("charge"), name)
+
+
 def test_one_name_twice_in_one_execution_is_refused(attempts, bank):
     """In a loop, the second order would be taken for the first and never be charged."""
     with attempts.next():

@@ -126,3 +126,24 @@ def test_a_stock_enqueue_of_a_held_id_to_another_queue_goes_there_once(pool, way
         pool.worker().claim("quick")
     worker.complete(held)
     assert pool.places("job-1") == ["queue quick"]
+
+
+def test_how_long_one_job_worked_is_not_said_of_the_next(pool):
+    """As in RQ: who watches a fleet would see an idle worker at a job for ever."""
+    worker = pool.worker()
+
+    def said():
+        return pool.redis.hget(keys.worker("w1"), "current_job_working_time")
+
+    for job_id in ("a", "b", "c"):
+        pool.enqueue(job_id)
+    held = worker.hold()
+    worker.renew(held)
+    assert float(said()) == 1.5
+    [following] = worker.turn(held).next
+    assert float(said()) == 0
+    worker.renew(following.lease)
+    worker.complete(following.lease)
+    assert said() is None
+    worker.hold()
+    assert float(said()) == 0

@@ -61,3 +61,9 @@ def test_each_of_the_list_is_a_method_of_rqs():
     """In the installed RQ, whichever it is; a name that is gone warns nobody."""
     assert all(inspect.isfunction(getattr(rq.Worker, name)) for name in NEVER_CALLED)
     assert overridden_in_vain(Worker, Job) == []
+
+
+def test_a_worker_without_a_queue_is_refused(fake):
+    """Its first claim would fail, and say nothing of queues."""
+    with pytest.raises(ValueError, match="a worker without a queue has nothing to do"):
+        Worker([], connection=fake).work(burst=True)

@@ -71,7 +71,8 @@ local function take_plain(asker, queue_names, want, execution, queue, job_id, fl
   if want ~= '1' or asker.held > 0 then
     redis.call('HSET', keys.job(job_id), 'hf_company', '1')
   end
-  redis.call('HSET', keys.worker(asker.worker_name), 'state', 'busy', 'current_job', job_id)
+  redis.call('HSET', keys.worker(asker.worker_name), 'state', 'busy', 'current_job', job_id,
+    'current_job_working_time', '0')
   ring_for_more(queue_names, false)
   return row, fence
 end

@@ -288,7 +288,7 @@ end
 
 local function no_longer_at(worker, job_id)
   if redis.call('HGET', keys.worker(worker), 'current_job') == job_id then
-    redis.call('HDEL', keys.worker(worker), 'current_job')
+    redis.call('HDEL', keys.worker(worker), 'current_job', 'current_job_working_time')
   end
 end
 

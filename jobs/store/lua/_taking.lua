@@ -222,7 +222,8 @@ local function take_some(queue_names, want, asker)
   if #hand.rows == 0 then
     return {hand.gave_up and 'again' or 'empty'}, hand.records
   end
-  redis.call('HSET', keys.worker(asker.worker_name), 'state', 'busy', 'current_job', hand.rows[1][2])
+  redis.call('HSET', keys.worker(asker.worker_name), 'state', 'busy', 'current_job', hand.rows[1][2],
+    'current_job_working_time', '0')
   return {'claimed', unpack(hand.rows)}, hand.records
 end
 
