@@ -173,6 +173,8 @@ local DEFAULT_FAILURE_TTL = '31536000'
 -- What nobody has said yet of a job whose horse could not: callbacks, handlers, webhooks. A claim hands it out.
 local function leave_aftermath(job_id, queue, execution, status)
   redis.call('ZADD', keys.aftermath(queue), NOW_MS, '0 ' .. status .. ' ' .. job_id .. ':' .. execution)
+  -- An orphan's queue may be known to nobody: who lists the dead looks there, too.
+  redis.call('SADD', keys.leased(), queue)
   ring(queue)
 end
 
