@@ -134,3 +134,14 @@ def test_what_a_job_that_is_soon_forgotten_leaves_to_tell_is_told(pool, kept_s):
     listed_s = pool.redis.zscore(keys.failed("default"), "job-1") - pool.now_ms() / 1000
     assert listed_s == pytest.approx(600, abs=1.1), "listed among the failed for as long as there is a record"
     assert isinstance(pool.worker("w2").claim(), Aftermath)
+
+
+def test_an_orphan_that_is_buried_is_listed_among_the_dead(pool):
+    """Also where neither RQ nor we know its queue any more: a person who lists them looks in those that are known."""
+    pool.enqueue(crashes=0)
+    lease = pool.worker().hold()
+    pool.redis.delete(keys.leases("default"), keys.wip("default"), keys.execution("job-1", lease.execution))
+    pool.redis.delete(keys.queues.spelling, keys.leased.spelling)
+    pool.rescue_in_time()
+    assert pool.places("job-1") == ["failed default"]
+    assert pool.redis.smembers(keys.leased.spelling) == {b"default"}

@@ -310,13 +310,3 @@ def test_a_clock_that_went_back_keeps_no_lost_job_waiting(pool):
     assert pool.rescue() == ()
     pool.time_passes(PATIENCE_MS)
     assert pool.rescue() == (Rescued("job-1", "default", "line"),)
-
-
-def test_an_orphan_that_is_buried_is_listed_among_the_dead(pool):
-    """Also where neither RQ nor we know its queue any more: a person who lists them looks in those that are known."""
-    lose_from_hands(pool)
-    pool.redis.hset(keys.job("job-1"), "hf_crashes_max", 0)
-    pool.redis.delete(keys.queues.spelling, keys.leased.spelling)
-    assert pool.rescue_in_time() == (Rescued("job-1", "default", "hands"),)
-    assert pool.places("job-1") == ["failed default"]
-    assert pool.redis.smembers(keys.leased.spelling) == {b"default"}
