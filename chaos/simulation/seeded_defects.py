@@ -201,7 +201,7 @@ def reap_without_second_look() -> AbstractContextManager[None]:
 
 @defect("A reclaim starts the count of crashes anew", "INV-09")
 def reclaim_forgives_crashes() -> AbstractContextManager[None]:
-    died = "'lease expired', budget, charged, stamp, epoch, obituary)\n"
+    died = "'lease expired', charged, terms)\n"
     return altered(Edit("reclaim", died, f"{died}  redis.call('HSET', keys.job(job_id), 'hf_crashes', '0')\n"))
 
 
