@@ -8,6 +8,13 @@ from holdfast.jobs.store.outcomes import First
 from tests.moves.pool import PATIENCE_MS
 
 
+def finds_nothing_missing(pool):
+    """Look for what is in no place more often than it takes to put it back."""
+    for _ in range(3):
+        assert pool.rescue() == ()
+        pool.time_passes(PATIENCE_MS)
+
+
 def fetched(pool):
     return Job.fetch("job-1", connection=pool.redis)
 
@@ -70,9 +77,7 @@ def test_what_has_ended_is_not_missed(pool):
     worker = pool.worker()
     worker.complete(worker.hold())
     stale.save()
-    for _ in range(3):
-        assert pool.rescue() == ()
-        pool.time_passes(PATIENCE_MS)
+    finds_nothing_missing(pool)
     assert pool.line() == []
 
 
@@ -85,9 +90,7 @@ def test_what_has_left_nothing_is_not_missed(pool):
     worker.complete(worker.hold(), result_ttl=0)
     pool.redis.delete(keys.job("job-1"))
     stale.save()
-    for _ in range(3):
-        assert pool.rescue() == ()
-        pool.time_passes(PATIENCE_MS)
+    finds_nothing_missing(pool)
     assert pool.line() == []
 
 
@@ -100,7 +103,5 @@ def test_what_a_person_has_canceled_since_is_not_missed(pool):
     stale = fetched(pool)
     fetched(pool).cancel()
     stale.save()
-    for _ in range(3):
-        assert pool.rescue() == ()
-        pool.time_passes(PATIENCE_MS)
+    finds_nothing_missing(pool)
     assert pool.places("job-1") == ["canceled default"]

@@ -6,9 +6,13 @@ local function is_made_anew(job)
   return job.hf_ended == 'again' or not job.hf_born or (job.created_at or '') > job.hf_born
 end
 
+local function has_an_old_birth(job)
+  return job.hf_born and job.hf_born > (job.created_at or '')
+end
+
 -- Gives its birth, where that is not what the record says.
 local function keep_birth(job, fields)
-  if job.hf_born and job.hf_born > (job.created_at or '') then
+  if has_an_old_birth(job) then
     append(fields, 'created_at', job.hf_born)
     return job.hf_born
   end

@@ -145,7 +145,7 @@ local function take(job_id, queue, flat, job, tombstone, asker, number, in_compa
   journal(fields, job.hf_moves, 'claim', asker.worker_name, execution .. ' ' .. fence)
   write('HSET', keys.held(), job_id, queue .. ':' .. execution)
   local row = put_in_hand(asker, queue, job_id, tonumber(job.timeout) or 180, execution, fence, generation, unpack(fields))
-  if #gone > 0 or job.origin ~= queue or job.hf_born and job.hf_born > (job.created_at or '') then
+  if #gone > 0 or job.origin ~= queue or has_an_old_birth(job) then
     return row, redis.call('HGETALL', keys.job(job_id))
   end
   return row, as_taken(flat, asker)
