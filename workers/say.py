@@ -72,12 +72,14 @@ class Say:
             case events.Settled(word="completed"):
                 if self._is_told(self._completed):
                     lease, ok = event.lease, blue("Job OK")
-                    self._log.info("%s: %s (%s) %s", green(lease.queue), ok, lease.job_id, event.detail)
+                    where = green(lease.queue)
+                    self._log.info("Worker %s: %s: %s (%s) %s", self._worker, where, ok, lease.job_id, event.detail)
                 else:
                     self._leave_untold()
                 self._completed += 1
             case events.Settled(lease, word, detail):
-                self._log.warning("%s: %s %s%s", lease.queue, word, lease.job_id, detail and f" ({detail})")
+                why = detail and f" ({detail})"
+                self._log.warning("Worker %s: %s: %s %s%s", self._worker, lease.queue, word, lease.job_id, why)
             case events.Refused(lease, by):
                 self._log.warning(
                     "Worker %s: %s is no longer ours: %s. Its result is void, the job is safe.", self._worker, lease, by
@@ -99,7 +101,8 @@ class Say:
             case events.RedisReturned() if self.board.note_return():
                 self._log.warning("Worker %s: Redis is back", self._worker)
             case events.Spoken(left):
-                self._log.info("%s: called the end-of-job callbacks of %s (%s)", left.queue, left.job_id, left.status)
+                spoken = "Worker %s: %s: called the end-of-job callbacks of %s (%s)"
+                self._log.info(spoken, self._worker, left.queue, left.job_id, left.status)
             case _:
                 self._say_repaired(event)
 
@@ -157,5 +160,11 @@ class Say:
         lease = event.lease
         what = blue(event.description if self._log_description else lease.job_id)
         self._log.info(
-            "%s: %s (%s) execution %s fence %s", green(lease.queue), what, lease.job_id, lease.execution, lease.fence
+            "Worker %s: %s: %s (%s) execution %s fence %s",
+            self._worker,
+            green(lease.queue),
+            what,
+            lease.job_id,
+            lease.execution,
+            lease.fence,
         )

@@ -17,7 +17,9 @@ _LEASE = r"job (?P<job>\S+) \(execution (?P<execution>\w+), fence (?P<fence>\d+)
 # its point. Words of RQ's own workers match none of these.
 _CLAIMED = re.compile(r"\((?P<job>[^()\s]+)\) execution (?P<execution>\w+) fence (?P<fence>\d+)$")
 _COMPLETED = re.compile(r": Job OK \((?P<job>[^()\s]+)\) in ")
-_SETTLED = re.compile(r"^\S+ \S+: (?P<did>postponed|buried|given back|crashed) (?P<job>\S+)(?: \((?P<detail>.*)\))?$")
+_SETTLED = re.compile(
+    r" Worker .*: \S+: (?P<did>postponed|buried|given back|crashed) (?P<job>\S+)(?: \((?P<detail>.*)\))?$"
+)
 _REFUSED = re.compile(_LEASE + r" is no longer ours: (?P<detail>\w+)")
 _STOPPED = re.compile(r"horse of " + _LEASE + r" stopped \((?P<detail>.*)\)$")
 _RECLAIMED = re.compile(r": (?P<did>reclaimed|buried) job (?P<job>\S+) of .*, (?P<detail>\d+ ms) past its deadline$")

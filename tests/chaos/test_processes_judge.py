@@ -242,9 +242,9 @@ def test_a_line_half_written_is_read_when_it_is_whole(tmp_path):
     """A log is read while it is written."""
     path = tmp_path / "w1-1.log"
     log = Log(type("Family", (), {"name": "w1-1", "log": path}))
-    path.write_text("12:00:00 high: x (J1) execution e1 fe")
+    path.write_text("12:00:00 Worker w1-1: high: x (J1) execution e1 fe")
     assert list(log.news()) == []
-    path.write_text("12:00:00 high: x (J1) execution e1 fence 5\n")
+    path.write_text("12:00:00 Worker w1-1: high: x (J1) execution e1 fence 5\n")
     assert list(log.news()) == [Said("claimed", "J1", "e1", 5)]
 
 

@@ -9,6 +9,7 @@ from rq import Queue as StockQueue
 
 from holdfast.jobs import Queue, events
 from holdfast.jobs.lease import Lease
+from holdfast.jobs.store import outcomes as out
 from holdfast.workers.say import MOST_TOLD, Say
 from holdfast.workers.shared_memory import Board
 
@@ -20,6 +21,26 @@ def say(clock, caplog):
     """Give a worker's log; all jobs that it is told of are plain."""
     caplog.set_level(logging.INFO, "test_say")
     return Say(logging.getLogger("test_say"), "w", clock, log_description=True)
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (events.Claimed(LEASE, {b"description": b"f()"}), "f() (a) execution 073f8fc909cd7a4b0000000000000003 fence 1"),
+        (events.Settled(LEASE, "completed", "in 0 s"), "Job OK (a) in 0 s"),
+        (events.Settled(LEASE, "postponed", "1000 ms"), "postponed a (1000 ms)"),
+        (events.Settled(LEASE, "given back"), "given back a"),
+        (
+            events.Spoken(out.Aftermath("default", "a", "failed", "1-0", {})),
+            "called the end-of-job callbacks of a (failed)",
+        ),
+    ],
+    ids=["claimed", "completed", "postponed", "given back", "spoken"],
+)
+def test_each_line_of_a_job_says_whose_it_is(say, caplog, event, told):
+    """As RQ's own do: the workers of `rq worker-pool` write to one log."""
+    say(event)
+    assert [re.sub(r"\x1b\[[\d;]+m", "", said) for said in caplog.messages] == [f"Worker w: default: {told}"]
 
 
 def complete(say, times):
