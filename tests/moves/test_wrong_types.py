@@ -56,6 +56,19 @@ def test_executions_that_are_spoilt_at_work_do_not_keep_a_job_from_its_end(pool,
     assert not pool.redis.exists(keys.executions("job-1"), keys.leases("default"), keys.wip("default"))
 
 
+@pytest.mark.parametrize("move", ["complete", "turn", "bury", "crash"])
+def test_a_job_whose_results_are_no_stream_ends_with_its_own(pool, move):
+    """INV-02: it was in nobody's hands, and in no place."""
+    pool.enqueue(crashes=0)
+    worker = pool.worker()
+    held = worker.hold()
+    pool.redis.set(keys.results("job-1"), "x")
+    getattr(worker, move)(held)
+    assert len(pool.places("job-1")) == 1
+    assert pool.redis.xlen(keys.results("job-1")) == 1
+    assert not pool.redis.exists(keys.leases("default"), keys.wip("default"))
+
+
 def test_a_dead_workers_job_comes_back_although_its_executions_are_no_set(pool):
     """LIV-02: each worker that looked would end, and nobody took anything back from the dead."""
     for job_id in ("job-1", "job-2"):

@@ -18,9 +18,15 @@ end
 
 -- The outcome as RQ writes it. `ttl` in seconds; none keeps the stream until the job has ended.
 local function add_result(job_id, kind, worker, execution, started, ended, what, value, ttl)
-  local results, given = keys.results(job_id), value ~= '' and {what, value} or {}
-  redis.call('XADD', results, 'MAXLEN', '~', '10', '*', 'type', kind, 'worker_name', worker, 'execution_id', execution,
-    'execution_started_at', started, 'execution_ended_at', ended, unpack(given))
+  local results = keys.results(job_id)
+  local words = {'XADD', results, 'MAXLEN', '~', '10', '*', 'type', kind, 'worker_name', worker, 'execution_id', execution,
+    'execution_started_at', started, 'execution_ended_at', ended, what, value}
+  local n = value == '' and #words - 2 or #words
+  -- What is no stream gives way: the job has been let go by now.
+  if type(redis.pcall(unpack(words, 1, n))) == 'table' then
+    redis.call('DEL', results)
+    redis.call(unpack(words, 1, n))
+  end
   -- A stream takes room for 4 kB of entries at once; a copy of it, only for those there are.
   redis.call('COPY', results, keys.packing(), 'REPLACE')
   redis.call('RENAME', keys.packing(), results)
