@@ -38,6 +38,7 @@ logger = logging.getLogger("rq.worker.moves")
 SHARED = (
     "_prelude.lua",
     "_endings.lua",
+    "_deaths.lua",
     "_chores.lua",
     "_idle.lua",
     "_generations.lua",

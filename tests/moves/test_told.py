@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -76,6 +77,12 @@ def bury(pool, worker, _):
 
 def give_back(pool, worker, _):
     worker.give_back(held(pool, worker))
+
+
+def give_back_what_is_wanted_later(pool, worker, _):
+    lease = held(pool, worker)
+    pool.queue().enqueue_in(timedelta(hours=1), "shop.fulfil", job_id="job-1")
+    worker.give_back(lease)
 
 
 def give_back_what_may_run_once(pool, worker, _):
@@ -172,6 +179,10 @@ STORIES = {
     ),
     bury: (["claim w1", "bury w1 failures"], ["claim job-1 started w1", "bury job-1 stopped w1"]),
     give_back: (["claim w1", "give_back w1"], ["claim job-1 started w1", "give_back job-1 queued w1"]),
+    give_back_what_is_wanted_later: (
+        ["enqueue default again", "give_back w1"],
+        ["enqueue job-1 again producer", "give_back job-1 scheduled w1"],
+    ),
     give_back_what_may_run_once: (
         ["claim w1", "give_back w1"],
         ["claim job-1 started w1", "give_back job-1 failed w1"],

@@ -18,12 +18,7 @@ local function give_back_unheard(asker, fence_given, slot)
       journal(fields, was[1], 'give_back', asker.worker_name, given .. ' unheard')
       redis.call('HSET', keys.job(job_id), unpack(fields))
       end_execution(job_id, queue, given, asker.worker_name)
-      if was[2] then
-        begin_again(job_id, asker.stamp, 0)
-      else
-        put_in_line(job_id, queue, true)
-      end
-      tell('give_back', job_id, queue, given, fence, 'queued', asker.worker_name)
+      tell('give_back', job_id, queue, given, fence, hand_back(job_id, queue, was[2], true, asker.stamp), asker.worker_name)
     end
   end
 end

@@ -43,10 +43,6 @@ if may_run_once and begun == '1' then
   tell('give_back', job_id, queue, execution, fence, 'failed', worker_name)
   return keep(instance, op, {'buried'})
 end
-if was[4] then
-  begin_again(job_id, stamp, 0)
-else
-  put_in_line(job_id, queue, waited == '1' or not was[3])
-end
-tell('give_back', job_id, queue, execution, fence, 'queued', worker_name)
+local to = hand_back(job_id, queue, was[4], waited == '1' or not was[3], stamp)
+tell('give_back', job_id, queue, execution, fence, to, worker_name)
 return keep(instance, op, {'given_back'})
