@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse, NoPermissionError, RedisError
+from redis.exceptions import InvalidResponse, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from holdfast.console.words import refusal, visible
@@ -22,6 +22,7 @@ from holdfast.jobs.store.connections import Courier, derive
 from holdfast.jobs.store.door import LOOK_AT, client_from, explained
 from holdfast.jobs.store.failed import count_failed
 from holdfast.jobs.store.looks import read_queue_names
+from holdfast.jobs.store.refusals import is_forbidden
 from holdfast.jobs.store.scripts import Scripts, draw_name
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ T = TypeVar("T")
 #: How long a person is kept waiting for a Redis that is away.
 _PATIENCE_MS = 15_000
 #: Errors that say of a server that it cannot be asked; others are its answers to what was asked.
-_NOBODY_THERE = (RedisConnectionError, RedisTimeoutError, InvalidResponse, NoPermissionError)
+_NOBODY_THERE = (RedisConnectionError, RedisTimeoutError, InvalidResponse)
 
 at_url = click.option(
     "--redis-url",
@@ -118,7 +119,7 @@ def desk_at(redis_url: str | None) -> Iterator[Desk]:
         try:
             yield desk
         except RedisError as error:
-            if not isinstance(error, _NOBODY_THERE) and "DB index" not in str(error):
+            if not isinstance(error, _NOBODY_THERE) and not is_forbidden(error) and "DB index" not in str(error):
                 raise
             with explained(lambda: desk.redis):
                 raise

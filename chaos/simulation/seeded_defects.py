@@ -284,7 +284,7 @@ def promote_in_two_trips() -> AbstractContextManager[None]:
     return by_hand(
         "promote",
         act,
-        Edit("promote", "  redis.call('ZREM', keys.scheduled(queue), job_id)\n  local job", "  local job"),
+        Edit("promote", "  redis.call('ZREM', keys.scheduled(queue), job_id)\n  if not job", "  if not job"),
         Edit("promote", "if job[1] ~= 'scheduled' and has_gone_on(", "if false and has_gone_on("),
     )
 

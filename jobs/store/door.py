@@ -10,7 +10,6 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     InvalidResponse,
-    NoPermissionError,
     RedisError,
     ResponseError,
 )
@@ -21,7 +20,7 @@ from redis.sentinel import SentinelConnectionPool
 
 from holdfast.jobs.errors import RedisAwayError, Unreachable, UnsupportedServer
 from holdfast.jobs.store import keys
-from holdfast.jobs.store.refusals import is_passing
+from holdfast.jobs.store.refusals import is_forbidden, is_passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 _TRIES = 3
 #: For how long one is asked that says nothing: a machine may stand still for longer than a reply is waited for.
 _SILENCE_MS = 5_000
+#: Keys that every worker comes to, by whose rights a server looks: without them its moves would stop halfway.
+_OF_ANY_JOB = (keys.suspended(), keys.held(), *(each("-") for each in (keys.job, keys.results, keys.executions)))
 #: Where a person who uses `holdfast` says which server it is.
 LOOK_AT = "--redis-url, HOLDFAST_REDIS_URL and RQ_REDIS_URL"
 
@@ -134,11 +135,11 @@ def _ask(redis: Redis, *, before_rqs: bool) -> str | None:
     caution = check_server(redis)
     redis.eval("return 1", 0)  # every move is a script, and a right of its own
     if not before_rqs:
-        redis.exists(keys.suspended.spelling)  # INFO is answered also by a server that still loads its data
+        redis.exists(*_OF_ANY_JOB)  # INFO is answered also by a server that still loads its data
         return caution
     # As RQ asks: in a transaction, a server without memory refuses all. Who only repairs does not wait for memory.
     with redis.pipeline(transaction=True) as pipeline:
-        pipeline.exists(keys.suspended.spelling)
+        pipeline.exists(*_OF_ANY_JOB)
         pipeline.execute()
     return caution
 
@@ -168,7 +169,7 @@ def is_lockout(error: Exception) -> bool:
 
     At a start that is a mistake. Later on somebody changes a password or a right, and may not be through with it.
     """
-    return isinstance(error, (AuthenticationError, NoPermissionError))
+    return isinstance(error, AuthenticationError) or is_forbidden(error)
 
 
 def outage_in_words(redis: Redis, error: Exception) -> str:
@@ -214,7 +215,7 @@ def _advice(error: RedisError) -> str:
     match error:
         case AuthenticationError():
             what = "Look at the user and password of the address, and at the server's requirepass or ACL."
-        case NoPermissionError():
+        case _ if is_forbidden(error):
             what = "Its user lacks a right that a worker needs: docs/how-to/connections.md lists them."
         case InvalidResponse():
             what = "What answers there is no Redis, or speaks TLS: look at the port, and at redis:// or rediss://."

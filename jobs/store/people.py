@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from redis.exceptions import NoPermissionError, NoScriptError
+from redis.exceptions import NoScriptError
 
 from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.answers import shown, unexpected
 from holdfast.jobs.store.records import stamp
-from holdfast.jobs.store.refusals import is_passing
+from holdfast.jobs.store.refusals import is_forbidden, is_passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,7 +88,7 @@ class People:
         for answer in answers:
             if isinstance(answer, NoScriptError) or (isinstance(answer, Exception) and is_passing(answer)):
                 raise answer
-        if answers and all(isinstance(answer, NoPermissionError) for answer in answers):
+        if answers and all(isinstance(answer, Exception) and is_forbidden(answer) for answer in answers):
             raise answers[0]
         return answers
 

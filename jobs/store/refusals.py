@@ -9,6 +9,7 @@ from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
     MasterDownError,
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
@@ -35,6 +36,8 @@ _NOT_NOW = (
     ClusterDownError,
 )
 _NOT_NOW_CODES = ("LOADING", "BUSY ", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "UNKILLABLE")
+#: How a server says that a user has no right to what a script does: that has no code of its own there.
+_FORBIDDEN_IN_A_SCRIPT = ("The user executing the script", "ACL failure in script")
 #: What may stand before the code: redis-py's words about a pipeline, and Redis' own about a transaction, or, before
 #: Redis 7, about the line of a script that it stopped at; there the code has a dash before it.
 _BEFORE = re.compile(
@@ -59,6 +62,12 @@ def _code_of(error: ResponseError) -> str:
     said = str(error)
     before = _BEFORE.match(said)
     return said[before.end() :] if before else said
+
+
+def is_forbidden(error: Exception) -> bool:
+    """Tell whether the user that this is asked as lacks a right: to a command, a key or a channel."""
+    in_a_script = isinstance(error, ResponseError) and any(said in str(error) for said in _FORBIDDEN_IN_A_SCRIPT)
+    return in_a_script or isinstance(error, NoPermissionError)
 
 
 def is_answer(error: Exception) -> bool:

@@ -65,7 +65,7 @@ class Door:
             raise self._error
         return {"redis_version": "7.2.0"}
 
-    def exists(self, _):
+    def exists(self, *_):
         return 0
 
     def eval(self, *_):

@@ -5,6 +5,8 @@ import time
 import pytest
 import rq
 
+from holdfast.jobs.store import keys
+
 pytestmark = pytest.mark.processes
 
 RIGHTS = ["~*", "&*", "+@all"]
@@ -51,6 +53,11 @@ def test_a_worker_whose_user_is_gone_waits_and_goes_on_when_it_is_back(
     [
         pytest.param(["SETUSER", "wk", "-@all"], "docs/how-to/connections.md lists them", id="no-rights"),
         pytest.param(["DELUSER", "wk"], "Look at the user and password of the address", id="no-user"),
+        pytest.param(
+            ["SETUSER", "wk", "resetkeys", "~holdfast:*", "~rq:[^j]*"],
+            "docs/how-to/connections.md lists them",
+            id="no-records",
+        ),
     ],
 )
 def test_an_idle_worker_that_is_locked_out_for_a_while_waits(
@@ -62,16 +69,28 @@ def test_an_idle_worker_that_is_locked_out_for_a_while_waits(
     first = enqueue("work.say", 1)
     wait_until(lambda: ledger.status(first) == "finished")
     redis.execute_command("ACL", *command)
+    second = enqueue("work.say", 2)
     wait_until(lambda: told in worker.log)
     time.sleep(2)
     assert not worker.has_ended
+    assert redis.lrange(keys.queue("default"), 0, -1) == [second.id.encode()]
     let_in()
-    second = enqueue("work.say", 2)
     wait_until(lambda: ledger.status(second) == "finished")
     wait_until(lambda: "Redis is back" in worker.log)
     assert "Traceback" not in worker.log
     assert worker.log.count(told) == 1
     assert worker.log.count("Redis is back") == 1
+
+
+def test_a_worker_that_may_not_read_jobs_ends_at_its_start_with_one_line(start_worker, redis, let_in):
+    """A slip in a pattern: it used to take the whole line for jobs without records."""
+    job = rq.Queue(connection=redis).enqueue("work.say", 1)
+    worker = start_worker(url=let_in("resetkeys", "~holdfast:*", "~rq:[^j]*", "~rq:jobs:*"))
+    assert worker.wait() == 1
+    said = worker.log.strip()
+    assert "\n" not in said, said
+    assert "Its user lacks a right that a worker needs" in said
+    assert redis.lrange(keys.queue("default"), 0, -1) == [job.id.encode()]
 
 
 def test_a_worker_that_may_call_no_scripts_ends_at_its_start_with_one_line(start_worker, let_in):

@@ -48,8 +48,7 @@ end
 -- Whether a stock worker, whose heartbeats RQ keeps among those at work, has the job in hand. `ours` is an execution that is
 -- known to be none of theirs.
 local function is_run_by_stock(job_id, queue, ours)
-  -- What is no set names none.
-  for _, id in ipairs(redis.pcall('ZRANGE', keys.executions(job_id), 0, -1)) do
+  for _, id in ipairs(peek('ZRANGE', keys.executions(job_id), 0, -1)) do
     local patience = id ~= ours and redis.call('ZSCORE', keys.wip(queue), job_id .. ':' .. id)
     if patience and tonumber(patience) > now_s then
       return true

@@ -37,6 +37,18 @@ local function to_map(flat)
   return map
 end
 
+-- Whether a look failed although nothing of another type stands there, which is as nothing: who has no right to a key must
+-- not take it for empty.
+local function is_refused(found)
+  return type(found) == 'table' and found.err and not string.find(tostring(found.err), 'WRONGTYPE', 1, true)
+end
+
+-- Reads one key; what is of another type is as nothing there.
+local function peek(...)
+  local found = redis.pcall(...)
+  return is_refused(found) and redis.call(...) or found
+end
+
 local function append(list, one, two)
   local length = #list
   list[length + 1], list[length + 2] = one, two

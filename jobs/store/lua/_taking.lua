@@ -184,6 +184,10 @@ local function take_of(queue, ids, hand, asker)
     end
     -- What is no record is none: in the middle of a script an error would leave what was taken before in no place.
     local flat = redis.pcall('HGETALL', keys.job(job_id))
+    if is_refused(flat) then
+      put_back(queue, ids, i)
+      return redis.call('HGETALL', keys.job(job_id))
+    end
     local job = to_map(flat)
     local alone = must_be_alone(job, asker.budget)
     if not may_be_taken(job_id, queue, job, holders[i], asker.worker_name) then

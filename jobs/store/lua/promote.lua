@@ -32,9 +32,8 @@ local function has_gone_on(job_id, queue, status, lease, listed_in)
 end
 
 local function promote(queue, job_id)
+  local job = peek('HMGET', keys.job(job_id), 'status', 'data', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'hf_moves', 'hf_failures', 'origin', 'ttl', 'hf_lease')
   redis.call('ZREM', keys.scheduled(queue), job_id)
-  -- What is no record is none.
-  local job = redis.pcall('HMGET', keys.job(job_id), 'status', 'data', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'hf_moves', 'hf_failures', 'origin', 'ttl', 'hf_lease')
   if not job[2] then
     note_ghost(job_id, queue, 'promoter')
     return 0
@@ -57,8 +56,7 @@ end
 
 local promoted, seen = 0, 0
 for _, queue in ipairs(known_queues()) do
-  -- Of what is no set nothing is due.
-  local due = redis.pcall('ZRANGEBYSCORE', keys.scheduled(queue), '-inf', seconds(now_ms / 1000), 'LIMIT', 0, math.max(most - seen, 0))
+  local due = peek('ZRANGEBYSCORE', keys.scheduled(queue), '-inf', seconds(now_ms / 1000), 'LIMIT', 0, math.max(most - seen, 0))
   for _, job_id in ipairs(due) do
     seen = seen + 1
     promoted = promoted + promote(queue, job_id)

@@ -97,9 +97,8 @@ local function adopt(queue, entry, since_ms)
   return row(word == 'buried' and 'buried' or 'reclaimed', queue, job_id, execution, job[2], job[4], since_ms)
 end
 
--- Of what is no set there is none.
 local function overdue(set, until_when, left)
-  return left > 0 and redis.pcall('ZRANGEBYSCORE', set, '-inf', until_when, 'WITHSCORES', 'LIMIT', 0, left) or {}
+  return left > 0 and peek('ZRANGEBYSCORE', set, '-inf', until_when, 'WITHSCORES', 'LIMIT', 0, left) or {}
 end
 
 local rows, passed_over = {}, {}
