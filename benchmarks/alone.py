@@ -18,7 +18,7 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier, Line, derive
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts, draw_name
-from holdfast.jobs.store.work import Spell
+from holdfast.jobs.store.work import Stint
 from holdfast.workers.alarm import Alarm
 from holdfast.workers.attempt import Attempt
 from holdfast.workers.ends import End
@@ -52,7 +52,7 @@ QUEUE, WORKER = "bench", "parts"
 #: How many jobs go in a trip where several are in hand: half of the 32, as a horse settles them.
 SEVERAL = 16
 #: The end of a job that took next to nothing.
-OVER = End("complete", {"value": "", "result_ttl": 500}, Spell(1.0, 1.0001))
+OVER = End("complete", {"value": "", "result_ttl": 500}, Stint(1.0, 1.0001))
 _NO_LIMIT = 2**62
 _VARIABLE = JobVariable()
 

@@ -30,7 +30,7 @@ from holdfast.jobs.store import scripts
 from holdfast.jobs.store.connections import Line, derive
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.outcomes import Claimed, Completed
-from holdfast.jobs.store.work import Completion, Spell
+from holdfast.jobs.store.work import Completion, Stint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -163,7 +163,7 @@ class OurLoop:
             self._op, self._seen_fence = self._op + want, taken[-1].lease.fence
             self._settled, now_s = self._settled + len(self._in_hand), time.time()
             if self._asked.kind == "moves":
-                self._in_hand = [Completion(each.lease, Spell(now_s, now_s), "", TTL_S) for each in taken]
+                self._in_hand = [Completion(each.lease, Stint(now_s, now_s), "", TTL_S) for each in taken]
 
     def _turn(self, want: int) -> Sequence[Claimed]:
         turned = self._moves.turn(self._op, self._in_hand, [QUEUE], seen_fence=self._seen_fence, want=want)

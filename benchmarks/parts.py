@@ -28,7 +28,7 @@ from holdfast.jobs.rq_surface import JobTimeoutException
 from holdfast.jobs.running import exchange
 from holdfast.jobs.store.answers import read_turn
 from holdfast.jobs.store.outcomes import Completed
-from holdfast.jobs.store.work import Spell
+from holdfast.jobs.store.work import Stint
 from holdfast.workers.calls import execute, write_result
 from holdfast.workers.hold import Patience
 from holdfast.workers.messages import TOOK
@@ -175,11 +175,11 @@ def of_a_job(bench: Bench, lease: Lease, record: dict[bytes, bytes]) -> dict[str
     """Time what the horse does for one job, however many are in hand."""
     execution = bench.running(lease, record)
     plain: Any = lambda: None  # noqa: E731 - the least there is to run
-    spell = Spell(0, 0)
+    stint = Stint(0, 0)
 
     def told(_: object) -> None:
         bench.events.tell(events.Claimed(lease, record))
-        bench.events.tell(events.Settled(lease, "completed", spell))
+        bench.events.tell(events.Settled(lease, "completed", stint))
 
     def within(_: object) -> None:
         before = exchange(execution)

@@ -14,7 +14,7 @@ from holdfast.jobs.retry import Budget, Bury, Postpone
 from holdfast.jobs.rq_surface import JobStatus, JobTimeoutException, Queue, RQRepeat, RQRetry
 from holdfast.jobs.store.records import return_value
 from holdfast.jobs.store.sizes import lasting
-from holdfast.jobs.store.work import Spell
+from holdfast.jobs.store.work import Stint
 from holdfast.workers.calls import execute, write_result
 from holdfast.workers.ends import End
 from holdfast.workers.fenced_job import look_at, unread_record
@@ -122,7 +122,7 @@ class Attempt:
 
     def _end(self, kind: str, **words: Any) -> End:
         awaits_word = kind != "postpone" and unread_record(self._job) is None and bool(self._job.webhooks)
-        return End(kind, words, Spell(self._started_s, self._ended_s), awaits_word)
+        return End(kind, words, Stint(self._started_s, self._ended_s), awaits_word)
 
     def _succeed(self, value: object) -> End:
         job, data = self._job, write_result(self.execution, value)

@@ -60,7 +60,7 @@ class Estate:
 
     def _fail(self, hold: Hold, error: str) -> None:
         """Settle for a horse that can no longer do so a failure of its job."""
-        lease, spell = hold.lease, hold.spell(self._clock)
+        lease, stint = hold.lease, hold.stint(self._clock)
         match Budget.of(hold.record).decide(TimeoutError(error), self._rng):
             case Bury(cause):
                 self._bury(hold, cause, error)
@@ -69,20 +69,20 @@ class Estate:
                 self._clerk.settle(
                     lease,
                     lambda op: self._moves.postpone(
-                        lease, op, spell, delay_ms=delay_ms, at_front=at_front, error=error, used=used
+                        lease, op, stint, delay_ms=delay_ms, at_front=at_front, error=error, used=used
                     ),
                     "postponed",
                     f"{delay_ms} ms",
                 )
 
     def _bury(self, hold: Hold, cause: str, error: str, *, status: str = "failed") -> None:
-        lease, spell = hold.lease, hold.spell(self._clock)
+        lease, stint = hold.lease, hold.stint(self._clock)
         # A stopped job's word is on_stopped alone.
         is_unspoken = status == "failed" or bool(hold.record.get(b"stopped_callback_name"))
         self._clerk.settle(
             lease,
             lambda op: self._moves.bury(
-                lease, op, spell, cause=cause, error=error, status=status, is_unspoken=is_unspoken
+                lease, op, stint, cause=cause, error=error, status=status, is_unspoken=is_unspoken
             ),
             "buried",
             cause,

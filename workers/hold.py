@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.jobs.rq_surface import CALLBACK_TIMEOUT, Queue
-from holdfast.jobs.store.work import Spell
+from holdfast.jobs.store.work import Stint
 from holdfast.workers.runtime import LEASE_ENDED, SETTLED_ALONE
 
 if TYPE_CHECKING:
@@ -67,11 +67,11 @@ class Hold:
             return "unharmed"
         return str(ending)
 
-    def spell(self, clock: Clock) -> Spell:
+    def stint(self, clock: Clock) -> Stint:
         """Tell how long it worked."""
         ended_s = clock.wall_s()
         begun_ms = clock.boot_ms() if self.begun_ms is None else self.begun_ms
-        return Spell(ended_s - (clock.boot_ms() - begun_ms) / 1000, ended_s)
+        return Stint(ended_s - (clock.boot_ms() - begun_ms) / 1000, ended_s)
 
 
 @dataclass

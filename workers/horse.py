@@ -14,7 +14,7 @@ from holdfast.jobs.lease import Lease
 from holdfast.jobs.rq_surface import job_stack
 from holdfast.jobs.running import Running, exchange
 from holdfast.jobs.store import outcomes as out
-from holdfast.jobs.store.work import Spell
+from holdfast.jobs.store.work import Stint
 from holdfast.workers import messages
 from holdfast.workers.attempt import Attempt
 from holdfast.workers.ends import End
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("rq.worker")
 
 #: Its lease ended under it: nothing is to be said of its work.
-_LAPSED = End("lapsed", {}, Spell(0, 0))
+_LAPSED = End("lapsed", {}, Stint(0, 0))
 
 
 @dataclass(frozen=True, kw_only=True)

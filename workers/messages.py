@@ -30,8 +30,8 @@ ENDS: Final = 5
 #: How a job ended: `End.said()`, read by `End.heard()`.
 Said = tuple[
     str,  # complete, postpone, bury or lapsed
-    dict[str, Any],  # what that move takes besides lease, operation and spell
-    tuple[float, ...],  # its spell: when it began, and when it ended
+    dict[str, Any],  # what that move takes besides lease, operation and stint
+    tuple[float, ...],  # its stint: when it began, and when it ended
     bool,  # whether its horse waits for `settled` or `refused`
 ]
 

@@ -139,7 +139,7 @@ class Turns:
         """Settle a plain success with the next turn."""
         self._kept.append(_Kept(task.number, end, self._lanes[0].moves.spelled(end.completion(task.lease))))
         self._unsaid.append((task.number, end.said()))
-        self._pace.note(end.spell.worked_s)
+        self._pace.note(end.stint.worked_s)
 
     def go_on(self, behind: int) -> None:
         """Do what is due before the next job. `behind` jobs from the parent wait besides what was taken here.

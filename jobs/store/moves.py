@@ -15,7 +15,7 @@ from holdfast.jobs.store import outcomes as out
 from holdfast.jobs.store.answers import COMPLETED, read_claim, read_end, read_refusal, read_turn
 from holdfast.jobs.store.records import obituary, short_error, stamp
 from holdfast.jobs.store.sizes import check_size
-from holdfast.jobs.store.work import WORDS_OF_AN_END, Completion, Spell, Spelled
+from holdfast.jobs.store.work import WORDS_OF_AN_END, Completion, Spelled, Stint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,8 +90,8 @@ class Moves:
         return read_end(move, answer, words)
 
     @staticmethod
-    def _spell(spell: Spell) -> dict[str, Word | Sequence[Word]]:
-        return {"started": f"{spell.started_s:.6f}", "ended": f"{spell.ended_s:.6f}"}
+    def _times(stint: Stint) -> dict[str, Word | Sequence[Word]]:
+        return {"started": f"{stint.started_s:.6f}", "ended": f"{stint.ended_s:.6f}"}
 
     def _asker(self, op: int, seen_fence: int, want: int) -> dict[str, Word | Sequence[Word]]:
         wall_s = self._clock.wall_s()
@@ -189,7 +189,7 @@ class Moves:
         self,
         lease: Lease,
         op: int,
-        spell: Spell,
+        stint: Stint,
         *,
         delay_ms: int,
         at_front: bool,
@@ -208,14 +208,14 @@ class Moves:
             error=short_error(error),
             retried=retried,
             fields=list(used),
-            **self._spell(spell),
+            **self._times(stint),
         )
 
     def bury(
         self,
         lease: Lease,
         op: int,
-        spell: Spell,
+        stint: Stint,
         *,
         cause: str,
         error: str,
@@ -241,7 +241,7 @@ class Moves:
             retried=retried,
             listed=int(is_listed),
             unspoken=int(is_unspoken),
-            **self._spell(spell),
+            **self._times(stint),
         )
 
     def end_aftermath(self, told: out.Aftermath) -> bool:

@@ -19,7 +19,7 @@ WORDS_OF_AN_END = (
 )
 
 
-class Spell(NamedTuple):
+class Stint(NamedTuple):
     """How long an attempt worked, by the worker's own clock; for records that people read."""
 
     started_s: float
@@ -38,7 +38,7 @@ class Completion(NamedTuple):
     """An end with success."""
 
     lease: Lease
-    spell: Spell
+    stint: Stint
     #: The return value as RQ's result stream has it; empty for None.
     value: str
     #: Seconds to keep job and result. 0: nothing is kept; -1: for ever.
@@ -56,8 +56,8 @@ class Completion(NamedTuple):
             lease.job_id,
             lease.execution,
             lease.fence,
-            f"{self.spell.started_s:.6f}",
-            f"{self.spell.ended_s:.6f}",
+            f"{self.stint.started_s:.6f}",
+            f"{self.stint.ended_s:.6f}",
             self.value if keep_result else NO_RESULT,
             lasting(self.result_ttl),
             "" if self.repeat_ms is None else self.repeat_ms,

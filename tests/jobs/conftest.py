@@ -11,7 +11,7 @@ from holdfast.jobs.settings import Settings
 from holdfast.jobs.store.connections import Courier
 from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.scripts import Scripts
-from holdfast.jobs.store.work import Completion, Spell
+from holdfast.jobs.store.work import Completion, Stint
 
 
 @contextmanager
@@ -57,7 +57,7 @@ class Attempts:
 
     def begin_a_new_generation(self):
         """Let the job succeed, and enqueue it again."""
-        self.execution.moves.complete(3, Completion(self.execution.lease, Spell(1, 2), "", 500))
+        self.execution.moves.complete(3, Completion(self.execution.lease, Stint(1, 2), "", 500))
         self.execution = None
         self.queue.enqueue("shop.fulfil", job_id="A-1")
 

@@ -18,7 +18,7 @@ from holdfast.jobs.store.moves import Caller, Moves
 from holdfast.jobs.store.outcomes import Aftermath, Claimed
 from holdfast.jobs.store.scripts import Scripts
 from holdfast.jobs.store.upkeep import Upkeep
-from holdfast.jobs.store.work import Completion, Spell
+from holdfast.jobs.store.work import Completion, Stint
 
 #: Where a job can be, by the name of the key's family. `leases` holds entries, the others ids.
 PLACES = ("queue", "leases", "scheduled", "deferred", "finished", "failed", "canceled")
@@ -84,7 +84,7 @@ class Worker:
 
     @staticmethod
     def _as_done(held, value, result_ttl):
-        return held if isinstance(held, Completion) else Completion(held, Spell(10, 12), value, result_ttl)
+        return held if isinstance(held, Completion) else Completion(held, Stint(10, 12), value, result_ttl)
 
     def _hear(self, answer):
         if isinstance(answer, tuple):
@@ -112,14 +112,14 @@ class Worker:
         return self.moves.annotate(held, fields)
 
     def complete(self, held, *, op=None, value="", result_ttl=500, **repeat):
-        return self.moves.complete(self._number(op), Completion(held, Spell(10, 12), value, result_ttl, **repeat))
+        return self.moves.complete(self._number(op), Completion(held, Stint(10, 12), value, result_ttl, **repeat))
 
     def postpone(self, held, *, op=None, delay_ms=0, at_front=False, error="boom", **more):
-        spell, number = Spell(10, 12), self._number(op)
-        return self.moves.postpone(held, number, spell, delay_ms=delay_ms, at_front=at_front, error=error, **more)
+        stint, number = Stint(10, 12), self._number(op)
+        return self.moves.postpone(held, number, stint, delay_ms=delay_ms, at_front=at_front, error=error, **more)
 
     def bury(self, held, *, op=None, cause="failures", error="boom", status="failed"):
-        return self.moves.bury(held, self._number(op), Spell(10, 12), cause=cause, error=error, status=status)
+        return self.moves.bury(held, self._number(op), Stint(10, 12), cause=cause, error=error, status=status)
 
     def give_back(self, held, *, op=None, begun=False, waited=False):
         return self.moves.give_back(held, self._number(op), begun=begun, waited=waited)

@@ -5,10 +5,10 @@ import pytest
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Empty, Rescued
-from holdfast.jobs.store.work import Spell
+from holdfast.jobs.store.work import Stint
 from tests.moves.pool import PATIENCE_MS
 
-SPELL = Spell(10, 12)
+STINT = Stint(10, 12)
 
 
 @pytest.mark.parametrize("place", [keys.failed, keys.canceled, keys.deferred, keys.scheduled, keys.finished])
@@ -39,7 +39,7 @@ def test_a_failure_that_no_list_names_keeps_its_record(pool):
     pool.enqueue(failure_ttl=0)
     worker = pool.worker()
     held = worker.hold()
-    worker.moves.bury(held, worker.op + 1, SPELL, cause="failures", error="boom", is_listed=False)
+    worker.moves.bury(held, worker.op + 1, STINT, cause="failures", error="boom", is_listed=False)
     assert pool.record()["status"] == "failed"
     assert pool.places("job-1") == []
 

@@ -9,7 +9,7 @@ from rq.results import Result
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Buried
-from holdfast.jobs.store.work import Spell
+from holdfast.jobs.store.work import Stint
 
 A_YEAR_S = 365 * 86_400
 
@@ -67,7 +67,7 @@ def test_a_failure_that_is_not_to_be_kept_is_gone_as_in_rq(pool):
 def test_a_failure_that_is_not_to_be_kept_is_kept_until_it_was_told_of(pool):
     """Its horse died: whoever runs its callback needs the record."""
     worker, lease = held(pool, failure_ttl=0)
-    worker.moves.bury(lease, 5, Spell(10, 12), cause="failures", error="boom", status="failed", is_unspoken=True)
+    worker.moves.bury(lease, 5, Stint(10, 12), cause="failures", error="boom", status="failed", is_unspoken=True)
     assert pool.state("job-1", "place", "ttl_s") == {"place": "failed default", "ttl_s": 600}
 
 

@@ -5,7 +5,7 @@ import pytest
 from holdfast.jobs.rq_surface import Job
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.keys import effect_field
-from holdfast.jobs.store.moves import Spell
+from holdfast.jobs.store.moves import Stint
 from holdfast.jobs.store.outcomes import Done, Doubtful, First, Kept, Resolved, Withdrawn
 from holdfast.jobs.store.people import People, Wish
 
@@ -149,7 +149,7 @@ def test_a_doubt_that_a_person_settled_is_none_for_the_next_attempt(pool, holder
     """The job was buried in doubt; they found out, said so, and requeued it."""
     moves, held = holder
     moves.begin_effect(held, "charge")
-    moves.bury(held, 9, Spell(1, 2), cause="in_doubt", error="")
+    moves.bury(held, 9, Stint(1, 2), cause="in_doubt", error="")
     assert resolve(happened=happened, value=PAID) == Resolved("job-1")
     assert pool.journal()[-1] == f"resolve person charge {'happened' if happened else 'did not happen'}"
     Job.fetch("job-1", connection=pool.redis).requeue()
@@ -172,7 +172,7 @@ def test_a_doubt_is_settled_although_an_app_saved_over_the_end(pool, holder, res
     """FM-050: what says `started` and is in nobody's hands is not being worked on."""
     moves, held = holder
     moves.begin_effect(held, "charge")
-    moves.bury(held, 9, Spell(1, 2), cause="in_doubt", error="")
+    moves.bury(held, 9, Stint(1, 2), cause="in_doubt", error="")
     pool.redis.hset(keys.job("job-1"), "status", "started")
     assert resolve(happened=True) == Resolved("job-1")
 
@@ -181,7 +181,7 @@ def test_a_doubt_is_settled_on_a_record_that_has_lost_fields(pool, holder, resol
     """FM-033: somebody deleted them; the script ended in an error."""
     moves, held = holder
     moves.begin_effect(held, "charge")
-    moves.bury(held, 9, Spell(1, 2), cause="in_doubt", error="")
+    moves.bury(held, 9, Stint(1, 2), cause="in_doubt", error="")
     pool.redis.hdel(keys.job("job-1"), "status", "hf_fence", "origin")
     assert resolve(happened=True) == Resolved("job-1")
 

@@ -12,7 +12,7 @@ from hypothesis import Phase
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.moves import Moves
 from holdfast.jobs.store.scripts import Scripts
-from holdfast.jobs.store.work import Completion, Spell
+from holdfast.jobs.store.work import Completion, Stint
 from tests.conftest import make_fake
 from tests.moves.machine import run
 from tests.moves.pool import READ
@@ -110,7 +110,7 @@ class Scene:
             if name in self.how
         }
         self.how.pop("listens", None)
-        done = Completion(self.held, Spell(10, 12), **{"value": "", "result_ttl": 500} | ends)
+        done = Completion(self.held, Stint(10, 12), **{"value": "", "result_ttl": 500} | ends)
         return self._tell("turn", lambda: self.worker.turn(done, **self.how))
 
     def claim(self):

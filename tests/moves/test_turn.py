@@ -11,7 +11,7 @@ from rq.suspension import suspend
 from holdfast.jobs.settings import Settings
 from holdfast.jobs.store import keys
 from holdfast.jobs.store.outcomes import Closed, Completed, Empty, Fenced, Lost, Renewed, Turned
-from holdfast.jobs.store.work import Completion, Spell
+from holdfast.jobs.store.work import Completion, Stint
 from tests.moves.several import enqueue, ids, leases, take
 
 DONE = Completed()
@@ -157,8 +157,8 @@ def test_a_job_that_repeats_or_was_enqueued_again_goes_on_as_a_new_generation(po
     enqueue(pool, "again", "plain")
     first = leases(worker.claim_some(3))
     enqueue(pool, "again")
-    done = [Completion(first[0], Spell(10, 12), "", 500, repeat_ms=0)]
-    done += [Completion(lease, Spell(10, 12), "", 500) for lease in first[1:]]
+    done = [Completion(first[0], Stint(10, 12), "", 500, repeat_ms=0)]
+    done += [Completion(lease, Stint(10, 12), "", 500) for lease in first[1:]]
     worker.op += 1
     turned = worker.moves.turn(worker.op, done, ("default",), seen_fence=worker.seen_fence, want=3)
     assert turned.said == (DONE, DONE, DONE)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from holdfast.jobs.store.outcomes import Aftermath, Closed, Turned
-from holdfast.jobs.store.work import Completion, Spell
+from holdfast.jobs.store.work import Completion, Stint
 from tests.moves.deeds import COMPLETES, QUEUES, WORKERS
 from tests.moves.oracle import Operation, Oracle
 
@@ -27,7 +27,7 @@ class Turns(Oracle):
             del self.holders[held.lease.job_id]
         besides = sum(self.holds(held.lease) for held in mine if held not in [held for held, _ in ends])
         due_ms, op, seen_fence = self.scheduled(), worker.op + 1, worker.seen_fence
-        done = [Completion(held.lease, Spell(10, 12), "", **how) for held, how in ends]
+        done = [Completion(held.lease, Stint(10, 12), "", **how) for held, how in ends]
         send = partial(worker.turn, *done, queues=QUEUES, besides=besides)
         with self.pool.nothing_changes(worker) if does_nothing else nullcontext():
             answer = send(want=want)
@@ -58,7 +58,7 @@ class Turns(Oracle):
         worker, op = self.workers[number], self.last[number].number - 1
         if not op:
             return
-        done = [Completion(held.lease, Spell(10, 12), "", **COMPLETES[0]) for held in self.held_by(number)]
+        done = [Completion(held.lease, Stint(10, 12), "", **COMPLETES[0]) for held in self.held_by(number)]
         late = Turned((Closed("late"),) * len(done), Closed("late"))
         assert worker.claim_some(1, *QUEUES, op=op) == Closed("late"), "INV-10"
         assert worker.turn(*done, queues=QUEUES, op=op) == late, "INV-10"

@@ -4,7 +4,7 @@ from collections import deque
 
 from holdfast.jobs.lease import Lease
 from holdfast.jobs.store.connections import Courier, Line
-from holdfast.jobs.store.work import Spell
+from holdfast.jobs.store.work import Stint
 from holdfast.workers.ends import End
 from holdfast.workers.groom import HOSTAGE_MS
 from holdfast.workers.hold import Patience
@@ -128,7 +128,7 @@ class Horse:
         """Be done with a job; with a webhook to be sent for it, if it awaits a word."""
         now = self._stable.clock.wall_s()
         words = {"value": "", "result_ttl": 500} if kind == "complete" else {"cause": "failures", "error": "boom"}
-        end = End(kind, words, Spell(now - 0.001, now), awaits_word)
+        end = End(kind, words, Stint(now - 0.001, now), awaits_word)
         if kind == "complete" and not awaits_word and self.turns.may_keep():
             self.turns.keep(task, end)
             return
