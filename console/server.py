@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from contextlib import contextmanager
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import redis
+from click.core import ParameterSource
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -40,8 +43,17 @@ at_url = click.option(
     envvar=["HOLDFAST_REDIS_URL", "RQ_REDIS_URL"],
     help="The server, such as redis://localhost:6379. Else HOLDFAST_REDIS_URL says, else RQ_REDIS_URL.",
 )
+_PASSWORD = re.compile(r"(?<=:)[^:/]+(?=@)")
 #: The same where the command line alone may lead there: what a shell is set to is often production.
 at_url_alone = click.option("--redis-url", help="A server that is already there, such as redis://localhost:6379.")
+
+
+def command(*words: str) -> str:
+    """Spell a command of `holdfast` as it asks the same server: with the address, if the person has typed one."""
+    context, line = click.get_current_context(), ["holdfast", *map(quote, words)]
+    if context.get_parameter_source("redis_url") is ParameterSource.COMMANDLINE:
+        line += ["--redis-url", quote(_PASSWORD.sub("***", context.params["redis_url"]))]
+    return " ".join(line)
 
 
 def as_text(_: click.Context, __: click.Parameter, given: Any) -> Any:

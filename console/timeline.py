@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.console.server import as_text, at_url, desk_at
+from holdfast.console.server import as_text, at_url, command, desk_at
 from holdfast.console.words import duration, refusal, say
 from holdfast.jobs.running import effect_key
 from holdfast.jobs.store.stories import FAR, tell
@@ -151,7 +150,7 @@ def now_of(story: Story) -> Iterator[str]:
     for parent, status in story.waits_for.items():
         yield f"waits for {parent}: {status}" if status != "finished" else f"waited for {parent}: finished"
     if story.doubts and story.has_ended:
-        how = f"holdfast dead resolve {quote(story.job_id)} EFFECT"
+        how = command("dead", "resolve", story.job_id, "EFFECT")
         yield f"in doubt: {', '.join(story.doubts)}: find out, then `{how}`"
     elif story.doubts:
         yield f"in doubt: {', '.join(story.doubts)}: the next attempt settles it by its on_doubt=, or stops"

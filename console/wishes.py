@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from holdfast.console.server import as_text, at_url, by_serializer, check_known, desk_at
+from holdfast.console.server import as_text, at_url, by_serializer, check_known, command, desk_at
 from holdfast.console.timeline import key_of, no_job
 from holdfast.console.words import refusal, say, visible
 from holdfast.jobs.rq_surface import resolve_serializer
@@ -170,10 +169,10 @@ def _why(kept: Kept) -> list[str]:
         case "none":
             return [no_job(kept.job_id)]
         case "running":
-            by_whom = f"`holdfast timeline {quote(kept.job_id)}` says by whom."
+            by_whom = f"`{command('timeline', kept.job_id)}` says by whom."
             return [f"{kept.job_id} is being worked on: wait until it is not. {by_whom}"]
         case "in_doubt":
-            how = f"`holdfast dead show {quote(kept.job_id)}` tells its key, to ask the outside by"
+            how = f"`{command('dead', 'show', kept.job_id)}` tells its key, to ask the outside by"
             lines = [how_to_resolve(kept.job_id, name, how) for name in kept.details]
             return [*lines, "  If its code settles that itself by on_doubt=: add --even-in-doubt."]
         case "error":
@@ -192,7 +191,7 @@ def _odd(kept: Kept) -> str:
 def how_to_resolve(job_id: str, name: str, how: str) -> str:
     return (
         f"{job_id}: effect {name} is in doubt: it may or may not have taken place. Find out ({how}), then: "
-        f"holdfast dead resolve {quote(job_id)} {quote(name)} --happened, or --did-not-happen"
+        f"{command('dead', 'resolve', job_id, name)} --happened, or --did-not-happen"
     )
 
 
@@ -229,7 +228,7 @@ def resolve(
         case Resolved():
             say(f"resolved: {effect} of {job_id} {'happened' if happened else 'did not happen'}.")
             if story and story.has_ended:
-                say(f"Put the job in line again with: holdfast dead requeue {quote(job_id)}")
+                say(f"Put the job in line again with: {command('dead', 'requeue', job_id)}")
         case Kept(why="running"):
             raise refusal(f"job {job_id} is being worked on. Wait until it is not, then ask again.")
         case Kept(why="error") as kept:

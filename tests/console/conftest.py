@@ -15,10 +15,11 @@ def pool(redis):
 
 
 @pytest.fixture
-def holdfast(redis, server):
+def holdfast(redis, server, monkeypatch):
     """Give a function that runs `holdfast WORD...` on that server."""
+    monkeypatch.setenv("HOLDFAST_REDIS_URL", server.url)
 
     def run(*words, **more):
-        return CliRunner().invoke(main, [*map(str, words), "--redis-url", server.url], **more)
+        return CliRunner().invoke(main, [*map(str, words)], **more)
 
     return run

@@ -2,11 +2,15 @@
 
 import random
 import zlib
+from shlex import quote
 
+import click
 import pytest
+from click.testing import CliRunner
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rq.serializers import DefaultSerializer, JSONSerializer
 
+from holdfast.console.server import at_url, command
 from holdfast.jobs import effect
 from holdfast.jobs.running import Running, exchange
 from holdfast.jobs.store import keys
@@ -46,6 +50,30 @@ def test_the_key_of_a_doubt_is_shown_where_the_job_died_of_something_else(key, h
     assert f"Find out (ask the outside by its key {key}), then: holdfast dead resolve job-1 charge" in shown
     assert f"effect charge: in doubt (fence {shown.partition('fence ')[2][:16]}, key {key})" in shown
     assert f", key {key})" in holdfast("timeline", "job-1").output
+
+
+@pytest.mark.parametrize(("line", "told"), [("dead show", "job-1 charge"), ("timeline", "job-1 EFFECT")])
+def test_where_the_address_was_typed_the_command_to_copy_has_it_too(key, holdfast, server, line, told):
+    """Without it, what was copied asked the server of the environment, or none."""
+    assert key
+    shown = holdfast(*line.split(), "job-1", "--redis-url", server.url).output
+    assert f"holdfast dead resolve {told} --redis-url {server.url}" in shown
+
+
+@pytest.mark.parametrize(
+    ("password", "shown"), [(":secret@", "redis://:***@"), ("wk:s3@", "redis://wk:***@"), ("", "redis://")]
+)
+def test_a_password_is_in_no_command_that_is_printed(password, shown):
+    """Screens are shared, and copied into tickets."""
+
+    @click.command()
+    @at_url
+    def show(redis_url):
+        assert redis_url
+        click.echo(command("dead", "show", "a b"))
+
+    told = CliRunner().invoke(show, ["--redis-url", f"redis://{password}db:6379/0"]).output
+    assert told == f"holdfast dead show 'a b' --redis-url {quote(f'{shown}db:6379/0')}\n"
 
 
 def test_the_key_is_still_the_same_after_a_requeue(key, pool, holdfast):
